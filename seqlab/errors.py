@@ -1,0 +1,50 @@
+"""Every error that a user may meet: what was expected, what was found, what to do next."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class SeqlabError(Exception):
+    """Something a user can put right. The message is one line; no traceback is shown."""
+
+    exit_status = 1
+
+
+class UsageError(SeqlabError):
+    """The command, an option or an experiment page is wrong; nothing was run (exit status 2)."""
+
+    exit_status = 2
+
+
+class NothingRanError(SeqlabError):
+    """No trial ran and nothing is stored, so there is nothing to report (exit status 3)."""
+
+    exit_status = 3
+
+
+class RenderError(SeqlabError):
+    """The document could not be rendered; every result is safe in the store (exit status 4)."""
+
+    exit_status = 4
+
+
+class StoreError(SeqlabError):
+    """The results database cannot be read or written (exit status 2: nothing was run)."""
+
+    exit_status = 2
+
+
+class DataError(SeqlabError):
+    """A data set is missing, altered or cannot be fetched."""
+
+
+class DivergedError(SeqlabError):
+    """A measured value is not finite: the trial diverged, which is a status and not a number."""
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """Say that `name` is not a known `what`, and suggest the nearest known one."""
+    names = sorted(known)
+    nearest = get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    return f"unknown {what} {name!r}; known: {', '.join(names) or 'none'}.{hint}"

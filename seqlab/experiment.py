@@ -1,0 +1,143 @@
+"""What is asked: an experiment page, its budgets, and the trials that they unfold into.
+
+A page is a Python file in `experiments/` that binds one `Experiment` to the name `experiment`; the
+folder is the registry, and the file's name is the page's name. A budget says, in the page's own
+grid, what smoke, quick and full mean there: the points to try, the seeds of each, and settings such
+as the number of training steps. Settings are part of what identifies a trial; a budget's name is
+not, so two budgets that ask for the same trial share its run.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from seqlab.claims import Claim
+from seqlab.errors import UsageError, unknown
+from seqlab.figures import Figure, Level
+from seqlab.metrics import Measurement
+
+Factors = Mapping[str, Level]
+BudgetName = Literal["smoke", "quick", "full"]
+BUDGETS: tuple[BudgetName, ...] = ("smoke", "quick", "full")
+
+# Columns that the runs table has of its own, so no factor or setting may take them.
+RESERVED = frozenset(
+    "run uid experiment seed budget settings status error traceback seconds started device mlx "
+    "fingerprint provenance metric value split step key stale".split()
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """Factor levels to try, with `seeds` seeds each; `None` marks a deterministic point."""
+
+    factors: Factors
+    seeds: int | None
+
+
+def grid(*, seeds: int | None = None, **levels: Level | Iterable[Level]) -> tuple[Point, ...]:
+    """Every combination of the levels. A single level needs no tuple; a mapping gives its keys.
+
+    `seeds` is the number of seeds of each point. Leave it out where a trial is deterministic:
+    such points run once, whatever `--seeds` says. Add grids with `+`.
+    """
+    for name in levels:
+        if name in RESERVED:
+            raise UsageError(f"a factor cannot be called {name!r}: the runs table has that column. Rename it.")
+    if seeds is not None and seeds < 1:
+        raise UsageError(f"seeds must be 1 or more, found {seeds}. Leave it out for a deterministic point.")
+    columns = [
+        (level,) if isinstance(level, str | int | float | bool) else tuple(level) for level in levels.values()
+    ]
+    return tuple(
+        Point(MappingProxyType(dict(zip(levels, row, strict=True))), seeds)
+        for row in itertools.product(*columns)
+    )
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a page does under one budget. `timeout` is the longest a trial may take, in seconds."""
+
+    name: BudgetName
+    points: tuple[Point, ...]
+    settings: Factors = field(default_factory=dict)
+    timeout: float = 600.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point: factors, settings and a seed. `trial["length"]` reads a factor or a setting."""
+
+    experiment: str
+    factors: Factors
+    seed: int
+    budget: BudgetName
+    settings: Factors
+    timeout: float = 600.0
+
+    def __getitem__(self, name: str) -> Any:
+        for values in (self.factors, self.settings):
+            if name in values:
+                return values[name]
+        raise UsageError(unknown("factor or setting", name, [*self.factors, *self.settings]))
+
+    def get(self, name: str, default: Level) -> Any:
+        """The factor or setting, or `default` where this point has none."""
+        return self[name] if name in self.factors or name in self.settings else default
+
+    def key(self, *, device: str, mlx: str) -> str:
+        """What identifies the trial: a hash (64 hex digits) of all that may change its results but code."""
+        asked = [self.experiment, dict(self.factors), dict(self.settings), self.seed, device, mlx]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+    def label(self) -> str:
+        """For progress and error messages: `rnn: model=LSTM, length=64, seed 2`."""
+        factors = ", ".join(f"{name}={level}" for name, level in self.factors.items())
+        return f"{self.experiment}: {factors + ', ' if factors else ''}seed {self.seed}"
+
+
+Run = Callable[[Trial], Iterator[Measurement]]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A page of the lab notebook: what to try, how to run one trial, what it claims and shows.
+
+    `name`, `title` and `prose` come from the file's name and docstring when the page is discovered
+    (`seqlab.pages`). The chapter shows the title, the prose, then claims, figures and tables.
+    """
+
+    run: Run
+    budgets: tuple[Budget, ...]
+    claims: tuple[Claim, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    name: str = ""
+    title: str = ""
+    prose: str = ""
+
+    def __post_init__(self) -> None:
+        names = [budget.name for budget in self.budgets]
+        if not names or len(set(names)) != len(names) or not set(names) <= set(BUDGETS):
+            raise UsageError(
+                f"an experiment needs one Budget for each of {', '.join(BUDGETS)} that it has, "
+                f"found {names or 'none'}."
+            )
+
+    def budget(self, name: BudgetName) -> Budget:
+        """The named budget; where the page has none, its next smaller one, else its smallest."""
+        known = {budget.name: budget for budget in self.budgets}
+        smaller = [other for other in BUDGETS[: BUDGETS.index(name) + 1] if other in known]
+        return known[smaller[-1]] if smaller else self.budgets[0]
+
+    def factor_levels(self, budget: Budget) -> dict[str, tuple[Level, ...]]:
+        """Each factor of the budget's points, with its levels in the order they first appear."""
+        levels: dict[str, dict[Level, None]] = {}
+        for point in budget.points:
+            for name, level in point.factors.items():
+                levels.setdefault(name, {})[level] = None
+        return {name: tuple(found) for name, found in levels.items()}
