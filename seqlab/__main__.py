@@ -1,0 +1,112 @@
+"""The command line: list, run, report, claims, results, diff, doctor.
+
+Exit status: 0 done; 1 a trial failed (the report exists); 2 wrong usage; 3 nothing ran and nothing was
+stored; 4 rendering failed (results are safe); 130 interrupted. A refuted claim is a result: 0.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from seqlab import __version__
+from seqlab.errors import SeqlabError, UsageError
+from seqlab.experiment import BUDGETS
+from seqlab.running.plan import Request
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command and option. Options that several commands take mean the same in each."""
+    place = argparse.ArgumentParser(add_help=False)
+    place.add_argument("--root", type=Path, help="project folder, with experiments/ and report/ (default: here)")
+    place.add_argument("--results", type=Path, help="results folder (default: ROOT/results)")
+
+    trials = argparse.ArgumentParser(add_help=False)
+    trials.add_argument("--budget", choices=BUDGETS, default="quick", help="how much to spend (default: quick)")
+    for name in BUDGETS:
+        trials.add_argument(f"--{name}", dest="budget", action="store_const", const=name, help=argparse.SUPPRESS)
+    trials.add_argument("--seeds", type=int, metavar="N", help="run N seeds instead of the page's number")
+    trials.add_argument("--seed", type=int, metavar="N", help="run this seed alone")
+    trials.add_argument(
+        "--set", dest="changes", action="append", default=[], metavar="NAME=VALUE",
+        help="change a setting, or the levels of a factor (comma-separated)",
+    )  # fmt: skip
+    trials.add_argument("--device", choices=("cpu", "gpu"), help="where to run (default: MLX's own choice)")
+    trials.add_argument("--memory", type=float, metavar="GIB", help="end a trial that holds more than this")
+    trials.add_argument("--force", action="store_true", help="run every planned trial again")
+    trials.add_argument("--dry-run", action="store_true", help="say which trials are due and why; run none")
+
+    top = argparse.ArgumentParser(prog="seqlab", description="Measure why Transformers replaced RNNs, on this machine.")
+    top.add_argument("--version", action="version", version=f"seqlab {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, parents=[place, *parents])
+
+    add("list", "List the experiments.")
+    run = add("run", "Run one or more experiments; print their tables and verdicts.", trials)
+    run.add_argument("names", nargs="+", metavar="NAME")
+    report = add("report", "Run what is due, judge the claims, render the report.", trials)
+    report.add_argument("--only", nargs="+", action="extend", metavar="NAME", help="these experiments alone")
+    report.add_argument(
+        "--engine", choices=("auto", "quarto", "embedded"), default="auto",
+        help="what renders the report (default: Quarto where found, else the embedded engine)",
+    )  # fmt: skip
+    report.add_argument("--no-run", action="store_true", help="report what is stored; run nothing")
+    add("claims", "Print the claims and what the last judgement said of each.")
+    results = add("results", "Show, export or merge stored results.")
+    results.add_argument("action", choices=("show", "export", "merge"), nargs="?", default="show")
+    results.add_argument("target", type=Path, nargs="?", help="the folder to export to, or the database to merge")
+    results.add_argument("--format", choices=("csv", "parquet", "json"), default="csv")
+    diff = add("diff", "Say which verdicts changed: over this store's history, or against another's.")
+    diff.add_argument("other", type=Path, nargs="?", help="another results database")
+    add("doctor", "Say what this machine offers: back end, BLAS, engines, data, store.")
+    return top
+
+
+def request(options: argparse.Namespace) -> Request:
+    """The request for trials that the options make."""
+    changes: dict[str, str] = {}
+    for text in options.changes:
+        name, found, value = text.partition("=")
+        if not found or not name:
+            raise UsageError(f"--set expects NAME=VALUE, found {text!r}. For example: --set steps=100.")
+        changes[name.strip()] = value.strip()
+    return Request(options.budget, options.seeds, options.seed, changes, options.force)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        return _dispatch(options)
+    except SeqlabError as error:
+        print(f"seqlab: {error}", file=sys.stderr)
+        return error.exit_status
+    except BrokenPipeError:  # the reader of a pipe went away: say no more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("\nseqlab: interrupted. Finished trials are stored; the same command goes on.", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(130)  # a second Ctrl-C must not wait for anything
+
+
+def _dispatch(options: argparse.Namespace) -> int:
+    # Imported here, so that `--help` and a wrong option answer at once.
+    if options.command in ("run", "report"):
+        from seqlab import pipeline
+
+        place = pipeline.Place.of(options.root, options.results)
+        asked = request(options)
+        if options.command == "run":
+            return pipeline.run(place, asked, names=options.names, options=pipeline.Options.of(options))
+        return pipeline.report(place, asked, names=options.only, options=pipeline.Options.of(options))
+    from seqlab import commands
+
+    return commands.COMMANDS[options.command](options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""On which device does MLX compute here?"""
+
+from dataclasses import dataclass
+
+import mlx.core as mx
+
+from seqlab.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Device:
+    """`kind` is cpu or gpu; `name` tells this machine's device from others; `mlx` is MLX's version."""
+
+    kind: str
+    name: str
+    mlx: str
+
+
+def current(kind: str | None = None) -> Device:
+    """MLX's own choice, or the wanted kind; `UsageError` where this machine or build has no GPU."""
+    if kind == "gpu" and not mx.is_available(mx.gpu):
+        raise UsageError(
+            "expected a GPU for --device gpu, found none that this build of MLX can use. "
+            "On Linux install the CUDA build (see README); on a Mac use Apple silicon."
+        )
+    wanted = {"gpu": mx.gpu, "cpu": mx.cpu, None: mx.default_device().type}[kind]
+    told = mx.device_info(wanted)
+    label = "gpu" if wanted == mx.gpu else "cpu"
+    return Device(label, f"{label} ({told.get('device_name') or told.get('architecture')})", mx.__version__)

@@ -1,0 +1,269 @@
+"""Configure, run, measure, record, analyse, chart, render: the whole job, on one screen.
+
+The desk (pandas, seaborn, engines) is imported only once something has to be judged or drawn, so that
+a command with nothing to do answers at once. Measured numbers are safe before the desk begins: a
+failure there costs no result.
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from seqlab import blas
+from seqlab.errors import NothingRanError, StoreError, UsageError
+from seqlab.experiment import BudgetName
+from seqlab.ledger import Entry
+from seqlab.ledger import read as read_ledger
+from seqlab.running.execute import Plan, execute
+from seqlab.running.fingerprint import fingerprint
+from seqlab.running.plan import Request, counting, due, trials
+from seqlab.store.database import Store
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the project lies and where its results go."""
+
+    root: Path
+    results: Path
+
+    @classmethod
+    def of(cls, root: Path | None, results: Path | None) -> "Place":
+        """The given folders, else the current one, else the checkout that this package lies in."""
+        here = Path.cwd()
+        root = root or (here if (here / "experiments").is_dir() else PACKAGE.parent)
+        return cls(root.resolve(), (results or root / "results").resolve())
+
+    @property
+    def database(self) -> Path:
+        return self.results / "seqlab.db"
+
+    @property
+    def words(self) -> Path:
+        return self.root / "report"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run and render, beside what to run."""
+
+    device: str | None = None
+    memory_gib: float | None = None
+    dry_run: bool = False
+    engine: str = "auto"
+    run: bool = True
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "Options":
+        if options.memory is not None and options.memory <= 0:
+            raise UsageError(f"--memory must be above 0 GiB, found {options.memory:g}.")
+        return cls(
+            options.device,
+            options.memory,
+            options.dry_run,
+            getattr(options, "engine", "auto"),
+            not getattr(options, "no_run", False),
+        )
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a command works on: the plans of its pages, the broken pages, the claims, the device."""
+
+    plans: tuple[Plan, ...]
+    broken: Mapping[str, str]
+    ledger: Mapping[str, Entry]
+    device: tuple[str, str, str]  # kind, name, MLX version
+
+
+def configure(place: Place, asked: Request, store: Store, *, names: Sequence[str] | None, kind: str | None) -> Work:
+    """Read the pages and the ledger; plan every trial of the named pages (all of them for None)."""
+    blas.load()  # before anything imports MLX
+    from seqlab import device as devices
+    from seqlab.pages import discover
+
+    ledger = read_ledger(place.words / "claims.toml")
+    device = devices.current(kind)
+    pages = discover(place.root / "experiments", ledger)
+    plans = []
+    for name in names if names is not None else pages.experiments:
+        experiment, page = pages.named(name), pages.path(name)
+        planned = trials(experiment, asked)
+        code = fingerprint(page)
+        wanted = due(
+            planned, store.records(name), fingerprint=code, device=device.name, mlx=device.mlx, force=asked.force
+        )
+        plans.append(Plan(experiment, page, code, planned, tuple(wanted)))
+    broken = dict(pages.broken) if names is None else {}
+    return Work(tuple(plans), broken, ledger, (device.kind, device.name, device.mlx))
+
+
+def run(place: Place, asked: Request, *, names: Sequence[str], options: Options) -> int:
+    """`seqlab run`: run the named pages, then print their tables and verdicts."""
+    with _alone(place), Store(place.database) as store:
+        work = configure(place, asked, store, names=list(dict.fromkeys(names)), kind=options.device)
+        if options.dry_run:
+            return _print_due(work)
+        failed = measure(place, work, store, options)
+        from seqlab.document.terminal import print_findings
+
+        evidence = evidence_runs(work, store)
+        print_findings(work.plans, work.ledger, evidence, store, budget=asked.budget)
+    return 1 if failed else 0
+
+
+def report(place: Place, asked: Request, *, names: Sequence[str] | None, options: Options) -> int:
+    """`seqlab report`: run what is due, judge, draw and render; a second time, do nothing."""
+    with _alone(place), Store(place.database) as store:
+        work = configure(place, asked, store, names=names, kind=options.device)
+        if options.dry_run:
+            return _print_due(work)
+        if options.run:
+            measure(place, work, store, options)
+        evidence = evidence_runs(work, store)
+        render(place, work, evidence, store, budget=asked.budget, engine=options.engine)
+        if not any(evidence.values()) and not work.broken:
+            raise NothingRanError("nothing ran and nothing is stored: the report is empty. Give `seqlab report`.")
+        failed = any(_failures(store, numbers) for numbers in evidence.values())
+    return 1 if failed or work.broken else 0
+
+
+def measure(place: Place, work: Work, store: Store, options: Options) -> int:
+    """Run every due trial and store it; returns how many failed."""
+    from seqlab.running.worker import memory_limit
+    from seqlab.store.provenance import gather
+
+    kind, name, _ = work.device
+    loaded = blas.load()
+    limit = int(options.memory_gib * 2**30) if options.memory_gib else memory_limit()
+    return execute(
+        work.plans,
+        store,
+        device=work.device,
+        memory_limit=limit,
+        provenance=lambda: gather(place.root, device=name, blas=loaded.name, threads=loaded.threads),
+    )
+
+
+def evidence_runs(work: Work, store: Store) -> dict[str, list[int]]:
+    """For each page, the numbers of the runs that count."""
+    _, device, mlx = work.device
+    return {
+        plan.experiment.name: counting(
+            plan.planned,
+            store.records(plan.experiment.name),
+            fingerprint=plan.fingerprint,
+            device=device,
+            mlx=mlx,
+        )
+        for plan in work.plans
+    }
+
+
+def render(
+    place: Place,
+    work: Work,
+    evidence: Mapping[str, list[int]],
+    store: Store,
+    *,
+    budget: BudgetName,
+    engine: str,
+) -> None:
+    """Judge, draw, weave and render, unless the report on disk already says all this; print its paths."""
+    from seqlab.engines.choice import choose
+
+    chosen = choose(engine)
+    folder = place.results / "report"
+    finished = [place.results / "report.html", place.results / "report.pdf"]
+    inputs, stamp = _inputs(place, work, evidence, store, budget, chosen.identity), folder / "inputs.sha256"
+    if stamp.is_file() and stamp.read_text() == inputs and all(path.is_file() for path in finished):
+        print("Nothing is due and nothing changed; the report is up to date.")
+    else:
+        from seqlab.document.compose import compose  # the desk: pandas, seaborn
+
+        stamp.unlink(missing_ok=True)
+        compose(
+            work.plans,
+            work.ledger,
+            broken=work.broken,
+            evidence=evidence,
+            store=store,
+            budget=budget,
+            words=place.words,
+            folder=folder,
+            engine_note=chosen.note,
+        )
+        rendered = chosen.render(folder)
+        for made, final in zip((rendered.html, rendered.pdf), finished, strict=True):
+            if made is not None:
+                aside = final.with_name(f".{final.name}.part")
+                shutil.copyfile(made, aside)
+                os.replace(aside, final)
+        stamp.write_text(inputs)
+    for path in finished:
+        print(path)
+
+
+def _inputs(
+    place: Place, work: Work, evidence: Mapping[str, list[int]], store: Store, budget: str, engine: str
+) -> str:
+    """A hash of all that the report is made from: runs, rules, pages, words, our own code, the engine."""
+    digest = sha256(repr((evidence, store.state(), dict(work.broken), work.device, budget, engine)).encode())
+    for folder in (place.root / "experiments", place.words, PACKAGE):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path.suffix not in (".pyc", ".npz", ".xz") and "_output" not in path.parts:
+                digest.update(str(path).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _print_due(work: Work) -> int:
+    """Say which trials are due and why; run none."""
+    total = 0
+    for plan in work.plans:
+        total += len(plan.due)
+        print(f"{plan.experiment.name}: {len(plan.due)} of {len(plan.planned)} trials are due")
+        for due_one in plan.due:
+            print(f"  {due_one.trial.label()}: {due_one.reason}")
+    for name, reason in work.broken.items():
+        print(f"{name}: cannot be used: {reason}")
+    print(f"{total} trials are due." if total else "Nothing is due.")
+    return 0
+
+
+def _failures(store: Store, numbers: Sequence[int]) -> bool:
+    chosen = json.dumps(list(numbers))
+    found = store.rows(
+        "SELECT count(*) FROM run WHERE status != 'ok' AND id IN (SELECT value FROM json_each(?))", (chosen,)
+    )
+    return bool(found[0][0])
+
+
+@contextmanager
+def _alone(place: Place) -> Iterator[None]:
+    """Hold the results folder: two commands at once would disturb each other's timings."""
+    try:
+        place.results.mkdir(parents=True, exist_ok=True)
+        lock = open(place.results / ".lock", "w")
+    except OSError as error:
+        raise StoreError(
+            f"cannot write to the results folder {place.results}: {error.strerror}. "
+            "Make it writable, or choose another with --results."
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(
+                f"another seqlab is at work on {place.results}. Wait for it to end, "
+                "or choose another folder with --results."
+            ) from None
+        yield

@@ -1,0 +1,104 @@
+"""Run what is due, page by page, and store each run as soon as it ends."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from seqlab.claims import Claim
+from seqlab.experiment import Experiment, Trial
+from seqlab.running.plan import Due
+from seqlab.running.worker import Worker
+from seqlab.store.database import FixedRule, Run, Store
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One page's part of the work: every trial that was asked for, and those of them that are due."""
+
+    experiment: Experiment
+    page: Path
+    fingerprint: str
+    planned: tuple[Trial, ...]
+    due: tuple[Due, ...]
+
+
+def execute(
+    plans: Sequence[Plan],
+    store: Store,
+    *,
+    device: tuple[str, str, str],
+    memory_limit: int,
+    provenance: Callable[[], Mapping[str, Any]],
+) -> int:
+    """Run every due trial; returns how many failed. `device` is (kind, name, MLX version).
+
+    Rules are fixed, with their date, before the first trial of their page runs. The circumstances are
+    taken once a page, since power and heat change within an hour.
+    """
+    work = [(plan, due.trial) for plan in plans for due in plan.due]
+    if not work:
+        return 0
+    from seqlab.running.progress import display  # rich is needed only where something runs
+
+    kind, name, mlx = device
+    failed = 0
+    known = _seconds_before(store, [plan.experiment.name for plan in plans])
+    with (
+        Worker(device=kind, memory_limit=memory_limit) as worker,
+        display([trial for _, trial in work], known) as shown,
+    ):
+        last, circumstances = "", provenance()
+        for plan, trial in work:
+            if plan.experiment.name != last:
+                circumstances = provenance() if last else circumstances
+                last = plan.experiment.name
+                fix_rules(plan.experiment, store)
+            shown.begin(trial)
+            for outcome in worker.run(plan.page, trial):
+                if outcome is None:
+                    shown.advance(trial, *worker.seen())
+                    continue
+                store.add(
+                    Run(
+                        trial=trial,
+                        status=outcome.status,
+                        seconds=outcome.seconds,
+                        started=outcome.started,
+                        device=name,
+                        mlx=mlx,
+                        fingerprint=plan.fingerprint,
+                        provenance=circumstances,
+                        measurements=outcome.measurements,
+                        error=outcome.error,
+                        traceback=outcome.traceback,
+                    )
+                )
+                failed += outcome.status != "ok"
+                shown.end(trial, outcome.status, outcome.seconds, outcome.error)
+    return failed
+
+
+def fix_rules(experiment: Experiment, store: Store) -> None:
+    """Keep each rule of the page with today's date, unless it is kept already."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    for claim in experiment.claims:
+        store.fix_rule(
+            FixedRule(claim.id, experiment.name, claim.rule.digest(), _statement(claim), now)
+        )
+
+
+def _statement(claim: Claim) -> str:
+    side = "above" if claim.rule.above is not None else "below"
+    return f"{claim.reads} [{type(claim.rule).__name__} of {claim.rule.metric}, {side} {claim.rule.threshold:g}]"
+
+
+def _seconds_before(store: Store, experiments: Sequence[str]) -> dict[str, float]:
+    """Mean seconds of a good trial of each page, from earlier runs."""
+    found = {}
+    for name in experiments:
+        spent = [record.seconds for record in store.records(name) if record.status == "ok"]
+        if spent:
+            found[name] = sum(spent) / len(spent)
+    return found

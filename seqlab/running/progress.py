@@ -1,0 +1,150 @@
+"""How does a person see what is running: which trial, how far, at what loss, how long yet?
+
+A live display on a terminal, one plain line a trial elsewhere. Everything goes to standard error, so
+that standard output holds results only. NO_COLOR is respected, by rich.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+from seqlab.experiment import Trial
+
+
+class Display(Protocol):
+    """Shows trials as they run."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def begin(self, trial: Trial) -> None: ...
+    def advance(self, trial: Trial, step: int, value: float) -> None: ...
+    def end(self, trial: Trial, status: str, seconds: float, error: str) -> None: ...
+
+
+class Estimate:
+    """How long the rest will take: each trial as long as those of its page so far, or as before."""
+
+    def __init__(self, trials: Sequence[Trial], known: Mapping[str, float]) -> None:
+        self._left: dict[str, int] = {}
+        for trial in trials:
+            self._left[trial.experiment] = self._left.get(trial.experiment, 0) + 1
+        self._known = dict(known)  # seconds a trial, by page, from earlier runs
+        self._spent: dict[str, list[float]] = {}
+
+    def ended(self, trial: Trial, seconds: float) -> None:
+        self._left[trial.experiment] -= 1
+        self._spent.setdefault(trial.experiment, []).append(seconds)
+
+    def seconds(self) -> float | None:
+        """Seconds left, or None while nothing is known yet."""
+        means = {**self._known, **{name: sum(spent) / len(spent) for name, spent in self._spent.items()}}
+        if not means:
+            return None
+        other = sum(means.values()) / len(means)
+        return sum(count * means.get(name, other) for name, count in self._left.items())
+
+
+def clock(seconds: float | None) -> str:
+    """`1:05:09`, `2:05`, or nothing."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class LiveBars:
+    """On a terminal: a bar for all trials, a line for the one that runs."""
+
+    def __init__(self, console: Console, total: int, estimate: Estimate) -> None:
+        self._console, self._estimate = console, estimate
+        self._bars = Progress(
+            SpinnerColumn(),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.description}", markup=False),
+            console=console,
+        )
+        self._task = self._bars.add_task("", total=total, left="")
+        self._live = Live(self._bars, console=console, refresh_per_second=5, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def begin(self, trial: Trial) -> None:
+        left = clock(self._estimate.seconds())
+        self._bars.update(self._task, description=trial.label(), left=f"{left} left" if left else "")
+
+    def advance(self, trial: Trial, step: int, value: float) -> None:
+        total = f"/{trial.get('steps', '')}" if trial.get("steps", "") else ""
+        left = clock(self._estimate.seconds())
+        self._bars.update(
+            self._task,
+            description=f"{trial.label()}, step {step}{total}, {value:.3g}",
+            left=f"{left} left" if left else "",
+        )
+
+    def end(self, trial: Trial, status: str, seconds: float, error: str) -> None:
+        self._estimate.ended(trial, seconds)
+        self._bars.advance(self._task)
+        if status != "ok":
+            self._console.print(f"{trial.label()}: {status}. {error}", style="red", markup=False, highlight=False)
+
+
+class PlainLines:
+    """Elsewhere: one line a trial, with its number, outcome, time and the time left."""
+
+    def __init__(self, console: Console, total: int, estimate: Estimate) -> None:
+        self._console, self._total, self._estimate = console, total, estimate
+        self._done = 0
+        self._last = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def begin(self, trial: Trial) -> None:
+        self._last = time.monotonic()
+
+    def advance(self, trial: Trial, step: int, value: float) -> None:
+        if time.monotonic() - self._last > 30:  # a sign of life from a long trial
+            self._last = time.monotonic()
+            self._print(f"  {trial.label()}: step {step}, {value:.3g}")
+
+    def end(self, trial: Trial, status: str, seconds: float, error: str) -> None:
+        self._done += 1
+        self._estimate.ended(trial, seconds)
+        left = clock(self._estimate.seconds()) if self._done < self._total else ""
+        ending = f", {left} left" if left else ""
+        self._print(f"[{self._done}/{self._total}] {trial.label()}: {status}, {seconds:.1f} s{ending}")
+        if error:
+            self._print(f"  {error}")
+
+
+def display(trials: Sequence[Trial], known: Mapping[str, float]) -> Display:
+    """The display that suits where standard error goes."""
+    console = Console(stderr=True)
+    estimate = Estimate(trials, known)
+    kind = LiveBars if console.is_terminal else PlainLines
+    return kind(console, len(trials), estimate)

@@ -1,0 +1,237 @@
+"""How does a trial run, so that no trial can take the others with it?
+
+Trials run one at a time in a worker process of its own (pebble), so that timings stay honest. The
+worker is kept for the next trial and replaced when it dies, outlives its timeout or outgrows the
+memory limit. What a trial yields is spooled to a file as it comes, so that even a killed trial keeps
+what it had measured. This is the only place that catches what a page raises.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import Future
+from ctypes import Array, c_double
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from multiprocessing import get_context
+from multiprocessing.sharedctypes import RawArray
+from pathlib import Path
+from typing import TextIO
+
+import psutil
+from pebble import ProcessExpired, ProcessPool
+
+from seqlab.errors import DivergedError, SeqlabError
+from seqlab.experiment import Experiment, Trial
+from seqlab.metrics import Measurement
+from seqlab.store.database import Status
+
+# What the worker tells while it runs, without locks, so that a killed worker leaves none held.
+STEP, VALUE, PROCESS = 0, 1, 2
+GRACE_SECONDS = 0.2  # between two looks at the worker's memory
+
+_OUT_OF_MEMORY = ("out of memory", "outofmemory", "unable to allocate", "[malloc", "bad_alloc", "attempting to allocate")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a trial. `seconds` is the trial's own time, without starting the worker."""
+
+    status: Status
+    seconds: float
+    started: datetime
+    measurements: tuple[Measurement, ...]
+    error: str = ""
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """What the worker sends back: the measurements are in the spool."""
+
+    status: Status
+    seconds: float
+    error: str = ""
+    traceback: str = ""
+
+
+_state: "Array[c_double] | None" = None
+_experiments: dict[str, Experiment] = {}
+
+
+def _start(state: "Array[c_double]", parent: int, device: str) -> None:
+    """Runs once in each new worker."""
+    global _state
+    _state = state
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    blas = import_module("seqlab.blas")
+    blas.load()  # before MLX is imported
+    mx = import_module("mlx.core")
+    mx.set_default_device(mx.Device(mx.gpu if device == "gpu" else mx.cpu))
+    state[PROCESS] = os.getpid()
+
+
+def _leave_with(parent: int) -> None:
+    """A worker whose parent was killed must not go on computing for nobody."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _run(page: str, trial: Trial, spool: str) -> _Ended:
+    """Run one trial in the worker; each measurement goes to the spool as it is yielded."""
+    from seqlab.pages import load
+
+    assert _state is not None
+    _state[STEP] = _state[VALUE] = 0.0
+    started = time.perf_counter()
+    with open(spool, "w") as lines:
+        try:
+            if page not in _experiments:
+                _experiments[page] = load(Path(page))
+            import_module("mlx.core").random.seed(trial.seed)
+            started = time.perf_counter()
+            for found in _experiments[page].run(trial):
+                lines.write(json.dumps([found.metric, found.value, found.split, found.step]) + "\n")
+                if found.step is not None:
+                    _state[STEP], _state[VALUE] = found.step, found.value
+                    lines.flush()
+        except Exception as error:
+            status, text = _told(error)
+            shown = "" if isinstance(error, SeqlabError) else traceback.format_exc()
+            return _Ended(status, time.perf_counter() - started, text, shown)
+    return _Ended("ok", time.perf_counter() - started)
+
+
+def _told(error: Exception) -> tuple[Status, str]:
+    text = f"{type(error).__name__}: {error}" if not isinstance(error, SeqlabError) else str(error)
+    if isinstance(error, DivergedError):
+        return "diverged", text
+    if isinstance(error, MemoryError) or any(word in str(error).lower() for word in _OUT_OF_MEMORY):
+        return "out of memory", text
+    return "failed", text
+
+
+class Worker:
+    """A worker process for trials, one at a time. Use it as a context manager.
+
+    `memory_limit` is the most that the worker may hold, in bytes; beyond it the trial is ended.
+    """
+
+    def __init__(self, *, device: str, memory_limit: int) -> None:
+        self._limit = memory_limit
+        self._state = RawArray(c_double, 3)
+        self._spool = tempfile.NamedTemporaryFile(prefix="seqlab-", suffix=".jsonl", delete=False)
+        self._spool.close()
+        self._pool = ProcessPool(
+            max_workers=1,
+            max_tasks=0,
+            context=get_context("spawn"),
+            initializer=_start,
+            initargs=(self._state, os.getpid(), device),
+        )
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.stop()
+        self._pool.join()
+        Path(self._spool.name).unlink(missing_ok=True)
+
+    def seen(self) -> tuple[int, float]:
+        """The step that the running trial has reached, and the value measured there."""
+        return int(self._state[STEP]), float(self._state[VALUE])
+
+    def run(self, page: Path, trial: Trial) -> Iterator[Outcome | None]:
+        """Run a trial: yields None while it runs, a few times a second, then its outcome."""
+        Path(self._spool.name).write_text("")
+        self._state[STEP] = self._state[VALUE] = 0.0
+        began, clock = datetime.now(UTC), time.perf_counter()
+        with _interrupts_blocked():  # the worker inherits the mask, so Ctrl-C never reaches it
+            future = self._pool.schedule(
+                _run, args=[str(page), trial, self._spool.name], timeout=trial.timeout
+            )
+        grown = False
+        while not _done(future):
+            yield None
+            if not grown and self._held() > self._limit:
+                grown = True
+                self._kill()
+        ended = self._ended(future, time.perf_counter() - clock, trial, grown)
+        yield Outcome(
+            ended.status, ended.seconds, began, tuple(self._spooled()), ended.error, ended.traceback
+        )
+
+    def _ended(self, future: "Future[_Ended]", seconds: float, trial: Trial, grown: bool) -> _Ended:
+        try:
+            return future.result()
+        except TimeoutError:
+            return _Ended(
+                "timed out", seconds, f"took longer than its {trial.timeout:g} s; raise the budget's timeout."
+            )
+        except ProcessExpired as error:
+            if grown:
+                limit = f"{self._limit / 2**30:.1f} GiB"
+                return _Ended("out of memory", seconds, f"held more than the limit of {limit}; see --memory.")
+            code = error.exitcode
+            if code == -signal.SIGKILL:
+                return _Ended("out of memory", seconds, "the system killed the process, as it does when memory runs out.")
+            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+            return _Ended("failed", seconds, f"the trial ended its own process ({how}).")
+        except Exception as error:  # the worker could not start: no trial can run, but say why in the run
+            return _Ended("failed", seconds, f"{type(error).__name__}: {error}", traceback.format_exc())
+
+    def _held(self) -> int:
+        try:
+            return int(psutil.Process(int(self._state[PROCESS])).memory_info().rss) if self._state[PROCESS] else 0
+        except psutil.Error:
+            return 0
+
+    def _kill(self) -> None:
+        with contextlib.suppress(psutil.Error):
+            psutil.Process(int(self._state[PROCESS])).kill()
+
+    def _spooled(self) -> Iterator[Measurement]:
+        with open(self._spool.name) as lines:
+            yield from _read(lines)
+
+
+def _read(lines: TextIO) -> Iterator[Measurement]:
+    for line in lines:
+        if line.endswith("\n"):  # the last line of a killed trial may be torn
+            metric, value, split, step = json.loads(line)
+            yield Measurement(metric, value, split, step)
+
+
+def _done(future: "Future[_Ended]") -> bool:
+    with contextlib.suppress(TimeoutError):
+        future.exception(timeout=GRACE_SECONDS)
+    return future.done()
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def memory_limit(share: float = 0.8) -> int:
+    """A share of the machine's memory, in bytes."""
+    return int(psutil.virtual_memory().total * share)
+

@@ -1,0 +1,104 @@
+"""Under which circumstances was a run measured?
+
+Kept with every run, so that a number can be doubted with reason: code, versions, device, threads,
+memory, power and heat. What the machine does not tell is left out, never guessed.
+"""
+
+import os
+import platform
+import subprocess
+import sys
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("mlx", "numpy", "pandas", "seaborn", "matplotlib", "scikit-learn", "typst", "pypandoc_binary")
+
+
+def gather(root: Path, *, device: str, blas: str, threads: int) -> dict[str, Any]:
+    """Describe the code (in `root`), the machine and its state now. `device` and `blas` name the back end."""
+    found: dict[str, Any] = {
+        "commit": _git(root, "rev-parse", "HEAD"),
+        "uncommitted changes": _uncommitted(root),
+        "lock": _hash(root / "requirements.lock"),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "device": device,
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory": _memory(),
+        "BLAS": blas,
+        "BLAS threads": threads,
+        "power source": _power(),
+        "thermal state": _thermal(),
+    }
+    return {name: value for name, value in found.items() if value not in (None, "", {})}
+
+
+def _output(*command: str, cwd: Path | None = None) -> str | None:
+    try:
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    return _output("git", *arguments, cwd=root)
+
+
+def _uncommitted(root: Path) -> bool | None:
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return None if changes is None else bool(changes)
+
+
+def _hash(path: Path) -> str | None:
+    return sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str | None:
+    if sys.platform == "darwin":
+        return _output("sysctl", "-n", "machdep.cpu.brand_string")
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or None
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or None
+
+
+def _memory() -> int | None:
+    """Physical memory in bytes."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return None
+
+
+def _power() -> str | None:
+    if sys.platform == "darwin":
+        told = _output("pmset", "-g", "batt")
+        return told.splitlines()[0].partition("'")[2].strip("'") if told else None
+    for supply in sorted(Path("/sys/class/power_supply").glob("A*/online")):
+        try:
+            return "mains" if supply.read_text().strip() == "1" else "battery"
+        except OSError:
+            return None
+    return None
+
+
+def _thermal() -> str | None:
+    told = _output("pmset", "-g", "therm") if sys.platform == "darwin" else None
+    if not told:
+        return None
+    limits = [line.strip() for line in told.splitlines() if "=" in line]
+    return "; ".join(limits) or "no pressure recorded"

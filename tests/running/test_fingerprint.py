@@ -1,0 +1,84 @@
+"""Does only a change that may change results change the fingerprint?"""
+
+from pathlib import Path
+
+import pytest
+
+from seqlab.running.fingerprint import fingerprint
+
+PAGE = '''"""A page."""
+from seqlab.experiment import Experiment, Trial
+from seqlab.models import lstm
+
+STEPS = 5
+
+def run(trial):
+    """Train."""
+    # a comment
+    yield trial, STEPS
+
+experiment = Experiment(run=run, budgets=(), claims=(1,))
+'''
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    path = tmp_path / "page.py"
+    path.write_text(PAGE)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("# a comment", "# another comment, longer"),
+        ('"""Train."""', '"""Train for a while."""'),
+        ('"""A page."""', '"""Another title.\n\nAnd prose.\n"""'),
+        ("    yield trial, STEPS", "\n\n    yield (trial,\n           STEPS)"),
+        ("claims=(1,)", "claims=(1, 2)"),
+        ("STEPS = 5", "STEPS = 0x5"),
+    ],
+)
+def test_a_cosmetic_edit_keeps_the_fingerprint(page: Path, old: str, new: str) -> None:
+    before = fingerprint(page)
+    assert old in PAGE
+    page.write_text(PAGE.replace(old, new))
+    assert fingerprint(page) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("STEPS = 5", "STEPS = 6"),
+        ("yield trial, STEPS", "yield STEPS, trial"),
+        ("import lstm", "import gru"),
+    ],
+)
+def test_an_edit_that_may_change_results_changes_it(page: Path, old: str, new: str) -> None:
+    before = fingerprint(page)
+    page.write_text(PAGE.replace(old, new))
+    assert fingerprint(page) != before
+
+
+def test_imported_modules_count_and_the_vocabulary_does_not(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from seqlab.running import fingerprint as module
+
+    package = page.parent / "package"
+    (package / "models").mkdir(parents=True)
+    for name, text in {
+        "models/__init__.py": "", "models/lstm.py": "from seqlab.models import parts\nA = 1\n",
+        "models/parts.py": "B = 1\n", "experiment.py": "C = 1\n",
+    }.items():  # fmt: skip
+        (package / name).write_text(text)
+    monkeypatch.setattr(module, "PACKAGE", package)
+
+    def now() -> str:
+        module._module.cache_clear()
+        return fingerprint(page)
+
+    before = now()
+    (package / "experiment.py").write_text("C = 2\n")
+    assert now() == before
+    (package / "models/parts.py").write_text("B = 2\n")  # imported by what the page imports
+    assert now() != before
+    module._module.cache_clear()

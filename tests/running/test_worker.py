@@ -1,0 +1,113 @@
+"""Can a trial do its worst without harming the others?"""
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seqlab.experiment import Trial
+from seqlab.running.worker import Outcome, Worker
+
+PAGE = '''
+"""A page whose trials misbehave on request."""
+
+import os, signal, time
+
+from seqlab.experiment import Budget, Experiment, grid
+from seqlab.metrics import Measurement
+
+
+def run(trial):
+    yield Measurement("loss", 1.0, "train", 1)
+    match trial["mode"]:
+        case "good":
+            yield Measurement("loss", 0.5, "train", 2)
+            yield Measurement("parameters", os.getpid())
+        case "raise":
+            raise ZeroDivisionError("on purpose")
+        case "diverge":
+            yield Measurement("loss", float("nan"), "train", 2)
+        case "hang":
+            time.sleep(60)
+        case "exit":
+            os._exit(7)
+        case "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "memory":
+            hoard = []
+            while True:
+                hoard.append(b"x" * (32 << 20))
+                time.sleep(0.01)
+        case "memory error":
+            raise RuntimeError("[malloc] Unable to allocate 10 bytes.")
+        case "unknown metric":
+            yield Measurement("lossy", 1.0)
+
+
+experiment = Experiment(run=run, budgets=(Budget("smoke", grid(mode="good")),))
+'''
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pages") / "unruly.py"
+    path.write_text(textwrap.dedent(PAGE).lstrip())
+    return path
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    with Worker(device="cpu", memory_limit=600 << 20) as made:
+        yield made
+
+
+def outcome(worker: Worker, page: Path, mode: str, *, timeout: float = 30.0) -> Outcome:
+    trial = Trial("unruly", {"mode": mode}, 0, "smoke", {}, timeout=timeout)
+    [*_, last] = worker.run(page, trial)
+    assert last is not None
+    return last
+
+
+def test_a_good_trial_gives_its_measurements_in_order(worker: Worker, page: Path) -> None:
+    done = outcome(worker, page, "good")
+    assert done.status == "ok"
+    assert [(one.metric, one.step) for one in done.measurements] == [("loss", 1), ("loss", 2), ("parameters", None)]
+
+
+def test_the_worker_is_kept_between_trials(worker: Worker, page: Path) -> None:
+    first, second = outcome(worker, page, "good"), outcome(worker, page, "good")
+    assert first.measurements[-1] == second.measurements[-1]
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "words"),
+    [
+        ("raise", "failed", "ZeroDivisionError: on purpose"),
+        ("diverge", "diverged", "loss is nan at training step 2"),
+        ("exit", "failed", "exit status 7"),
+        ("crash", "failed", "signal SIGSEGV"),
+        ("memory", "out of memory", "limit of 0.6 GiB"),
+        ("memory error", "out of memory", "Unable to allocate"),
+        ("unknown metric", "failed", "Did you mean 'loss'"),
+    ],
+)
+def test_a_bad_trial_is_told_apart_and_keeps_what_it_measured(
+    worker: Worker, page: Path, mode: str, status: str, words: str
+) -> None:
+    done = outcome(worker, page, mode)
+    assert done.status == status
+    assert words in done.error
+    assert [one.value for one in done.measurements] == [1.0]
+    assert outcome(worker, page, "good").status == "ok"  # and the next one runs
+
+
+def test_a_hanging_trial_times_out(worker: Worker, page: Path) -> None:
+    done = outcome(worker, page, "hang", timeout=1.0)
+    assert done.status == "timed out"
+    assert "longer than its 1 s" in done.error
+    assert len(done.measurements) == 1
+
+
+def test_a_raising_trial_keeps_its_traceback(worker: Worker, page: Path) -> None:
+    assert "ZeroDivisionError" in outcome(worker, page, "raise").traceback

@@ -1,0 +1,200 @@
+"""Is what was measured kept, whatever happens to the program or the file?"""
+
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from seqlab.claims import Exact, Outcome, Verdict
+from seqlab.errors import StoreError
+from seqlab.experiment import Trial
+from seqlab.metrics import Measurement
+from seqlab.store.database import APPLICATION_ID, FixedRule, Run, Store
+from seqlab.store.tables import load
+
+TRIAL = Trial("rnn", {"model": "LSTM", "length": 8}, 0, "smoke", {"steps": 5})
+
+
+def a_run(trial: Trial = TRIAL, **changes: object) -> Run:
+    run = Run(
+        trial=trial,
+        status="ok",
+        seconds=1.5,
+        started=datetime(2026, 1, 1, tzinfo=UTC),
+        device="cpu (test)",
+        mlx="0.0",
+        fingerprint="f",
+        provenance={"commit": "abc"},
+        measurements=(
+            Measurement("loss", 2.5, "train", 0),
+            Measurement("loss", 1.5, "train", 10),
+            Measurement("parameters", 100),
+        ),
+    )
+    return replace(run, **changes)  # type: ignore[arg-type]
+
+
+def test_a_run_comes_back_as_two_tables(tmp_path: Path) -> None:
+    path = tmp_path / "seqlab.db"
+    with Store(path) as store:
+        store.add(a_run())
+        store.add(a_run(replace(TRIAL, factors={"model": "RNN", "bias": 1.0}, seed=3)))
+    runs, measurements = load(path)
+    assert list(runs["seed"]) == [0, 3]
+    assert list(runs["model"]) == ["LSTM", "RNN"]
+    assert runs.loc[0, "length"] == 8 and isinstance(runs.loc[0, "length"], int)
+    assert runs["length"].isna().tolist() == [False, True]
+    assert measurements.groupby("run").size().to_dict() == {1: 3, 2: 3}
+    first = measurements[measurements["run"] == 1]
+    assert list(first["metric"]) == ["loss", "loss", "parameters"]
+    assert list(first["split"]) == ["train", "train", ""]
+    assert first["step"].tolist()[:2] == [0, 10] and first["step"].isna().iloc[2]
+    assert list(first["value"]) == [2.5, 1.5, 100.0]
+
+
+def test_only_the_wanted_runs_are_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "seqlab.db"
+    with Store(path) as store:
+        for seed in range(4):
+            store.add(a_run(replace(TRIAL, seed=seed)))
+    runs, measurements = load(path, runs=[2, 4])
+    assert list(runs["run"]) == [2, 4]
+    assert set(measurements["run"]) == {2, 4}
+
+
+def test_an_empty_store_gives_empty_tables(tmp_path: Path) -> None:
+    path = tmp_path / "seqlab.db"
+    with Store(path):
+        pass
+    runs, measurements = load(path)
+    assert runs.empty and measurements.empty
+
+
+def test_history_is_kept(tmp_path: Path) -> None:
+    with Store(tmp_path / "seqlab.db") as store:
+        store.add(a_run(status="failed", error="boom"))
+        store.add(a_run())
+        assert [record.status for record in store.records("rnn")] == ["failed", "ok"]
+
+
+def test_a_writer_killed_between_runs_leaves_the_finished_ones(tmp_path: Path) -> None:
+    path = tmp_path / "seqlab.db"
+    script = textwrap.dedent(
+        f"""
+        import os, signal
+        from pathlib import Path
+        from tests.store.test_database import a_run
+        from seqlab.store.database import Store
+        store = Store(Path({str(path)!r}))
+        store.add(a_run())
+        store.add(a_run())
+        store._connection.execute("BEGIN IMMEDIATE")
+        store._connection.execute("DELETE FROM measurement")
+        os.kill(os.getpid(), signal.SIGKILL)
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], check=False)
+    assert done.returncode == -9
+    with Store(path) as store:
+        assert len(store.records("rnn")) == 2
+    assert len(load(path).measurements) == 6
+
+
+def test_a_truncated_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "seqlab.db"
+    with Store(path) as store:
+        for _ in range(200):
+            store.add(a_run())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(StoreError, match=r"damaged|malformed"):
+        Store(path)
+    assert path.read_bytes() == whole[: len(whole) // 2]
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "seqlab.db"
+    path.write_text("this is not a database, however long it may be " * 50)
+    with pytest.raises(StoreError, match="no SQLite database"):
+        Store(path)
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "seqlab.db"
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE bookmarks (url TEXT)")
+    other.close()
+    with pytest.raises(StoreError, match="another program"):
+        Store(path)
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "seqlab.db"
+    newer = sqlite3.connect(path)
+    newer.executescript(f"CREATE TABLE run (id); PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 99;")
+    newer.close()
+    with pytest.raises(StoreError, match="newer Seqlab"):
+        Store(path)
+
+
+def test_an_unwritable_folder_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="--results"):
+        Store(tmp_path / "file" / "seqlab.db")
+
+
+def test_a_full_disk_is_one_clear_error_and_nothing_stored_is_lost(tmp_path: Path) -> None:
+    with Store(tmp_path / "seqlab.db") as store:
+        store.add(a_run())
+        pages = store.rows("PRAGMA page_count")[0][0]
+        store._connection.execute(f"PRAGMA max_page_count = {pages}")
+        many = tuple(Measurement("loss", 1.0, "train", step) for step in range(20_000))
+        with pytest.raises(StoreError, match="full"):
+            store.add(a_run(measurements=many))
+        assert len(store.records("rnn")) == 1
+
+
+def test_merging_brings_in_what_is_new_once(tmp_path: Path) -> None:
+    with Store(tmp_path / "here.db") as here, Store(tmp_path / "there.db") as there:
+        here.add(a_run())
+        there.add(a_run(replace(TRIAL, seed=1), measurements=(Measurement("accuracy", 0.5, "test"),)))
+        there.add(a_run(replace(TRIAL, seed=2)))
+        assert here.merge(tmp_path / "there.db") == (2, 0)
+        assert here.merge(tmp_path / "there.db") == (0, 2)
+    runs, measurements = load(tmp_path / "here.db")
+    assert list(runs["seed"]) == [0, 1, 2]
+    arrived = measurements[measurements["run"] == 2]
+    assert [*arrived["metric"], *arrived["split"], *arrived["value"]] == ["accuracy", "test", 0.5]
+
+
+def test_merging_a_missing_database_creates_nothing(tmp_path: Path) -> None:
+    with Store(tmp_path / "here.db") as store, pytest.raises(StoreError, match="found none"):
+        store.merge(tmp_path / "absent.db")
+    assert not (tmp_path / "absent.db").exists()
+
+
+def test_a_rule_keeps_its_first_date(tmp_path: Path) -> None:
+    with Store(tmp_path / "seqlab.db") as store:
+        store.fix_rule(FixedRule("C01", "rnn", "d", "statement", "2026-01-01"))
+        store.fix_rule(FixedRule("C01", "rnn", "d", "statement", "2027-01-01"))
+        assert [rule.fixed for rule in store.fixed_rules()] == ["2026-01-01"]
+
+
+def test_a_verdict_is_history_only_when_it_changes(tmp_path: Path) -> None:
+    verdict = Verdict("C01", "rnn", Outcome.SUPPORTED, Exact(metric="loss", below=1.0), "reads", "reason")
+    with Store(tmp_path / "seqlab.db") as store:
+        assert store.add_verdict(verdict, budget="quick")
+        assert not store.add_verdict(verdict, budget="quick")
+        assert store.add_verdict(replace(verdict, outcome=Outcome.INCONCLUSIVE), budget="quick")
+
+
+def test_the_state_changes_with_each_run(tmp_path: Path) -> None:
+    with Store(tmp_path / "seqlab.db") as store:
+        before = store.state()
+        store.add(a_run())
+        assert store.state() != before
