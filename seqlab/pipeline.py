@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqlab import blas
 from seqlab.errors import NothingRanError, StoreError, UsageError
@@ -25,6 +26,9 @@ from seqlab.running.execute import Plan, execute
 from seqlab.running.fingerprint import fingerprint
 from seqlab.running.plan import Request, counting, due, trials
 from seqlab.store.database import Store
+
+if TYPE_CHECKING:  # the desk is not imported to look at a type
+    from seqlab.document.compose import Found
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -116,8 +120,7 @@ def run(place: Place, asked: Request, *, names: Sequence[str], options: Options)
         failed = measure(place, work, store, options)
         from seqlab.document.terminal import print_findings
 
-        evidence = evidence_runs(work, store)
-        print_findings(work.plans, work.ledger, evidence, store, budget=asked.budget)
+        print_findings(analyse(work, evidence_runs(work, store), store, budget=asked.budget))
     return 1 if failed else 0
 
 
@@ -169,6 +172,19 @@ def evidence_runs(work: Work, store: Store) -> dict[str, list[int]]:
     }
 
 
+def analyse(
+    work: Work, evidence: Mapping[str, list[int]], store: Store, *, budget: BudgetName
+) -> "list[Found]":
+    """Judge every claim of every page; keep what changed as history."""
+    from seqlab.document.compose import find
+
+    found = find([(plan.experiment, plan.planned) for plan in work.plans], evidence, store)
+    for page in found:
+        for verdict in page.verdicts:
+            store.add_verdict(verdict, budget=budget)
+    return found
+
+
 def render(
     place: Place,
     work: Work,
@@ -192,15 +208,15 @@ def render(
 
         stamp.unlink(missing_ok=True)
         compose(
-            work.plans,
-            work.ledger,
+            analyse(work, evidence, store, budget=budget),
+            ledger=work.ledger,
             broken=work.broken,
-            evidence=evidence,
             store=store,
             budget=budget,
+            device=work.device[1],
+            engine_note=chosen.note,
             words=place.words,
             folder=folder,
-            engine_note=chosen.note,
         )
         rendered = chosen.render(folder)
         for made, final in zip((rendered.html, rendered.pdf), finished, strict=True):

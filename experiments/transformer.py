@@ -1,0 +1,246 @@
+"""Does a Transformer do all positions at once, to the same result, and is it faster for that?
+
+Three answers are exact. A decoder that reads a sequence at once must say the same as one that is fed
+token by token; with its keys and values kept in a cache it must say the same as without; and no token
+may depend on a later one. An encoder has no such mask: there every token looks at every other.
+
+Whether "at once" is also fast is a question for the machine. One training step of the Transformer is
+timed against three recurrent networks with as many parameters, the best of which is the opponent, at
+growing lengths, and the memory that the step needs is measured beside it. Attention compares every
+pair of positions, so its work and its memory grow with the square of the length.
+
+At last both kinds learn to write: characters of Shakespeare, split by play, so that neither has seen
+the test play's persons or scenes. A count of five-character sequences is the baseline to beat.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+
+import mlx.core as mx
+import numpy as np
+from mlx import nn, optimizers
+
+from seqlab.claims import Claim, Exact, Ratio, Slope
+from seqlab.experiment import Budget, Experiment, Point, Trial, grid
+from seqlab.figures import Curve, Table, Tradeoff
+from seqlab.measure.flops import training_step_flops
+from seqlab.measure.gradients import connected_pairs, future_influence
+from seqlab.measure.memory import peak_memory
+from seqlab.measure.timing import time_repeats
+from seqlab.metrics import Measurement
+from seqlab.models import gru, lstm, mingru, transformer
+from seqlab.models.heads import Body, LanguageModel
+from seqlab.models.sizing import match_parameters, parameters
+from seqlab.tasks import characters
+from seqlab.training import fit, training_step
+
+VOCABULARY = 64  # of the random tokens that the cost is measured on
+LEARNING_RATE = 2e-3
+BODIES: Mapping[str, Callable[[int, int], Body]] = {
+    # Each takes a width and the hidden size that is free to match parameters.
+    "Transformer": lambda width, hidden: transformer.Model(transformer.Config(width=width, hidden=hidden)),
+    "LSTM": lambda width, hidden: lstm.Model(lstm.Config(width=width, hidden=hidden, depth=2, residual=True)),
+    "GRU": lambda width, hidden: gru.Model(gru.Config(width=width, hidden=hidden, depth=2, residual=True)),
+    "minGRU": lambda width, hidden: mingru.Model(mingru.Config(width=width, hidden=hidden, depth=2, residual=True)),
+}
+RECURRENT = ("LSTM", "GRU", "minGRU")
+
+
+def language_model(name: str, *, vocabulary: int, width: int, seed: int) -> LanguageModel:
+    """A model with as many parameters, within 2 %, as the Transformer of this width."""
+
+    def make(hidden: int) -> LanguageModel:
+        return LanguageModel(BODIES[name](width, hidden), vocabulary=vocabulary)
+
+    target = parameters(LanguageModel(BODIES["Transformer"](width, 4 * width), vocabulary=vocabulary))
+    hidden = match_parameters(make, target, low=width // 2, high=16 * width)
+    mx.random.seed(seed)  # matching drew from the random state
+    return make(hidden)
+
+
+def loss(model: nn.Module, tokens: mx.array, targets: mx.array) -> mx.array:
+    """Cross entropy of the next token, in nats."""
+    return nn.losses.cross_entropy(model(tokens), targets, reduction="mean")
+
+
+def run(trial: Trial) -> Iterator[Measurement]:
+    """One point of one of the four parts."""
+    yield from {"equality": equality, "mask": mask, "cost": cost, "language": language}[trial["part"]](trial)
+
+
+def equality(trial: Trial) -> Iterator[Measurement]:
+    """Largest difference between two ways to compute the same outputs, of unit scale."""
+    length, width = trial["length"], 32
+    body = transformer.Model(transformer.Config(width=width))
+    x = mx.random.normal((2, length, width))
+    prefixes = [body.uncached(x[:, : t + 1]) for t in range(length)]
+    if trial["check"] == "parallel":
+        other = list(mx.split(body(x), length, axis=1))
+        pairs = zip(prefixes, [y.squeeze(1) for y in other], strict=True)
+    else:
+        state, cached = body.initial_state(2, length), []
+        for t in range(length):
+            y, state = body.step(x[:, t], state)
+            cached.append(y)
+        pairs = zip(prefixes, cached, strict=True)
+    yield Measurement("max_abs_error", max(float(mx.abs(left - right).max()) for left, right in pairs))
+
+
+def mask(trial: Trial) -> Iterator[Measurement]:
+    """Who depends on whom: the gradient of every output with respect to every input."""
+    body = transformer.Model(transformer.Config(width=32, causal=trial["kind"] == "decoder"))
+    rng = np.random.default_rng(trial.seed)
+    x = mx.random.normal((1, trial["length"], 32))
+    yield Measurement("pairs_connected", float(connected_pairs(body, x, rng).mean()))
+    yield Measurement("future_influence", future_influence(body, x, rng))
+
+
+def cost(trial: Trial) -> Iterator[Measurement]:
+    """Time, memory and work of one training step on random tokens."""
+    model = language_model(trial["model"], vocabulary=VOCABULARY, width=64, seed=trial.seed)
+    tokens = mx.random.randint(0, VOCABULARY, (trial["batch"], trial["length"]))
+    targets = mx.random.randint(0, VOCABULARY, tokens.shape)
+    yield Measurement("parameters", parameters(model))
+    yield Measurement("step_flops", training_step_flops(model, loss, tokens, targets))
+    optimizer = optimizers.AdamW(LEARNING_RATE)
+    step = training_step(model, loss, optimizer)
+    state = [model.state, optimizer.state]
+    yield Measurement("peak_memory", peak_memory(lambda: step(tokens, targets)))
+    yield from time_repeats(
+        lambda: step(tokens, targets), repeats=trial["repeats"], warmup_steps=1, state=state
+    )
+
+
+def language(trial: Trial) -> Iterator[Measurement]:
+    """Train on five plays, choose on the sixth, score on the seventh."""
+    text, length = characters.load(), trial["context"]
+    scored = trial["scored"]
+    if trial["model"] == "5-gram":
+        for split in ("valid", "test"):
+            yield Measurement("bits_per_character", characters.ngram(text, split, order=5, characters=scored), split)
+        yield Measurement("train_examples", len(text.train))
+        return
+    model = language_model(trial["model"], vocabulary=text.vocabulary, width=trial["width"], seed=trial.seed)
+
+    def bits(model: nn.Module, split: characters.SplitName) -> Iterator[Measurement]:
+        inputs, targets = text.windows(split, length=length, characters=scored)
+        total = 0.0
+        for i in range(0, len(inputs), 64):
+            some = mx.array(inputs[i : i + 64]), mx.array(targets[i : i + 64])
+            total += float(loss(model, *some)) * len(some[0])
+        yield Measurement("bits_per_character", total / len(inputs) / math.log(2), split)
+
+    drawn = text.batches(np.random.default_rng(trial.seed), batch=trial["batch"], length=length)
+    yield from fit(
+        model,
+        loss,
+        batches=((mx.array(inputs), mx.array(targets)) for inputs, targets in drawn),
+        steps=trial["steps"],
+        learning_rate=LEARNING_RATE,
+        validate=lambda model: bits(model, "valid"),
+        evaluate_every=max(1, trial["steps"] // 4),
+    )
+    yield from bits(model, "test")
+    yield Measurement("parameters", parameters(model))
+    yield Measurement("train_examples", len(text.train))
+    yield Measurement("tuning_trials", 0)
+
+
+def points(checked: tuple[int, ...], lengths: tuple[int, ...], *, seeds: int) -> tuple[Point, ...]:
+    """The four parts, at the lengths to check and to time."""
+    exact = grid(part="equality", check=("parallel", "cached"), length=checked, seeds=min(seeds, 3))
+    masks = grid(part="mask", kind=("encoder", "decoder"), length=16, seeds=min(seeds, 3))
+    costs = grid(part="cost", model=BODIES, length=lengths, seeds=seeds)
+    learners = grid(part="language", model=("Transformer", "LSTM", "minGRU"), seeds=seeds)
+    return exact + masks + costs + learners + grid(part="language", model="5-gram")
+
+
+COST = {"part": "cost"}
+LANGUAGE = {"part": "language"}
+
+experiment = Experiment(
+    run=run,
+    budgets=(
+        Budget(
+            "smoke", points((8, 16), (32, 64), seeds=2),
+            {"batch": 8, "repeats": 3, "context": 32, "steps": 30, "width": 32, "scored": 5_000}, timeout=120,
+        ),
+        Budget(
+            "quick", points((16, 32, 64), (32, 64, 128, 256, 512), seeds=5),
+            {"batch": 8, "repeats": 7, "context": 64, "steps": 400, "width": 64, "scored": 20_000}, timeout=300,
+        ),
+        Budget(
+            "full", points((16, 64, 256), (64, 128, 256, 512, 1024, 2048, 4096, 8192), seeds=10),
+            {"batch": 8, "repeats": 30, "context": 256, "steps": 5_000, "width": 256, "scored": 100_000},
+            timeout=3_600,
+        ),
+    ),
+    claims=(
+        Claim(
+            "C08",
+            Exact(metric="max_abs_error", per=("length",), where={"part": "equality", "check": "parallel"}, below=1e-5),
+            "Reading the whole sequence at once gives the same outputs, within 0.00001, as reading every prefix "
+            "by itself.",
+        ),
+        Claim(
+            "C09",
+            Exact(metric="pairs_connected", per=("kind",), along="kind", where={"part": "mask"}, above=0.999),
+            "The output of every token depends on every other token: all pairs have a gradient.",
+        ),
+        Claim(
+            "C16",
+            Exact(metric="max_abs_error", per=("length",), where={"part": "equality", "check": "cached"}, below=1e-5),
+            "Decoding with cached keys and values gives the same outputs, within 0.00001, as computing each "
+            "prefix anew.",
+        ),
+        Claim(
+            "C23",
+            Ratio(
+                metric="step_time", per=("length",), along="length", where=COST, left={"model": "Transformer"},
+                right=tuple({"model": name} for name in RECURRENT), below=0.5, matched=("parameters",),
+            ),
+            "At equal parameters, a training step of the Transformer takes at most half the time of the fastest "
+            "recurrent network.",
+        ),
+        Claim(
+            "C24",
+            Slope(
+                metric="peak_memory", x="length", x_scale="log2", y_scale="log2",
+                where=COST | {"model": "Transformer", "length": (128, 256, 512, 1024, 2048, 4096, 8192)}, below=1.5,
+            ),
+            "The memory of a training step grows more slowly than the length to the power of one and a half; "
+            "with two, twice the length takes four times the memory.",
+        ),
+    ),
+    figures=(
+        Curve(
+            x="length", y="step_time", hue="model", x_scale="log2", y_scale="log10", where=COST,
+            caption="Time of a training step against the length of the sequence, at equal parameters and batch.",
+        ),
+        Curve(
+            x="length", y="peak_memory", hue="model", x_scale="log2", y_scale="log2", where=COST,
+            caption="Memory that a training step needs beyond the model, against the length of the sequence.",
+        ),
+        Curve(
+            x="step", y="loss", hue="model", split="train", where=LANGUAGE,
+            caption="Loss on the training plays while the models learn.",
+        ),
+        Tradeoff(
+            x="training_time", y="bits_per_character", hue="model", split="test", where=LANGUAGE, x_scale="log10",
+            caption="What the time bought: bits for each character of the unseen play, against the time to train.",
+        ),
+        Table(
+            rows=("model",), where=LANGUAGE, split="test",
+            metrics=("bits_per_character@valid", "bits_per_character@test", "parameters", "training_time"),
+            caption="Characters of Shakespeare: the unseen test play, the validation play, and the cost.",
+        ),
+        Table(
+            rows=("kind",), where={"part": "mask"}, metrics=("pairs_connected", "future_influence"),
+            caption="Which pairs of tokens are connected, and how much any output depends on a later token.",
+        ),
+        Table(
+            rows=("check", "length"), where={"part": "equality"}, metrics=("max_abs_error",),
+            caption="The largest difference between two ways to compute the same outputs.",
+        ),
+    ),
+)  # fmt: skip

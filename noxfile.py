@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["nox[uv]>=2025.10.14"]
+# ///
+"""Seqlab's front door. Options after `--` go to the command that a session runs.
+
+nox -s report                       run what is due, render the report
+nox -s report -- --budget smoke     the same, quickly and coarsely
+nox -s vit -- --seeds 5             one experiment, with five seeds
+"""
+
+# Sessions hold no logic: each hands its options to a tool. All work in one environment, which the
+# session `lab` keeps at the versions of requirements.lock: one for each would cost a gigabyte each,
+# and the tests would not see what the report sees.
+
+import ast
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.10.14"
+nox.options.default_venv_backend = "uv|virtualenv"
+
+ROOT = Path(__file__).parent
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+LOCK = ROOT / "requirements.lock"
+GROUPS = ("build", "test", "lint", "types")
+
+# MLX's back ends for Linux put the same file in the same place, so that each needs its own environment.
+MLX = os.environ.get("SEQLAB_MLX", "cpu")
+LAB = "lab" if MLX == "cpu" else f"lab-{MLX}"
+
+QUARTO_PATIENCE = 180  # seconds: some 150 MB, on a line that is worth waiting for
+QUARTO_RETRY = 86_400  # seconds: after a failure, not again for a day
+
+
+def program(session: nox.Session, name: str) -> str:
+    """The path of a program in the shared environment."""
+    return str(session.cache_dir.parent / LAB / "bin" / name)
+
+
+def run(session: nox.Session, name: str, *arguments: str) -> None:
+    """Run a program of the shared environment. After Ctrl-C wait for it: it is storing its results."""
+    session.run(
+        program(session, name), *arguments, external=True, interrupt_timeout=None, terminate_timeout=None
+    )
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Each experiment page's name and first docstring line, read without importing it."""
+    for path in sorted((ROOT / "experiments").glob("[!_]*.py")):
+        try:
+            text = ast.get_docstring(ast.parse(path.read_bytes(), path.name)) or "(its page has no docstring)"
+        except (SyntaxError, ValueError) as error:
+            text = f"(its page does not parse: {error})"
+        yield path.stem, text.splitlines()[0]
+
+
+@nox.session(venv_backend="none", requires=[LAB])
+def report(session: nox.Session) -> None:
+    """Run the experiments that are due and render the report, HTML and PDF (the default)."""
+    if not {"embedded", "--engine=embedded", "--dry-run", "--help", "-h"} & set(session.posargs):
+        fetch_quarto(session)
+    run(session, "seqlab", "report", *session.posargs)
+
+
+def add_page(page: str, title: str) -> None:
+    """Make the session of one experiment page."""
+
+    def session_of_page(session: nox.Session) -> None:
+        run(session, "seqlab", "run", page, *session.posargs)
+
+    session_of_page.__doc__ = title
+    taken = {"report", "doctor", "tests", "lint", "types", "bench", "lock", LAB}
+    name = f"page-{page}" if page in taken else page
+    nox.session(name=name, venv_backend="none", requires=[LAB], default=False, tags=["experiment"])(
+        session_of_page
+    )
+
+
+for page, title in pages():
+    add_page(page, title)
+
+
+@nox.session(venv_backend="none", requires=[LAB], default=False)
+def doctor(session: nox.Session) -> None:
+    """Say what this machine offers: back end, BLAS, Quarto, data, store."""
+    run(session, "seqlab", "doctor", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=[LAB], default=False)
+def tests(session: nox.Session) -> None:
+    """Run the tests (pytest)."""
+    run(session, "pytest", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=[LAB], default=False)
+def lint(session: nox.Session) -> None:
+    """Check style, formatting and who imports whom (ruff, import-linter)."""
+    run(session, "ruff", "check", *session.posargs)
+    run(session, "ruff", "format", "--check")
+    run(session, "lint-imports", "--no-logo")
+
+
+@nox.session(venv_backend="none", requires=[LAB], default=False)
+def types(session: nox.Session) -> None:
+    """Check types (mypy, strict)."""
+    run(session, "mypy", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=[LAB], default=False)
+def bench(session: nox.Session) -> None:
+    """Time Seqlab itself and print a table (pytest-benchmark)."""
+    table = "--benchmark-columns=min,median,max,rounds"
+    run(session, "pytest", "tests/benchmarks", "--benchmark-only", table, *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=[LAB], default=False)
+def lock(session: nox.Session) -> None:
+    """Resolve the dependencies anew into requirements.lock (`-- --upgrade` for newer versions)."""
+    run(
+        session,
+        "uv", "pip", "compile", "pyproject.toml", "--output-file", LOCK.name, "--quiet",
+        "--universal",  # for every Python and machine: where one version cannot serve all, markers tell which
+        "--generate-hashes", "--no-annotate", "--custom-compile-command", "nox -s lock",
+        "--all-extras", *(f"--group={group}" for group in GROUPS), *session.posargs,
+    )  # fmt: skip
+
+
+@nox.session(name=LAB, reuse_venv=True, default=False)
+def lab(session: nox.Session) -> None:
+    """Install what all sessions need, at the locked versions, into one environment (they ask for it)."""
+    stamp = Path(session.virtualenv.location) / "seqlab.stamp"
+    inputs = b"\0".join(path.read_bytes() for path in (ROOT / "pyproject.toml", LOCK))
+    wanted = hashlib.sha256(inputs).hexdigest()
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return  # asking the installer would cost half a second, and the network
+    if MLX not in ("cpu", "cuda"):
+        session.error(f"SEQLAB_MLX must be cpu or cuda, found {MLX!r}.")
+    extras = PROJECT["project"]["optional-dependencies"]
+    requirements = [
+        *PROJECT["project"]["dependencies"],
+        *extras[MLX],
+        *extras["parquet"],  # here, so that the tests see the pandas that the report sees
+        *nox.project.dependency_groups(PROJECT, *GROUPS),
+    ]
+    session.log("Installing the locked versions; the first time, some 350 MB are fetched ...")
+    # As constraints, the lock pins versions and hashes, and leaves the choice of back end to us.
+    session.install("-c", str(LOCK), *requirements, silent=False, log=False)
+    session.install("--no-deps", "--no-build-isolation", "-e", str(ROOT), log=False)
+    # By a command, so that `nox -R`, which installs nothing, leaves no stamp.
+    session.run_install("python", "-c", f"open({str(stamp)!r}, 'w').write({wanted!r})", log=False)
+
+
+def fetch_quarto(session: nox.Session) -> None:
+    """Where no Quarto is found, try once a day to install it, and say in a line how that went."""
+    log = session.cache_dir.parent / LAB / "quarto-cli.log"
+    beside = shutil.which(program(session, "quarto"))
+    found = os.environ.get("QUARTO_PATH") or shutil.which("quarto") or beside
+    tried = log.is_file() and time.time() - log.stat().st_mtime < QUARTO_RETRY
+    if found or tried or os.environ.get("SEQLAB_FETCH_QUARTO") == "0":
+        return
+    session.log("No Quarto found: trying to install it, some 150 MB (SEQLAB_FETCH_QUARTO=0 leaves it) ...")
+    command = [sys.executable, "-m", "uv", "pip", "install", "--python", program(session, "python")]
+    command += ["--no-deps", "-c", str(LOCK), *PROJECT["project"]["optional-dependencies"]["quarto"]]
+    with log.open("wb") as output:
+        # In a session of its own, so that its whole family of processes can be ended.
+        installer = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+        try:
+            installer.wait(QUARTO_PATIENCE)
+        except subprocess.TimeoutExpired:
+            output.write(f"stopped after {QUARTO_PATIENCE} s\n".encode())
+        finally:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(installer.pid, signal.SIGKILL)
+    if installer.returncode == 0:
+        session.log("Quarto is installed.")
+    else:
+        session.log(
+            f"Quarto could not be installed ({log} says why); the embedded engine renders the report."
+        )
+
+
+if __name__ == "__main__":
+    nox.main()

@@ -1,0 +1,1 @@
+"""From measurements to verdicts: evidence, intervals, summaries, fairness. Never imports MLX."""

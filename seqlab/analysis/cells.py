@@ -1,0 +1,163 @@
+"""What did each cell of a rule measure: one effect a seed, or the reason why there is none?
+
+The cells are the combinations of the rule's `per` levels that the plan holds, so a run that is
+missing leaves a hole that is seen. A good run that by its page's design does not measure the rule's
+metric is no part of the rule; where no run of a cell measured it, the cell is missing.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from seqlab.analysis.arms import Arm, arm, best, picks_highest
+from seqlab.analysis.evidence import Evidence, matches
+from seqlab.analysis.fairness import fairness
+from seqlab.analysis.intervals import Values
+from seqlab.analysis.pairing import deterministic, paired
+from seqlab.analysis.slopes import slopes
+from seqlab.claims import Comparison, Exact, Fairness, Ratio, Rule, Slope
+from seqlab.experiment import Experiment, Trial
+from seqlab.figures import Level
+from seqlab.metrics import metric_named
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What a cell measured. `values` has one effect a seed: raw, slopes, differences or log ratios."""
+
+    levels: Mapping[str, Level]
+    values: Values = field(default_factory=lambda: np.array([]))
+    seeds: tuple[int, ...] = ()
+    log: bool = False  # the effects are logarithms of ratios
+    exact: bool = False  # values without noise: no interval but their range, no p-value
+    opponent: str = ""
+    # How many comparisons an estimate below and above the threshold stands for: choosing the best of
+    # several opponents by looking at the data pushes the effect to one side.
+    looks: tuple[int, int] = (1, 1)
+    missing: str = ""  # why the cell could not be measured; empty where it was
+    notes: tuple[str, ...] = ()
+    fairness: tuple[Fairness, ...] = ()
+
+
+def measure(
+    rule: Rule, experiment: Experiment, evidence: Evidence, planned: Sequence[Trial]
+) -> tuple[Effects, ...]:
+    """Measure every planned cell of the rule, in the plan's order; none where nothing is planned."""
+    needed = {*rule.per, *((rule.x,) if isinstance(rule, Slope) and rule.x != "step" else ())}
+    trials_of, runs_of = defaultdict(list), defaultdict(list)
+    for trial in planned:
+        if matches(trial.factors, rule.where) and needed <= trial.factors.keys():
+            trials_of[tuple(trial.factors[name] for name in rule.per)].append(trial)
+    # More seeds of a planned point are welcome; points that nobody planned are no part of the rule.
+    points = {frozenset(trial.factors.items()) for trials in trials_of.values() for trial in trials}
+    for run in evidence.all_runs:
+        if run.key[0] in points:
+            runs_of[tuple(run.factors[name] for name in rule.per)].append(run)
+
+    once = deterministic(experiment)
+    cells = []
+    for key, trials in trials_of.items():
+        levels = dict(zip(rule.per, key, strict=True))
+        sides = (rule.left, *rule.opponents) if isinstance(rule, Comparison) else ({},)
+        left, *rights = (arm(side, trials, runs_of[key]) for side in sides)
+        if isinstance(rule, Comparison):
+            opponents = [right for right in rights if right.planned]
+            if left.planned and opponents:  # else one side alone was planned here: no comparison
+                cells.append(_comparison(rule, levels, left, opponents, evidence, once))
+        elif isinstance(rule, Exact):
+            cells.append(_exact(rule, levels, left, evidence))
+        elif isinstance(rule, Slope):
+            cells.append(_slope(rule, levels, left, evidence))
+    return tuple(cells)
+
+
+def _exact(rule: Exact, levels: Mapping[str, Level], everything: Arm, evidence: Evidence) -> Effects:
+    """All raw values; of a metric indexed by training step, the last one of each run."""
+    missing = everything.missing
+    if not missing and everything.lost:  # every value must clear, so every value must be there
+        missing = f"{everything.lost} of {everything.planned} runs gave no result"
+    if metric_named(rule.metric).index == "training step":
+        raw = {run: [value] for run, value in evidence.finals(rule.metric, rule.split).items()}
+    else:
+        series = evidence.series(rule.metric, rule.split)
+        raw = {run: [value for _, value in points] for run, points in series.items()}
+    measured = [run for run in everything.runs if run.run in raw]
+    if missing or not measured:
+        return Effects(levels, missing=missing or f"{rule.metric} was not measured")
+    values = np.array([value for run in measured for value in raw[run.run]])
+    return Effects(levels, values, tuple({run.seed: None for run in measured}), exact=True)
+
+
+def _slope(rule: Slope, levels: Mapping[str, Level], everything: Arm, evidence: Evidence) -> Effects:
+    if everything.missing:
+        return Effects(levels, missing=everything.missing)
+    found, lost, unreal = slopes(rule, everything.runs, evidence)
+    if not found:
+        return Effects(levels, missing=f"{rule.metric} was not measured at two points along {rule.x}")
+    values = np.array(list(found.values()))
+    notes = _lost(everything) + _left_out(lost)
+    if unreal:
+        notes += (f"{unreal} values without a logarithm were left out",)
+    return Effects(levels, values, tuple(found), exact=_noiseless(rule, values), notes=notes)
+
+
+def _comparison(
+    rule: Comparison,
+    levels: Mapping[str, Level],
+    left: Arm,
+    opponents: Sequence[Arm],
+    evidence: Evidence,
+    once: frozenset[Hashable],
+) -> Effects:
+    """Left against the best opponent, paired by seed."""
+    racing = [opponent for opponent in opponents if opponent.diverged < opponent.planned]
+    out = [opponent for opponent in opponents if opponent.diverged == opponent.planned]
+    notes = tuple(f"{opponent.name} diverged in every run" for opponent in out)
+    finals = evidence.finals(rule.metric, rule.split)
+    problems = [left.missing, *(opponent.unknown for opponent in racing)]
+    problems += [] if racing else ["every opponent diverged in every run"]
+    problems += [
+        f"{rule.metric} was not measured for {side.name}"
+        for side in (left, *racing)
+        if side.runs and not any(run.run in finals for run in side.runs)
+    ]
+    if missing := "; ".join(filter(None, problems)):
+        return Effects(levels, missing=missing, notes=notes)
+    right = best(rule, racing, evidence)
+    if right.missing:
+        return Effects(levels, missing=right.missing, notes=notes)
+    sides = [[run for run in arm.runs if run.run in finals] for arm in (left, right)]
+    found, lost = paired(rule, *sides, evidence=evidence, once=once)
+    if not found:
+        return Effects(levels, missing=f"no seed has {rule.metric} on both sides", notes=notes)
+    values = np.array(list(found.values()))
+    numbers = [[run.run for run in side] for side in sides]
+    return Effects(
+        levels,
+        values,
+        tuple(found),
+        log=isinstance(rule, Ratio),
+        exact=_noiseless(rule, values),
+        opponent=right.name,
+        looks=(len(racing), 1) if picks_highest(rule) else (1, len(racing)),
+        notes=(*notes, *_lost(left), *_lost(right), *_left_out(lost)),
+        fairness=fairness(evidence, *numbers, matched=rule.matched),
+    )
+
+
+def _noiseless(rule: Rule, values: Values) -> bool:
+    """Whether one value stands for itself: the rule says that one seed will do, and no clock was read."""
+    return rule.seeds == 1 and values.size == 1 and metric_named(rule.metric).unit != "s"
+
+
+def _lost(side: Arm) -> tuple[str, ...]:
+    of = f" of {side.name}" if side.name else ""
+    return (f"{side.lost} of {side.planned} runs{of} gave no result",) if side.lost else ()
+
+
+def _left_out(seeds: int) -> tuple[str, ...]:
+    if not seeds:
+        return ()
+    return (f"{seeds} seed{'s' if seeds > 1 else ''} left out for want of a partner or a point",)

@@ -1,0 +1,44 @@
+"""For what was a claim measured: which factor levels, on which devices?"""
+
+from collections.abc import Sequence
+
+from seqlab.analysis.evidence import Evidence, matches
+from seqlab.claims import Comparison, Rule
+from seqlab.figures import Level
+
+
+def scope(rule: Rule, evidence: Evidence) -> str:
+    """The levels and devices of the good runs behind a rule: `length 64 to 512; model LSTM, GRU; cpu`."""
+    measured = evidence.series(rule.metric, rule.split)
+    sides = (rule.left, *rule.opponents) if isinstance(rule, Comparison) else ({},)
+    runs = [
+        run
+        for run in evidence.good_runs
+        if run.run in measured
+        and matches(run.factors, rule.where)
+        and any(matches(run.factors, side) for side in sides)
+    ]
+    tested: dict[str, dict[Level, None]] = {}
+    for run in runs:
+        for name, level in run.factors.items():
+            tested.setdefault(name, {})[level] = None
+    parts = [f"{name} {_range(list(levels))}" for name, levels in tested.items()]
+    return "; ".join([*parts, *dict.fromkeys(run.device for run in runs if run.device)])
+
+
+def number(value: float) -> str:
+    """Three significant digits, without an exponent for what a person would write out."""
+    return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def numeric(levels: Sequence[Level]) -> bool:
+    """Whether the levels lie on an axis of numbers (truth values do not)."""
+    return all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels)
+
+
+def _range(levels: Sequence[Level]) -> str:
+    if len(levels) > 2 and numeric(levels):
+        ordered = sorted(float(level) for level in levels)
+        return f"{number(ordered[0])} to {number(ordered[-1])}"
+    names = [str(level) for level in levels]
+    return (" / " if any("," in name for name in names) else ", ").join(names)  # "LSTM, forget bias 3" is one

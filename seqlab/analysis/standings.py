@@ -1,0 +1,61 @@
+"""Which cells pass, which fail and which stay open, once all comparisons of the page are counted?
+
+A cell passes when its whole 95 % interval lies on the claimed side of the threshold, fails when it
+lies on the other, and either only if the p-value after Holm's correction over every cell of the page
+is below 0.05. The p-values are two-sided: a cell may fall on either side. Where the best of several
+opponents was picked by looking at the same runs, p is first multiplied by their number on the side
+to which the picking pushes. A cell without an interval counts in the correction with p = 1. Exact
+values have no p: their cell passes when every value clears the threshold, and fails otherwise.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from seqlab.analysis import intervals
+from seqlab.analysis.cells import Effects
+from seqlab.claims import Cell, Ratio, Rule, Standing
+from seqlab.errors import UsageError
+
+ALPHA = 1 - intervals.LEVEL
+
+
+def threshold_of(rule: Rule, effect: Effects) -> float:
+    """The threshold on the scale of the effects. `UsageError` where a ratio's is not above zero."""
+    if isinstance(rule, Ratio) and rule.threshold <= 0:
+        expected = f"a Ratio rule on {rule.metric!r} needs a threshold above 0"
+        raise UsageError(f"{expected}, found {rule.threshold}. Equal sides have the ratio 1.")
+    return float(np.log(rule.threshold)) if effect.log else rule.threshold
+
+
+def stand(rules: Sequence[Rule], effects: Sequence[Sequence[Effects]]) -> list[list[Cell]]:
+    """The cells of each rule of a page, with their standings."""
+    pairs = [(rule, effect) for rule, found in zip(rules, effects, strict=True) for effect in found]
+    sampled = [_p_value(rule, effect) for rule, effect in pairs if not effect.exact]
+    adjusted = iter(intervals.holm(sampled))
+    return [
+        [_cell(rule, effect, None if effect.exact else next(adjusted)) for effect in found]
+        for rule, found in zip(rules, effects, strict=True)
+    ]
+
+
+def _p_value(rule: Rule, effect: Effects) -> float:
+    threshold = threshold_of(rule, effect)
+    if not effect.values.size:
+        return 1.0
+    looks = effect.looks[1 if np.mean(effect.values) > threshold else 0]
+    return min(1.0, looks * intervals.p_value(effect.values, threshold))
+
+
+def _cell(rule: Rule, effect: Effects, p_value: float | None) -> Cell:
+    shown = np.exp(effect.values) if effect.log else effect.values
+    mean = intervals.exact(shown) if effect.exact else intervals.interval(shown, log=effect.log)
+    over, under = mean.low > rule.threshold, mean.high < rule.threshold
+    passes, fails = (over, under) if rule.above is not None else (under, over)
+    standing: Standing = "open"
+    if p_value is None:
+        standing = "pass" if passes else "fail"
+    elif p_value < ALPHA:
+        standing = "pass" if passes else "fail" if fails else "open"
+    n = len(effect.seeds)
+    return Cell(effect.levels, mean.estimate, mean.low, mean.high, n, standing, effect.opponent, p_value)

@@ -1,0 +1,170 @@
+"""What do the measurements say of each claim, by the rule that was fixed before they were taken?
+
+The order of the questions is the protocol, and the first that answers decides:
+
+1. *Not tested*: a planned cell is missing. Absent evidence never supports.
+2. *Inconclusive*: the sides were not given the same, or some cell has fewer seeds than the rule asks.
+3. *Supported*: at least 80 % of the cells pass; all of them where the rule is exact, since a law of
+   arithmetic has no exceptions. *Not supported*: at least 80 % fail.
+4. *With conditions*: at least 20 % pass, and a boundary along one factor tells where.
+5. *Inconclusive* otherwise.
+
+The effect of a verdict is the median of its cells' estimates. Its interval is the cell's own for a
+single cell; for several it reaches from the lowest bound to the highest, a range that covers every
+cell rather than an interval of the median, which seeds shared between cells would make too narrow.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+import numpy as np
+
+from seqlab.analysis.boundary import boundary
+from seqlab.analysis.cells import Effects, measure
+from seqlab.analysis.evidence import Evidence
+from seqlab.analysis.fairness import explain, worst
+from seqlab.analysis.intervals import seeds_to_clear
+from seqlab.analysis.scope import scope
+from seqlab.analysis.standings import ALPHA, stand, threshold_of
+from seqlab.claims import Cell, Claim, Exact, Outcome, Rule, Standing, Verdict
+from seqlab.experiment import Experiment, Trial
+from seqlab.figures import Level
+
+MOST = 0.8  # the share of cells that settles a claim
+SOME = 0.2  # the share of passing cells from which a boundary is worth telling
+NAMED = 3  # how many missing cells a reason names
+
+
+def judge(experiment: Experiment, evidence: Evidence, planned: Sequence[Trial]) -> tuple[Verdict, ...]:
+    """One verdict for each claim of the page, in the page's order.
+
+    `planned` holds the trials that the page asks for: a cell of theirs without good runs makes its
+    claim not tested. Raises `UsageError` for a rule that cannot be judged as it is written.
+    """
+    rules = [claim.rule for claim in experiment.claims]
+    effects = [measure(rule, experiment, evidence, planned) for rule in rules]
+    cells = stand(rules, effects)
+    comparisons = sum(not effect.exact for found in effects for effect in found)
+    return tuple(
+        _verdict(claim, experiment.name, measured, judged, evidence=evidence, comparisons=comparisons)
+        for claim, measured, judged in zip(experiment.claims, effects, cells, strict=True)
+    )
+
+
+def _verdict(
+    claim: Claim,
+    experiment: str,
+    effects: Sequence[Effects],
+    cells: Sequence[Cell],
+    *,
+    evidence: Evidence,
+    comparisons: int,
+) -> Verdict:
+    rule = claim.rule
+    records = worst(effect.fairness for effect in effects)
+    outcome, reason, where = _decide(rule, effects, cells, explain(records), comparisons)
+    estimates = [cell.estimate for cell in cells if np.isfinite(cell.estimate)]
+    bounded = bool(cells) and all(np.isfinite([cell.low, cell.high]).all() for cell in cells)
+    open_still = outcome is Outcome.INCONCLUSIVE and all(record.ok for record in records)
+    return Verdict(
+        claim=claim.id,
+        experiment=experiment,
+        outcome=outcome,
+        rule=rule,
+        reads=claim.reads,
+        reason=". ".join([reason, *_notes(effects)]) + ".",
+        cells=tuple(cells),
+        effect=median(estimates) if estimates else None,
+        low=min(cell.low for cell in cells) if bounded else None,
+        high=max(cell.high for cell in cells) if bounded else None,
+        n=min((cell.n for cell in cells), default=0),
+        scope=scope(rule, evidence),
+        boundary=where,
+        seeds_needed=_seeds_needed(rule, effects, cells, comparisons) if open_still else None,
+        fairness=records,
+    )
+
+
+def _decide(
+    rule: Rule, effects: Sequence[Effects], cells: Sequence[Cell], unfair: str, comparisons: int
+) -> tuple[Outcome, str, str]:
+    """The outcome, why, and the boundary where there is one."""
+    if missing := _missing(effects):
+        return Outcome.NOT_TESTED, missing, ""
+    if unfair:
+        return Outcome.INCONCLUSIVE, f"The comparison is not fair: {unfair}", ""
+    fewest = min(cell.n for cell in cells)
+    if fewest < rule.seeds:
+        reason = f"Too few seeds: {fewest} in some cell, where the rule asks for {rule.seeds}"
+        return Outcome.INCONCLUSIVE, reason, ""
+    standings = Counter(cell.standing for cell in cells)
+    told = _told(rule, effects, standings, comparisons)
+    if standings["pass"] >= (1.0 if isinstance(rule, Exact) else MOST) * len(cells):
+        return Outcome.SUPPORTED, told, ""
+    if standings["fail"] >= MOST * len(cells):
+        return Outcome.NOT_SUPPORTED, told, ""
+    if standings["pass"] >= SOME * len(cells) and (where := boundary(rule, cells, effects)):
+        return Outcome.CONDITIONAL, told, where
+    return Outcome.INCONCLUSIVE, told, ""
+
+
+def _missing(effects: Sequence[Effects]) -> str:
+    """Which planned cells could not be measured, and why; empty where all were."""
+    if not effects:
+        return "No trial was planned that this rule compares"
+    missing = [f"{_label(effect.levels)}{effect.missing}" for effect in effects if effect.missing]
+    if not missing:
+        return ""
+    more = f"; and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+    count = f"{len(missing)} of {len(effects)} cells missing" if len(effects) > 1 else "Missing"
+    return f"{count}: {'; '.join(missing[:NAMED])}{more}"
+
+
+def _told(rule: Rule, effects: Sequence[Effects], standings: Counter[Standing], comparisons: int) -> str:
+    """What the cells say, in one sentence without its full stop."""
+    side = f"{'above' if rule.above is not None else 'below'} {rule.threshold:g}"
+    holm = f" (after Holm's correction for {comparisons} comparisons)" if comparisons > 1 else ""
+    if len(effects) > 1:
+        noun = "cells lie" if standings["pass"] != 1 else "cells lies"
+        told = f"{standings['pass']} of {len(effects)} {noun} wholly {side}, {standings['fail']} not at all"
+        if effects[0].exact:
+            told = f"In {standings['pass']} of {len(effects)} cells every value lies {side}"
+        return told + (f", {standings['open']} open{holm}" if standings["open"] else "")
+    if effects[0].exact:
+        return f"{'Every' if standings['pass'] else 'Not every'} value lies {side}"
+    if standings["open"]:
+        return f"The interval does not keep clear of {rule.threshold:g}{holm}"
+    return f"The whole interval lies {'' if standings['pass'] else 'not '}{side}"
+
+
+def _notes(effects: Sequence[Effects]) -> list[str]:
+    notes = Counter(note for effect in effects for note in effect.notes)
+    return [
+        f"{note[0].upper()}{note[1:]}{f' ({times} cells)' if times > 1 else ''}"
+        for note, times in notes.items()
+    ]
+
+
+def _seeds_needed(
+    rule: Rule, effects: Sequence[Effects], cells: Sequence[Cell], comparisons: int
+) -> int | None:
+    """How many more seeds would settle the widest open cell, if its mean and spread stay as they are.
+
+    Reckoned at the strictest step of Holm's correction. `None` where more seeds would not help, or
+    where it cannot be told: cells that disagree, one seed, an estimate too near the threshold.
+    """
+    more = [rule.seeds - cell.n for cell in cells]
+    for effect, cell in zip(effects, cells, strict=True):
+        if cell.standing == "open":
+            looks = max(effect.looks)
+            alpha = ALPHA / (comparisons * looks)
+            total = seeds_to_clear(effect.values, threshold_of(rule, effect), alpha=alpha)
+            if total is None:
+                return None
+            more.append(total - cell.n)
+    return max(more) if max(more) > 0 else None
+
+
+def _label(levels: Mapping[str, Level]) -> str:
+    return f"{', '.join(f'{name}={level}' for name, level in levels.items())}: " if levels else ""

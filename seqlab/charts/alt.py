@@ -1,0 +1,154 @@
+"""What does a chart say to someone who cannot see it? Sentences from the statistics that it plots."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seqlab.charts.units import Unit, display_unit, number
+from seqlab.charts.words import axis_title, factor_title, index_title, level_name, level_value, levels_of
+from seqlab.figures import Curve, Figure, Heatmap, Interval, Tradeoff
+from seqlab.metrics import metric_named
+
+NOTHING = "Nothing was measured for this figure."
+
+
+def describe(figure: Figure, summary: pd.DataFrame) -> str:
+    """Alt text for a chart of `summary` (see `draw.FigureData`). Plain text: escape it where it is used."""
+    match figure:
+        case Curve():
+            return _curve(figure, summary)
+        case Interval():
+            return _interval(figure, summary)
+        case Tradeoff():
+            return _tradeoff(figure, summary)
+        case Heatmap():
+            return _heatmap(figure, summary)
+    raise TypeError(f"expected a chart, found a {type(figure).__name__}.")
+
+
+def _lower(title: str) -> str:
+    """A title inside a sentence; names in capitals keep them."""
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+
+
+def _finite(summary: pd.DataFrame) -> pd.DataFrame:
+    finite: pd.DataFrame = summary[np.isfinite(summary["estimate"])]
+    return finite
+
+
+def _listed(items: Sequence[str]) -> str:
+    return ", ".join(items[:-1]) + " and " + items[-1] if len(items) > 1 else "".join(items)
+
+
+def _guides(guides: Mapping[str, float], unit: Unit) -> str:
+    if not guides:
+        return ""
+    named = _listed([f"{level_value(name)} at {number(unit.of(value))}" for name, value in guides.items()])
+    return f" Dashed line{'s' if len(guides) > 1 else ''}: {named}."
+
+
+def _curve(figure: Curve, summary: pd.DataFrame) -> str:
+    metric, rows = metric_named(figure.y), _finite(summary).sort_values(figure.x, kind="stable")
+    unit = display_unit(metric.unit, rows["estimate"], figure.y_scale)
+    axes = f"{_lower(axis_title(metric, unit))} against {_lower(index_title(figure.x, metric))}"
+    if not figure.columns:
+        courses = [
+            f"{level_name(figure.hue, level)} {_course(rows[rows[figure.hue] == level], figure, unit)}"
+            for level in levels_of(rows, figure.hue)
+        ]
+        return f"Line chart of {axes}. {'; '.join(courses)}.{_guides(figure.guides, unit)}"
+    sentences = [f"Line charts of {axes}, one for each {_lower(factor_title(figure.columns))}."]
+    for column in levels_of(rows, figure.columns):
+        part = rows[rows[figure.columns] == column]
+        ends = part.groupby(figure.hue, sort=False, observed=True).tail(1)
+        ends = ends.sort_values("estimate", ascending=False, kind="stable")
+        together = ends[figure.x].nunique() == 1
+        said = []
+        for level, value, x in zip(ends[figure.hue], ends["estimate"], ends[figure.x], strict=True):
+            place = "" if together else f" at {number(x)}"
+            said.append(f"{level_name(figure.hue, level)} {number(unit.of(value))}{place}")
+        end = f" at {number(ends[figure.x].iloc[0])}" if together else ""
+        sentences.append(f"For {level_name(figure.columns, column)}, lines end{end} with {_listed(said)}.")
+    return " ".join(sentences) + _guides(figure.guides, unit)
+
+
+def _course(line: pd.DataFrame, figure: Curve, unit: Unit) -> str:
+    """From where to where, and by way of which peak or trough."""
+    at, values = line[figure.x].tolist(), [unit.of(value) for value in line["estimate"]]
+    if len(values) == 1:
+        return f"is {number(values[0])} at {number(at[0])}"
+    verb = "rises" if values[-1] > values[0] else "falls" if values[-1] < values[0] else "stays"
+    course = f"{verb} from {number(values[0])} at {number(at[0])} to {number(values[-1])} at {number(at[-1])}"
+    # A turn worth telling goes past both ends by a fifth of the way that the line covers in all.
+    seen = np.log(values) if figure.y_scale != "linear" and min(values) > 0 else np.asarray(values)
+    worth = 0.2 * (seen.max() - seen.min())
+    low, high = int(seen.argmin()), int(seen.argmax())
+    turns = []
+    if min(seen[0], seen[-1]) - seen[low] > worth:
+        turns.append(f"a low of {number(values[low])} at {number(at[low])}")
+    if seen[high] - max(seen[0], seen[-1]) > worth:
+        turns.append(f"a high of {number(values[high])} at {number(at[high])}")
+    return course + (f", with {_listed(turns)}" if turns else "")
+
+
+def _with_interval(row: Mapping[Hashable, float], unit: Unit) -> str:
+    low, high = row["low"], row["high"]
+    shown = number(unit.of(row["estimate"]))
+    if np.isfinite(low) and np.isfinite(high) and low < high:
+        return f"{shown} ({number(unit.of(low))} to {number(unit.of(high))})"
+    return shown
+
+
+def _interval(figure: Interval, summary: pd.DataFrame) -> str:
+    metric, rows = metric_named(figure.x), _finite(summary)
+    unit = display_unit(metric.unit, rows["estimate"], figure.x_scale)
+    factors = [name for name in dict.fromkeys((figure.columns, figure.y, figure.hue)) if name]
+    rows = rows.dropna(subset=factors).sort_values("estimate", ascending=False, kind="stable")
+    # Beyond eight entries, intervals would bury the ranking; the table in the document has them.
+    bounded = len(rows) <= 8 and (np.isfinite(rows["low"]) & (rows["low"] < rows["high"])).any()
+    said = [
+        f"{', '.join(level_name(name, row[name]) for name in factors)} "
+        + (_with_interval(row, unit) if bounded else number(unit.of(row["estimate"])))
+        for row in rows.to_dict("records")
+    ]
+    groups = " and ".join(_lower(factor_title(name)) for name in factors)
+    order = f"from highest to lowest{', with 95 % intervals' if bounded else ''}"
+    text = f"Dot plot of {_lower(axis_title(metric, unit))} by {groups}, {order}: {'; '.join(said)}."
+    return text + _guides(figure.guides, unit)
+
+
+def _tradeoff(figure: Tradeoff, summary: pd.DataFrame) -> str:
+    x, y = metric_named(figure.x), metric_named(figure.y)
+    rows = summary[np.isfinite(summary["x_estimate"]) & np.isfinite(summary["y_estimate"])]
+    rows = rows.sort_values("y_estimate", ascending=False, kind="stable")
+    across = display_unit(x.unit, rows["x_estimate"], figure.x_scale)
+    up = display_unit(y.unit, rows["y_estimate"], figure.y_scale)
+    said = [
+        f"{level_name(figure.hue, row[figure.hue])} {number(up.of(row['y_estimate']))} "
+        f"at {number(across.of(row['x_estimate']))}"
+        for row in rows.to_dict("records")
+    ]
+    axes = f"{_lower(axis_title(y, up))} against {_lower(axis_title(x, across))}"
+    return f"Scatter plot of {axes}, from highest to lowest: {'; '.join(said)}."
+
+
+def _heatmap(figure: Heatmap, summary: pd.DataFrame) -> str:
+    metric, rows = metric_named(figure.value), _finite(summary)
+    scale = "log10" if metric.log and (rows["estimate"] > 0).all() else "linear"
+    unit = display_unit(metric.unit, rows["estimate"], scale)  # type: ignore[arg-type]
+    cells = rows.sort_values("estimate", kind="stable").to_dict("records")
+    low, high = (
+        f"{number(unit.of(cell['estimate']))} at {_place(figure.x, cell)}, {_place(figure.y, cell)}"
+        for cell in (cells[0], cells[-1])
+    )
+    across, down = _lower(factor_title(figure.x)), _lower(factor_title(figure.y))
+    return (
+        f"Heat map of {_lower(axis_title(metric, unit))} by {across} (across) and {down} (down). "
+        f"Lowest: {low}. Highest: {high}."
+    )
+
+
+def _place(factor: str, cell: Mapping[Hashable, Any]) -> str:
+    return level_name(factor, cell[factor])

@@ -1,0 +1,160 @@
+"""How is a metric drawn against a number: a line for each level, its interval as a band?"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from seqlab.charts.key import draw_key, key_rows
+from seqlab.charts.labels import End, label_ends
+from seqlab.charts.marks import Mark, marks
+from seqlab.charts.panels import margin, panel_width, room_for, seed_dots, settle, sheet
+from seqlab.charts.style import MUTED, RULE
+from seqlab.charts.ticks import drawable, levels_or_ticks, limits, set_axis, tick_labels, ticks
+from seqlab.charts.units import display_unit
+from seqlab.charts.words import axis_title, index_title, level_name, levels_of, wrapped
+from seqlab.figures import Curve, Level
+from seqlab.metrics import metric_named
+
+_HEIGHTS = {1: 2.75, 2: 2.3, 3: 1.85, 4: 1.7}  # inches, by panels to a row
+_FEW = 12  # measured places along x up to which each has its marker, and each seed its dot
+
+
+def plot(figure: Curve, summary: pd.DataFrame, samples: pd.DataFrame) -> Figure:
+    """Draw `summary` (levels, x, estimate, low, high) and `samples` (levels, x, seed, value)."""
+    metric = metric_named(figure.y)
+    unit = display_unit(metric.unit, summary["estimate"], figure.y_scale)
+    summary, samples = _shown(figure, summary, unit.size), _shown(figure, samples, unit.size)
+    guides = {name: unit.of(value) for name, value in figure.guides.items()}
+    levels = levels_of(summary, figure.hue)
+    given = marks(levels)
+    columns: Sequence[Level | None] = levels_of(summary, figure.columns) if figure.columns else [None]
+    parts = [summary if column is None else summary[summary[figure.columns] == column] for column in columns]
+    few = figure.x != "step" and summary[figure.x].nunique() <= _FEW
+
+    page = sheet(len(columns))
+    height = _HEIGHTS[page.across]
+    names = [wrapped(level_name(figure.hue, level), width=22) for level in levels]
+    # Names beside the last panel's lines serve all panels, if every line is there to be named.
+    last = parts[-1][np.isfinite(parts[-1]["estimate"])]
+    beside = set(levels_of(last, figure.hue)) == set(levels) and len(levels) <= height * 5
+    shown_values = pd.concat([summary[c] for c in ("estimate", "low", "high")])
+    y_values = [*drawable(shown_values, figure.y_scale), *guides.values()]
+    y_values += drawable(samples["value"], figure.y_scale) if few and "value" in samples else []
+    y_bounds = limits(y_values, figure.y_scale, pad=0.05)
+    x_bounds = limits(summary[figure.x], figure.x_scale, pad=0.03)
+    y_ticks = ticks(*y_bounds, figure.y_scale, most=6 if height > 2 else 5)
+    left = margin(tick_labels(y_ticks, figure.y_scale))
+    right = room_for([*(names if beside else []), *(wrapped(name, width=22) for name in guides)])
+    most = max(3, int(panel_width(page, left=left, right=right) / 0.55))
+    x_ticks = levels_or_ticks(levels_of(summary, figure.x), *x_bounds, figure.x_scale, most)  # type: ignore[arg-type]
+
+    titles = ["" if column is None else level_name(figure.columns, column) for column in columns]
+    top = settle(
+        page,
+        height=height,
+        left=left,
+        right=right,
+        x_title=index_title(figure.x, metric),
+        y_title=axis_title(metric, unit),
+        titles=titles,
+        key=0 if beside else len(key_rows(names, lines=True)),
+    )
+    set_axis(page.axes[0].xaxis, x_bounds, figure.x_scale, x_ticks)
+    set_axis(page.axes[0].yaxis, y_bounds, figure.y_scale, y_ticks)
+    for i, (panel, part) in enumerate(zip(page.axes, parts, strict=True)):
+        panel.grid(visible=False, axis="x")
+        for value in guides.values():
+            panel.axhline(value, color=RULE, linewidth=0.9, linestyle=(0.0, (4.0, 2.0)), zorder=1.5)
+        if few and not samples.empty:
+            seeds = samples if columns[i] is None else samples[samples[figure.columns] == columns[i]]
+            _dots(panel, figure, seeds, given)
+        _lines(panel, figure, part, given, few=few, index=i)
+        panel.set_xlabel("")
+        panel.set_ylabel("")
+    ends = [End(wrapped(name, width=22), None, value, MUTED, "guide") for name, value in guides.items()]
+    if beside:
+        for i, (level, name) in enumerate(zip(levels, names, strict=True)):
+            tail = _drawn(last[last[figure.hue] == level], figure)
+            if not tail.empty:
+                at = tail.iloc[-1]
+                ends.append(End(name, float(at[figure.x]), float(at["estimate"]), given[level].ink, str(i)))
+    else:
+        draw_key(page.figure, names, [given[level] for level in levels], top=top, lines=True)
+    label_ends(page.axes[-1], ends)
+    return page.figure
+
+
+def _shown(figure: Curve, table: pd.DataFrame, size: float) -> pd.DataFrame:
+    """The table in display units, with its lines in order along x."""
+    numbers = [name for name in ("estimate", "low", "high", "value") if name in table]
+    factors = [name for name in (figure.hue, figure.columns, figure.x) if name]
+    kept = table.dropna(subset=factors).sort_values(figure.x, kind="stable")
+    return kept.assign(**{name: kept[name] / size for name in numbers})
+
+
+def _drawn(table: pd.DataFrame, figure: Curve) -> pd.DataFrame:
+    """The rows that both scales can show."""
+    keep = np.isfinite(table["estimate"]) & np.isfinite(table[figure.x])
+    keep &= (figure.x_scale == "linear") | (table[figure.x] > 0)
+    shown: pd.DataFrame = table[keep & ((figure.y_scale == "linear") | (table["estimate"] > 0))]
+    return shown
+
+
+def _lines(
+    panel: Axes, figure: Curve, part: pd.DataFrame, given: dict[Level, Mark], *, few: bool, index: int
+) -> None:
+    part = _drawn(part, figure)
+    present = [level for level in given if (part[figure.hue] == level).any()]
+    if not present:
+        return
+    before = len(panel.lines)
+    sns.lineplot(
+        part[[figure.x, "estimate", figure.hue]],
+        x=figure.x,
+        y="estimate",
+        hue=figure.hue,
+        hue_order=present,
+        palette={level: given[level].colour for level in present},
+        estimator=None,
+        errorbar=None,
+        legend=False,
+        ax=panel,
+    )
+    # Dashes and markers are set here: seaborn's own `style` would take three times as long.
+    for i, (level, line) in enumerate(zip(present, panel.lines[before:], strict=True)):
+        mark = given[level]
+        line.set(linestyle=mark.linestyle, marker=mark.marker, markeredgewidth=0)
+        line.set_gid(f"series-{index}-{list(given).index(level)}")
+        if not few:
+            stride = max(1, len(part) // len(present) // 6)
+            line.set_markevery((i * stride // len(present), stride))
+        _interval(panel, part[part[figure.hue] == level], figure, mark.colour)
+
+
+def _interval(panel: Axes, rows: pd.DataFrame, figure: Curve, colour: str) -> None:
+    """A band between `low` and `high`; a bar where a point with an interval has no such neighbour."""
+    x, low, high = (rows[name].to_numpy(dtype=float) for name in (figure.x, "low", "high"))
+    bounded = np.isfinite(low) & np.isfinite(high)
+    if figure.y_scale != "linear":
+        low = np.where(low > 0, low, panel.get_ylim()[0])
+    if not bounded.any():
+        return
+    panel.fill_between(
+        x, low, high, where=bounded.tolist(), color=colour, alpha=0.16, linewidth=0, gid="band"
+    )
+    padded = np.concatenate([[False], bounded, [False]])
+    alone = bounded & ~padded[:-2] & ~padded[2:]
+    if alone.any():
+        panel.vlines(x[alone], low[alone], high[alone], color=colour, linewidth=1.4, alpha=0.6)
+
+
+def _dots(panel: Axes, figure: Curve, seeds: pd.DataFrame, given: dict[Level, Mark]) -> None:
+    """A pale dot for each seed, where there is more than one."""
+    if seeds.groupby([figure.hue, figure.x], observed=True).size().max() < 2:
+        return
+    colours = [given[level].colour for level in seeds[figure.hue]]
+    seed_dots(panel, seeds[figure.x].tolist(), seeds["value"].tolist(), colours, size=9)

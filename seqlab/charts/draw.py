@@ -1,0 +1,145 @@
+"""What does a chart need, and how does it become a file? The charts' front door.
+
+A caller asks `needs` what to request from the analysis, hands the tables over as `FigureData`, and
+gets an SVG and its alt text. Where nothing was measured, `draw` still writes a small placeholder and
+says so in the alt text, so that no link in the document breaks; a caller that would rather say it in
+words asks `FigureData.empty` first.
+"""
+
+import io
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure as Canvas
+
+from seqlab.charts import curve, heatmap, interval, tradeoff
+from seqlab.charts.alt import NOTHING, describe
+from seqlab.charts.labels import heading
+from seqlab.charts.panels import sheet
+from seqlab.charts.style import WIDTH, theme
+from seqlab.figures import Curve, Figure, Heatmap, Interval, Tradeoff
+
+
+@dataclass(frozen=True)
+class Need:
+    """What to ask the analysis for: `metric`, for each combination of levels of the factors `by`.
+
+    `split` is meant where the metric was measured on it; a metric without splits has none. The
+    figure's own `where` applies to each of its needs.
+    """
+
+    metric: str
+    by: tuple[str, ...]
+    split: str
+
+
+@dataclass(frozen=True)
+class FigureData:
+    """The tables that a figure is drawn from, in base units.
+
+    `summary` has the factors, then estimate, low, high and n; `samples` the factors, seed and value.
+    For a Tradeoff both are joined on the hue (and the seed): x_estimate, …, y_value. A missing
+    interval is NaN in `low` and `high`.
+    """
+
+    summary: pd.DataFrame
+    samples: pd.DataFrame
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        columns = [name for name in self.summary if str(name).endswith("estimate")]
+        finite = np.isfinite(self.summary[columns].to_numpy(dtype=float))
+        return not columns or not finite.all(axis=1).any()
+
+
+def needs(figure: Figure) -> tuple[Need, ...]:
+    """One need for each metric of the figure: two for a Tradeoff (x, then y), else one."""
+    match figure:
+        case Curve(x=x, y=metric, hue=hue, columns=columns):
+            return (Need(metric, _named(columns, hue, x), figure.split),)
+        case Interval(x=metric, y=y, hue=hue, columns=columns):
+            return (Need(metric, _named(columns, y, hue), figure.split),)
+        case Tradeoff(x=x, y=y, hue=hue):
+            return (Need(x, (hue,), figure.split), Need(y, (hue,), figure.split))
+        case Heatmap(x=x, y=y, value=metric):
+            return (Need(metric, (y, x), figure.split),)
+    raise TypeError(f"expected a chart, found a {type(figure).__name__}; tables are written by the document.")
+
+
+def _named(*factors: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(factor for factor in factors if factor))
+
+
+def gather(figure: Figure, ask: Callable[[Need], tuple[pd.DataFrame, pd.DataFrame]]) -> FigureData:
+    """Ask for each need's summary and samples, and join the two of a Tradeoff."""
+    answers = [ask(need) for need in needs(figure)]
+    if len(answers) == 1:
+        return FigureData(*answers[0])
+    (x, x_seeds), (y, y_seeds) = answers
+    (by,) = needs(figure)[0].by
+    summary = _sided(x, "x", (by,)).merge(_sided(y, "y", (by,)), on=by, how="inner")
+    summary["n"] = summary[["x_n", "y_n"]].min(axis=1)
+    keys = (by, "seed")
+    return FigureData(summary, _sided(x_seeds, "x", keys).merge(_sided(y_seeds, "y", keys), on=list(keys)))
+
+
+def _sided(table: pd.DataFrame, side: str, keys: tuple[str, ...]) -> pd.DataFrame:
+    return table.rename(columns={name: f"{side}_{name}" for name in table if name not in keys})
+
+
+def plot(figure: Figure, data: FigureData) -> Canvas:
+    """The chart as a matplotlib figure, for `draw` and for tests. Call it inside `style.theme()`."""
+    if data.empty:
+        return _placeholder()
+    match figure:
+        case Curve():
+            return curve.plot(figure, data.summary, data.samples)
+        case Interval():
+            return interval.plot(figure, data.summary, data.samples)
+        case Tradeoff():
+            return tradeoff.plot(figure, data.summary, data.samples)
+        case Heatmap():
+            return heatmap.plot(figure, data.summary)
+    raise TypeError(f"expected a chart, found a {type(figure).__name__}; tables are written by the document.")
+
+
+def _placeholder() -> Canvas:
+    canvas = sheet(0).figure
+    canvas.set_size_inches(WIDTH, 0.6)
+    heading(canvas, NOTHING, x=WIDTH / 2, y=0.3, gid="nothing", ha="center")
+    return canvas
+
+
+def draw(figure: Figure, data: FigureData, path: Path) -> str:
+    """Write the chart to `path` as SVG and return its alt text (plain text, not yet escaped).
+
+    The same data give the same bytes. The file appears whole or not at all.
+    """
+    with theme():
+        image = io.BytesIO()
+        plot(figure, data).savefig(image, format="svg", metadata={"Date": None, "Creator": None})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_bytes(image.getvalue())
+    partial.replace(path)
+    return NOTHING if data.empty else describe(figure, data.summary)
+
+
+def describe_n(summary: pd.DataFrame, *, deterministic: bool = False) -> str:
+    """How many seeds stand behind a chart, for its caption: `n = 5 seeds`, `n = 3 to 5 seeds`.
+
+    Whether a point is deterministic, its plan knows (`Point.seeds is None`), not its one run.
+    """
+    if deterministic:
+        return "deterministic"
+    if summary.empty:
+        return "n = 0 seeds"
+    least, most = int(summary["n"].min()), int(summary["n"].max())
+    if least != most:
+        return f"n = {least} to {most} seeds"
+    return f"n = {most} seed{'' if most == 1 else 's'}"

@@ -1,0 +1,151 @@
+"""How is a metric drawn for each level of a factor: a dot a seed, the mean and its interval?"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from seqlab.charts.key import draw_key, key_rows
+from seqlab.charts.labels import in_inches, write
+from seqlab.charts.marks import Mark, marks
+from seqlab.charts.panels import Sheet, margin, panel_width, room_for, seed_dots, settle, sheet
+from seqlab.charts.placing import spread, text_width
+from seqlab.charts.style import INK, LINE, MUTED, RULE, SMALL, TEXT
+from seqlab.charts.ticks import drawable, limits, set_axis, tick_labels, ticks
+from seqlab.charts.units import display_unit, numbers
+from seqlab.charts.words import axis_title, level_name, levels_of, wrapped
+from seqlab.figures import Interval, Level
+from seqlab.metrics import metric_named
+
+# In inches: room of a row, and of each level of the hue in it; how far seeds lie below their interval.
+_ROW, _LANE, _BELOW = 0.18, 0.21, 0.1
+
+
+def plot(figure: Interval, summary: pd.DataFrame, samples: pd.DataFrame) -> Figure:
+    """Draw `summary` (levels, estimate, low, high) and `samples` (levels, seed, value)."""
+    metric = metric_named(figure.x)
+    unit = display_unit(metric.unit, summary["estimate"], figure.x_scale)
+    hue = figure.hue or figure.y
+    rows, shades = levels_of(summary, figure.y), levels_of(summary, hue)
+    lanes = shades if hue != figure.y else []
+    summary, samples = (
+        _laid_out(figure, table, unit.size, rows, lanes, shift)
+        for table, shift in ((summary, 0.0), (samples, _BELOW))
+    )
+    guides = {name: unit.of(value) for name, value in figure.guides.items()}
+    given = marks(shades)
+    columns: Sequence[Level | None] = levels_of(summary, figure.columns) if figure.columns else [None]
+
+    page = sheet(len(columns))
+    height = len(rows) * (_ROW + _LANE * max(1, len(lanes)))
+    row_names = [wrapped(level_name(figure.y, row)) for row in rows]
+    lane_names = [level_name(hue, lane) for lane in lanes]
+    values = pd.concat([summary["estimate"], summary["low"], summary["high"], samples["value"]])
+    bounds = limits([*drawable(values, figure.x_scale), *guides.values()], figure.x_scale, pad=0.05)
+    means = numbers(summary["estimate"].tolist()) if len(columns) == 1 else []
+    left, right = margin(row_names, size=TEXT), room_for(means) if means else 0.12
+    most = max(3, int(panel_width(page, left=left, right=right) / 0.6))
+    at = ticks(*bounds, figure.x_scale, most=min(most, 8))
+    right = max(right, text_width(tick_labels(at, figure.x_scale)[-1], SMALL) / 2 + 0.03)
+    top = settle(
+        page,
+        height=height,
+        left=left,
+        right=right,
+        x_title=axis_title(metric, unit),
+        titles=["" if column is None else level_name(figure.columns, column) for column in columns],
+        key=len(key_rows(lane_names, lines=False)) if lanes else 0,
+        head=LINE if guides else 0.0,
+    )
+    set_axis(page.axes[0].xaxis, bounds, figure.x_scale, at)
+    page.axes[0].set_yticks(range(len(rows)), row_names, fontsize=TEXT, color=INK, linespacing=1.05)
+    page.axes[0].set_ylim(len(rows) - 0.5, -0.5)
+    for i, (panel, column) in enumerate(zip(page.axes, columns, strict=True)):
+        panel.grid(visible=False, axis="y")
+        for value in guides.values():
+            panel.axvline(value, color=RULE, linewidth=0.9, linestyle=(0.0, (4.0, 2.0)), zorder=1.5)
+        for table, draw in ((samples, _dots), (summary, _intervals)):
+            part = table if column is None else table[table[figure.columns] == column]
+            draw(panel, part, hue, given, i)
+        panel.set(xlabel="", ylabel="")
+    _name_guides(page, guides)
+    if means:
+        _write_means(page.axes[0], summary, means)
+    if lanes:
+        draw_key(page.figure, lane_names, [given[lane] for lane in lanes], top=top, lines=False)
+    return page.figure
+
+
+def _laid_out(
+    figure: Interval,
+    table: pd.DataFrame,
+    size: float,
+    rows: Sequence[Level],
+    lanes: Sequence[Level],
+    shift: float,
+) -> pd.DataFrame:
+    """The table in display units, with the height of each entry: its row's number and its lane's share.
+
+    A row is one unit high; `shift` is in inches.
+    """
+    kept = table.dropna(subset=[name for name in (figure.y, figure.hue, figure.columns) if name])
+    height = kept[figure.y].map({row: float(i) for i, row in enumerate(rows)}).astype(float)
+    inches = _ROW + _LANE * max(1, len(lanes))
+    if lanes:
+        middle = (len(lanes) - 1) / 2
+        shares = {lane: (i - middle) * _LANE / inches for i, lane in enumerate(lanes)}
+        height = height + kept[figure.hue].map(shares).astype(float)
+    shown = {name: kept[name] / size for name in ("estimate", "low", "high", "value") if name in kept}
+    return kept.assign(height=height + shift / inches, **shown)
+
+
+def _dots(panel: Axes, samples: pd.DataFrame, hue: str, given: dict[Level, Mark], index: int) -> None:
+    """A pale dot for each seed, where any row has more than one."""
+    if samples.empty or samples.groupby("height").size().max() < 2:
+        return
+    colours = [given[level].colour for level in samples[hue]]
+    seed_dots(panel, samples["value"].tolist(), samples["height"].tolist(), colours, size=11)
+
+
+def _intervals(panel: Axes, summary: pd.DataFrame, hue: str, given: dict[Level, Mark], index: int) -> None:
+    for i, (level, mark) in enumerate(given.items()):
+        part = summary[summary[hue] == level]
+        if part.empty:
+            continue
+        low, high, height = (part[name].to_numpy(dtype=float) for name in ("low", "high", "height"))
+        if panel.get_xscale() != "linear":
+            low = np.where(low > 0, low, np.where(np.isfinite(low), panel.get_xlim()[0], low))
+        known = np.isfinite(low) & np.isfinite(high)
+        if known.any():
+            panel.hlines(
+                height[known], low[known], high[known], color=mark.colour, linewidth=1.8, gid="interval"
+            )
+        (points,) = panel.plot(
+            part["estimate"], height, linestyle="none", marker=mark.marker, color=mark.colour, markersize=6
+        )
+        points.set(markeredgewidth=0, gid=f"series-{index}-{i}")
+
+
+def _write_means(panel: Axes, summary: pd.DataFrame, means: Sequence[str]) -> None:
+    right = panel.get_xlim()[1]
+    spots = in_inches(panel, np.array([(right, height) for height in summary["height"]]))
+    for i, (spot, mean) in enumerate(zip(spots, means, strict=True)):
+        write(panel, mean, x=spot[0] + 0.1, y=spot[1], ink=MUTED, gid=f"mean-{i}", size=SMALL)
+
+
+def _name_guides(page: Sheet, guides: dict[str, float]) -> None:
+    """Names above the first panel's guides, nudged apart."""
+    if not guides:
+        return
+    panel, names = page.axes[0], [wrapped(name, width=40) for name in guides]
+    low, high = panel.get_xlim()
+    spots = in_inches(panel, np.array([(value, -0.5) for value in guides.values()]))
+    ends = in_inches(panel, np.array([(low, -0.5), (high, -0.5)]))[:, 0]
+    widths = [text_width(name, SMALL) + 0.12 for name in names]
+    placed = spread([spot[0] for spot in spots], widths, float(ends[0]) - 0.06, float(ends[1]) + 0.1)
+    for i, (name, x) in enumerate(zip(names, placed, strict=True)):
+        write(
+            panel, name, x=x, y=spots[0][1] + LINE / 2, ink=MUTED, gid=f"guide-{i}", size=SMALL, ha="center"
+        )

@@ -1,0 +1,107 @@
+"""Where does a label go, so that it names its line and overlaps no other?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from seqlab.charts.placing import around, clearest, line_height, spread
+from seqlab.charts.style import MUTED, TEXT
+
+
+@dataclass(frozen=True)
+class End:
+    """What a line is called, and where it ends in data coordinates; `x` is None for a whole-width line."""
+
+    text: str
+    x: float | None
+    y: float
+    ink: str
+    group: str
+
+
+def in_inches(axes: Axes, points: np.ndarray) -> np.ndarray:
+    """Data coordinates (n x 2) as inches from the figure's lower left corner."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return np.asarray(axes.transData.transform(points)) / figure.dpi
+
+
+def traced(axes: Axes, lines: Sequence[Line2D], *, step: float = 0.04) -> np.ndarray:
+    """Points along lines, some `step` inches apart (n x 2, in inches): what a label should not cover."""
+    points = [np.empty((0, 2))]
+    for line in lines:
+        at = in_inches(axes, np.asarray(line.get_xydata(), dtype=float))
+        at = at[np.isfinite(at).all(axis=1)]
+        for start, end in pairwise(at):
+            count = int(np.hypot(*(end - start)) / step) + 2
+            points.append(np.linspace(start, end, count))
+    return np.concatenate(points)
+
+
+def label_ends(axes: Axes, ends: Sequence[End]) -> None:
+    """Write names at the ends of lines: in the right margin, nudged apart, or where a line ends early.
+
+    A thin leader joins a line with a name that had to move far.
+    """
+    if not ends:
+        return
+    right = axes.get_xlim()[1]
+    spots = in_inches(axes, np.array([(right if end.x is None else end.x, end.y) for end in ends]))
+    edge = max((spot[0] for spot, end in zip(spots, ends, strict=True) if end.x is not None), default=0.0)
+    early = [end.x is not None and spot[0] < edge - 0.15 for spot, end in zip(spots, ends, strict=True)]
+    margin = [i for i in range(len(ends)) if not early[i]]
+    low, high = in_inches(axes, np.array([(right, bound) for bound in axes.get_ylim()]))
+    heights = [line_height(ends[i].text) for i in margin]
+    placed = spread([spots[i][1] for i in margin], heights, low[1] - 0.04, high[1] + 0.08)
+    for i, height, y in zip(margin, heights, placed, strict=True):
+        start = float(low[0]) + 0.08
+        if abs(y - spots[i][1]) > 0.6 * height and ends[i].x is not None:
+            leader(axes, [spots[i][0] + 0.05, start - 0.02, start + 0.04], [spots[i][1], y, y], ends[i].ink)
+            start += 0.07
+        write(axes, ends[i].text, x=start, y=y, ink=ends[i].ink, gid=f"label-{ends[i].group}")
+    obstacles = traced(axes, axes.lines)
+    for i in (i for i in range(len(ends)) if early[i]):
+        boxes = around(spots[i], ends[i].text, off=0.08)
+        left, bottom, _, top = boxes[clearest(boxes, obstacles)]
+        write(axes, ends[i].text, x=left, y=(bottom + top) / 2, ink=ends[i].ink, gid=f"label-{ends[i].group}")
+
+
+def leader(axes: Axes, x: Sequence[float], y: Sequence[float], ink: str) -> None:
+    """A thin line from a mark to a name that had to move; places in inches."""
+    figure = axes.get_figure(root=True)
+    assert isinstance(figure, Figure)
+    figure.add_artist(
+        Line2D(x, y, transform=figure.dpi_scale_trans, color=ink, linewidth=0.5, alpha=0.7, gid="leader")
+    )
+
+
+def write(
+    axes: Axes, text: str, *, x: float, y: float, ink: str, gid: str, size: float = TEXT, ha: str = "left"
+) -> None:
+    """Write text at a place in inches; `y` is its middle."""
+    figure = axes.get_figure(root=True)
+    assert isinstance(figure, Figure)
+    figure.text(
+        x,
+        y,
+        text,
+        transform=figure.dpi_scale_trans,
+        fontsize=size,
+        color=ink,
+        ha=ha,
+        va="center" if "\n" in text else "center_baseline",
+        linespacing=1.05,
+        gid=gid,
+    )
+
+
+def heading(figure: Figure, text: str, *, x: float, y: float, gid: str, ha: str = "left") -> None:
+    """A quiet line of text at a place in inches: an axis title or a panel title."""
+    figure.text(
+        x, y, text, transform=figure.dpi_scale_trans, color=MUTED, ha=ha, va="center_baseline", gid=gid
+    )

@@ -1,0 +1,72 @@
+"""Where is there room for text? Plain geometry, in inches."""
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextToPath
+
+from seqlab.charts.style import TEXT
+
+POINTS = 72.0  # in an inch
+_PAPER = TextToPath()
+
+Box = tuple[float, float, float, float]  # left, bottom, right, top
+
+
+@cache
+def text_width(text: str, size: float = TEXT) -> float:
+    """Width of the widest line of a text, in inches."""
+    font = FontProperties(family="DejaVu Sans", size=size)
+    measured = (_PAPER.get_text_width_height_descent(line, font, False)[0] for line in text.split("\n"))
+    return float(max(measured)) / POINTS
+
+
+def line_height(text: str, size: float = TEXT) -> float:
+    """Height of a text's lines, in inches."""
+    return (text.count("\n") + 1) * 1.22 * size / POINTS
+
+
+def spread(centres: Sequence[float], sizes: Sequence[float], low: float, high: float) -> list[float]:
+    """Move centres as little as possible (least squares) so that no two sizes overlap.
+
+    Where they fit between `low` and `high`, none leaves it. Pool adjacent violators: Ayer et al. (1955).
+    """
+    order = sorted(range(len(centres)), key=lambda i: (centres[i], i))
+    # Without the room that each needs, what is left to ask is only that the order is kept.
+    offsets, reach = [], 0.0
+    for i in order:
+        offsets.append(reach + sizes[i] / 2)
+        reach += sizes[i]
+    blocks: list[tuple[float, int]] = []
+    for i, offset in zip(order, offsets, strict=True):
+        blocks.append((centres[i] - offset, 1))
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (right, m), (left, n) = blocks.pop(), blocks.pop()
+            blocks.append(((left * n + right * m) / (n + m), n + m))
+    starts = [value for value, count in blocks for _ in range(count)]
+    most = max(high - reach, low)
+    placed = [0.0] * len(centres)
+    for i, start, offset in zip(order, starts, offsets, strict=True):
+        placed[i] = min(max(start, low), most) + offset
+    return placed
+
+
+def clearest(boxes: Sequence[Box], obstacles: np.ndarray) -> int:
+    """The box that covers the fewest obstacles (n x 2, in inches); the first of equals."""
+    if not len(obstacles):
+        return 0
+    x, y = obstacles[:, 0], obstacles[:, 1]
+    covered = [int(np.sum((a < x) & (x < c) & (b < y) & (y < d))) for a, b, c, d in boxes]
+    return covered.index(min(covered))
+
+
+def around(spot: Sequence[float], text: str, *, off: float, size: float = TEXT) -> list[Box]:
+    """Boxes for a text beside a point: right first, then left, above, below and the corners."""
+    (x, y), w, h = spot, text_width(text, size), line_height(text, size)
+    middle, centre = y - h / 2, x - w / 2
+    up, down, left = y + 0.7 * off, y - h - 0.7 * off, x - w - off
+    corners = [(centre, up), (centre, down), (x + off, up), (x + off, down), (left, up), (left, down)]
+    places = [(x + off, middle), (left, middle), *corners]
+    return [(a, b, a + w, b + h) for a, b in places]

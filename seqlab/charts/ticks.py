@@ -1,0 +1,98 @@
+"""Where does an axis begin and end, where are its ticks, and what do they say?"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from matplotlib.axis import Axis
+from matplotlib.ticker import MaxNLocator, NullLocator
+
+from seqlab.charts.units import number, power_of_ten
+from seqlab.figures import Scale
+
+_BASE = {"log2": 2.0, "log10": 10.0}
+
+
+def drawable(values: Iterable[float], scale: Scale) -> list[float]:
+    """The values that the scale can show: finite, and above zero on a logarithmic one."""
+    return [value for value in values if math.isfinite(value) and (scale == "linear" or value > 0)]
+
+
+def limits(values: Iterable[float], scale: Scale, *, pad: float = 0.06) -> tuple[float, float]:
+    """Where an axis begins and ends, with `pad` of its length to spare on each side.
+
+    A linear axis starts at zero where that costs at most a fifth of its length.
+    """
+    shown = drawable(values, scale)
+    if not shown:
+        return (1.0, 10.0) if scale != "linear" else (0.0, 1.0)
+    low, high = min(shown), max(shown)
+    if scale != "linear":
+        room = pad * math.log(high / low) or math.log(2.0)
+        return low / math.exp(room), high * math.exp(room)
+    if low == high:
+        room = abs(low) / 2 or 1.0
+        return low - room, high + room
+    room = pad * (high - low)
+    if 0 <= low <= (high - low) / 4:
+        return 0.0 - (room if low == 0 else 0.0), high + room
+    return low - room, high + room
+
+
+def ticks(low: float, high: float, scale: Scale, *, most: int = 6) -> list[float]:
+    """Round values in [low, high]: powers of the scale's base, or 1-2-5 steps within few decades."""
+    if scale != "linear":
+        base = _BASE[scale]
+        first, last = math.ceil(math.log(low, base) - 1e-9), math.floor(math.log(high, base) + 1e-9)
+        powers = list(range(first, last + 1))
+        if scale == "log10" and len(powers) < 3:
+            fine = [m * 10.0**e for e in range(first - 1, last + 1) for m in (1, 2, 5)]
+            inside = [value for value in fine if low <= value <= high]
+            if len(inside) >= 3:
+                return inside
+        elif len(powers) >= 2:
+            stride = math.ceil(len(powers) / most)
+            return [base**power for power in powers if power % stride == 0]
+    steps = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    slack = 1e-9 * (high - low)
+    return [float(value) for value in steps if low - slack <= value <= high + slack]
+
+
+def tick_labels(values: Sequence[float], scale: Scale) -> list[str]:
+    """One way of writing for all ticks of an axis."""
+    sizes = [abs(value) for value in values if value != 0]
+    exponents = [math.log10(size) for size in sizes]
+    if scale == "log10" and sizes and (min(sizes) < 0.999e-3 or max(sizes) > 1.001e4):
+        whole = all(abs(exponent - round(exponent)) < 1e-9 for exponent in exponents)
+        return [power_of_ten(round(math.log10(value))) if whole else number(value) for value in values]
+    if scale != "linear" or not sizes or min(sizes) < 1e-4:
+        return [number(value, digits=6 if scale == "log2" else 3) for value in values]
+    places = next((p for p in range(5) if all(abs(v - round(v, p)) < 1e-9 * max(sizes) for v in values)), 5)
+    return [f"{0.0 if value == 0 else value:,.{places}f}".replace("-", "−") for value in values]
+
+
+def levels_or_ticks(levels: Sequence[float], low: float, high: float, scale: Scale, most: int) -> list[float]:
+    """The measured levels themselves where they are few and well apart, else round values."""
+    at = np.asarray(levels, dtype=float)
+    if len(at) == 1:
+        return list(levels)
+    if scale != "linear":
+        at, low, high = np.log(at), math.log(low), math.log(high)
+    if 2 <= len(at) <= most and np.diff(np.sort(at)).min() >= 0.7 * (high - low) / (most + 1):
+        return sorted(levels)
+    return ticks(*((low, high) if scale == "linear" else (math.exp(low), math.exp(high))), scale, most=most)
+
+
+def set_axis(axis: Axis, bounds: tuple[float, float], scale: Scale, at: Sequence[float]) -> list[str]:
+    """Give an axis its scale, bounds and ticks; returns the ticks' labels."""
+    name = "x" if axis is axis.axes.xaxis else "y"
+    labels = tick_labels(at, scale)
+    setter = axis.axes.set_xscale if name == "x" else axis.axes.set_yscale
+    if scale == "linear":
+        setter("linear")
+    else:
+        setter("log", base=_BASE[scale], nonpositive="mask")
+    axis.set_ticks(list(at), labels)
+    axis.set_minor_locator(NullLocator())
+    (axis.axes.set_xlim if name == "x" else axis.axes.set_ylim)(*bounds)
+    return labels

@@ -1,0 +1,59 @@
+"""How is a factor, a level or an axis written, in a chart and in its alt text?"""
+
+import textwrap
+from collections.abc import Iterable
+
+import pandas as pd
+
+from seqlab.charts.units import Unit, number
+from seqlab.figures import Level
+from seqlab.metrics import Metric
+
+
+def factor_title(name: str) -> str:
+    """`batch_size` becomes `Batch size`."""
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def level_value(level: Level) -> str:
+    """A level beside its factor's title. What cannot be printed (XML forbids it too) becomes a space."""
+    if isinstance(level, bool):
+        return "yes" if level else "no"
+    if isinstance(level, str):
+        return "".join(letter if letter.isprintable() else " " for letter in level)
+    return number(level)
+
+
+def level_name(factor: str, level: Level) -> str:
+    """A level that stands alone: a name as it is, a number or a truth with its factor."""
+    if isinstance(level, str):
+        return level_value(level)
+    colon = ":" if isinstance(level, bool) else ""
+    return f"{factor.replace('_', ' ')}{colon} {level_value(level)}"
+
+
+def wrapped(text: str, *, width: int = 24) -> str:
+    """At most two lines of about `width` characters; what is left over becomes an ellipsis."""
+    return "\n".join(textwrap.wrap(text, width, max_lines=2, placeholder=" …")) or text
+
+
+def axis_title(metric: Metric, unit: Unit) -> str:
+    """The metric's title with its display unit: `Time of a training step (ms)`."""
+    return f"{metric.title} ({unit.symbol})" if unit.symbol else metric.title
+
+
+def index_title(name: str, metric: Metric) -> str:
+    """The title of an x-axis: the factor's, or what the metric's own steps count."""
+    return factor_title(metric.index if name == "step" else name)
+
+
+def levels_of(table: pd.DataFrame, factor: str) -> list[Level]:
+    """The levels in the order in which they appear, numbers in ascending order; no missing ones."""
+    found: list[Level] = list(dict.fromkeys(table[factor].dropna().tolist()))
+    return sorted(found, key=float) if is_numeric(found) else found
+
+
+def is_numeric(levels: Iterable[Level]) -> bool:
+    """Whether all levels are numbers; truths are not."""
+    return all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels)

@@ -1,0 +1,232 @@
+"""The commands that only look: list, claims, results, diff, doctor."""
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from seqlab import blas
+from seqlab.errors import SeqlabError, UsageError
+from seqlab.ledger import read as read_ledger
+from seqlab.pipeline import Place
+from seqlab.store.database import Store
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    return Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD)
+
+
+def _print(table: Table) -> None:
+    # A pipe has no width of its own: give it room, so that no cell is cut.
+    Console(width=None if sys.stdout.isatty() else 200).print(table, markup=False)
+
+
+def _place(options: argparse.Namespace) -> Place:
+    return Place.of(options.root, options.results)
+
+
+def list_experiments(options: argparse.Namespace) -> int:
+    """Every page with its title, its trials by budget, and what is stored of it."""
+    blas.load()
+    from seqlab.pages import discover
+    from seqlab.running.plan import Request, trials
+
+    place = _place(options)
+    pages = discover(place.root / "experiments", read_ledger(place.words / "claims.toml"))
+    table = _table("experiment", "what it asks", "claims", "trials: smoke / quick / full")
+    for name, page in pages.experiments.items():
+        counts = [str(len(trials(page, Request(budget=budget)))) for budget in ("smoke", "quick", "full")]
+        claims = ", ".join(dict.fromkeys(claim.id for claim in page.claims))
+        table.add_row(name, page.title, claims, " / ".join(counts))
+    for name, reason in pages.broken.items():
+        table.add_row(name, f"cannot be used: {reason}", "", "")
+    _print(table)
+    return 0
+
+
+def claims(options: argparse.Namespace) -> int:
+    """Every claim with our prediction and the last verdict of each page that tested it."""
+    place = _place(options)
+    ledger = read_ledger(place.words / "claims.toml")
+    last: dict[str, list[tuple[str, str, str, str]]] = {}
+    if place.database.is_file():
+        with Store(place.database) as store:
+            rows = store.rows(
+                "SELECT claim, experiment, budget, outcome, judged FROM verdict WHERE id IN "
+                "(SELECT max(id) FROM verdict GROUP BY claim, experiment, budget) ORDER BY claim, id"
+            )
+        for claim, *rest in rows:
+            last.setdefault(claim, []).append((*rest,))
+    table = _table("claim", "quote", "predicted", "verdict", "page", "budget", "judged")
+    for entry in ledger.values():
+        for page, budget, outcome, judged in last.get(entry.id, [("", "", "not tested", "")]):
+            table.add_row(entry.id, entry.quote, str(entry.expect), outcome, page, budget, judged[:10])
+    _print(table)
+    return 0
+
+
+def results(options: argparse.Namespace) -> int:
+    """Show what is stored, export it, or merge another machine's results."""
+    place, target = _place(options), options.target
+    if options.action != "merge" and not place.database.is_file():
+        raise UsageError(f"expected results at {place.database}, found none. Give `seqlab report` first.")
+    if options.action == "export":
+        from seqlab.store.export import export
+
+        with Store(place.database):  # checks the file
+            pass
+        for path in export(place.database, target or place.results / "export", options.format):
+            print(path)
+    elif options.action == "merge":
+        if target is None:
+            raise UsageError("merge expects the database to bring in: seqlab results merge OTHER.db")
+        with Store(place.database) as store:
+            added, known = store.merge(target)
+        print(f"{added} runs added, {known} were known.")
+    else:
+        _show(place)
+    return 0
+
+
+def _show(place: Place) -> None:
+    table = _table("experiment", "runs", "good", "failed", "seconds", "last run (UTC)")
+    with Store(place.database) as store:
+        rows = store.rows(
+            "SELECT experiment, count(*), sum(status = 'ok'), sum(status != 'ok'), sum(seconds), max(started) "
+            "FROM run GROUP BY experiment ORDER BY experiment"
+        )
+    for name, runs, good, failed, seconds, last in rows:
+        table.add_row(name, str(runs), str(good), str(failed), f"{seconds:.1f}", last[:16].replace("T", " "))
+    _print(table)
+    print(place.database)
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Which verdicts changed: since their first judgement here, or between this store and another."""
+    place = _place(options)
+    if not place.database.is_file():
+        raise UsageError(f"expected results at {place.database}, found none. Give `seqlab report` first.")
+    latest = (
+        "SELECT claim, experiment, budget, outcome, effect, low, high, n, judged FROM verdict WHERE id IN "
+        "(SELECT max(id) FROM verdict GROUP BY claim, experiment, budget)"
+    )
+    with Store(place.database) as store:
+        if options.other is None:
+            table = _table("claim", "page", "budget", "judged", "verdict", "effect", "n")
+            for claim, page, budget, outcome, effect, low, high, n, judged in store.rows(
+                "SELECT claim, experiment, budget, outcome, effect, low, high, n, judged FROM verdict "
+                "ORDER BY claim, experiment, budget, id"
+            ):
+                table.add_row(claim, page, budget, judged, outcome, _effect(effect, low, high), str(n))
+            _print(table)
+            return 0
+        if not options.other.is_file():
+            raise UsageError(f"expected a results database at {options.other}, found none. Check the path.")
+        here = {row[:3]: row[3:] for row in store.rows(latest)}
+    with Store(options.other) as store:
+        there = {row[:3]: row[3:] for row in store.rows(latest)}
+    table = _table("claim", "page", "budget", "here", "there")
+    for key in sorted(here.keys() | there.keys()):
+        sides = [_verdict(found.get(key)) for found in (here, there)]
+        if sides[0] != sides[1]:
+            table.add_row(*key, *sides)
+    if table.row_count:
+        _print(table)
+    else:
+        print("No verdict differs.")
+    return 0
+
+
+def _effect(effect: float | None, low: float | None, high: float | None) -> str:
+    if effect is None:
+        return ""
+    return f"{effect:.3g}" + (f" [{low:.3g}, {high:.3g}]" if low is not None and high is not None else "")
+
+
+def _verdict(row: tuple[str, float | None, float | None, float | None, int, str] | None) -> str:
+    if row is None:
+        return "not judged"
+    outcome, effect, low, high, n, _ = row
+    return f"{outcome} {_effect(effect, low, high)} (n = {n})"
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """What this machine offers, and what is missing. Exit status 1 where something is broken."""
+    place = _place(options)
+    table = _table("what", "found")
+    problems: list[str] = []
+
+    def add(what: str, ask: Callable[[], str]) -> None:
+        try:
+            table.add_row(what, ask())
+        except (SeqlabError, OSError) as error:
+            problems.append(what)
+            table.add_row(what, f"PROBLEM: {error}")
+
+    loaded = blas.load()
+    add("BLAS", lambda: " ".join(filter(None, [f"{loaded.name}, {loaded.threads} threads.", loaded.note])))
+    add("device", _device)
+    add("memory", lambda: f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB")
+    add("disk", lambda: f"{shutil.disk_usage(place.root).free / 2**30:.1f} GiB free")
+    add("Quarto", lambda: _engine("quarto"))
+    add("embedded engine", lambda: _engine("embedded"))
+    add("claims", lambda: f"{len(read_ledger(place.words / 'claims.toml'))} in the ledger")
+    add("pages", lambda: _pages(place))
+    add("data", _data)
+    add("store", lambda: _stored(place))
+    _print(table)
+    return 1 if problems else 0
+
+
+def _device() -> str:
+    from seqlab import device
+
+    found = device.current()
+    return f"{found.name}, MLX {found.mlx}"
+
+
+def _engine(name: str) -> str:
+    from seqlab.engines.choice import choose
+
+    try:
+        return choose(name).note
+    except SeqlabError as error:
+        if name == "quarto":  # the embedded engine takes its place
+            return f"not found; the embedded engine renders instead. {error}"
+        raise
+
+
+def _pages(place: Place) -> str:
+    from seqlab.pages import discover
+
+    pages = discover(place.root / "experiments", read_ledger(place.words / "claims.toml"))
+    if pages.broken:
+        raise UsageError("; ".join(f"{name}: {reason}" for name, reason in pages.broken.items()))
+    return ", ".join(pages.experiments)
+
+
+def _data() -> str:
+    from seqlab.tasks import files
+
+    return ", ".join(files.check_all())
+
+
+def _stored(place: Place) -> str:
+    if not place.database.is_file():
+        return f"none yet at {place.database}"
+    with Store(place.database) as store:
+        return f"{store.rows('SELECT count(*) FROM run')[0][0]} runs at {place.database}, whole"
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "list": list_experiments,
+    "claims": claims,
+    "results": results,
+    "diff": diff,
+    "doctor": doctor,
+}

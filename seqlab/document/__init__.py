@@ -1,0 +1,1 @@
+"""The document: words from `report/`, numbers from the analysis, woven into Quarto Markdown."""

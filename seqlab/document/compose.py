@@ -1,0 +1,270 @@
+"""How do stored runs become a report's content? Judge, summarise, draw; then hand over to weaving.
+
+The numbers are computed once, by the analysis; a figure, a table and a verdict of the same metric
+cannot disagree.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seqlab.analysis.evidence import Evidence
+from seqlab.analysis.summaries import samples, summarise
+from seqlab.analysis.verdicts import judge
+from seqlab.charts.draw import Need, describe_n, draw, gather
+from seqlab.claims import Verdict
+from seqlab.document.content import Chapter, Failure, Picture, Report, RuleChange, TableData
+from seqlab.document.numbers import interval, number
+from seqlab.document.weave import weave
+from seqlab.experiment import BudgetName, Experiment, Trial
+from seqlab.figures import Figure, Table, Where
+from seqlab.ledger import Entry
+from seqlab.metrics import metric_named
+from seqlab.store.database import FixedRule, Store
+from seqlab.store.tables import Tables, load
+
+TITLE = "Why did Transformers replace RNNs, and when shouldn't they?"
+
+
+@dataclass(frozen=True)
+class Found:
+    """One page with what was measured of it: the runs that count, and the verdicts."""
+
+    experiment: Experiment
+    evidence: Evidence
+    verdicts: tuple[Verdict, ...]
+
+
+def find(
+    pages: Sequence[tuple[Experiment, Sequence[Trial]]], numbers: Mapping[str, Sequence[int]], store: Store
+) -> list[Found]:
+    """Load the runs with these numbers and judge every claim of each page."""
+    tables = load(store.path, runs=[number for chosen in numbers.values() for number in chosen])
+    found = []
+    for experiment, planned in pages:
+        evidence = _evidence(tables, experiment)
+        found.append(Found(experiment, evidence, judge(experiment, evidence, planned)))
+    return found
+
+
+def _evidence(tables: Tables, experiment: Experiment) -> Evidence:
+    runs = tables.runs[tables.runs["experiment"] == experiment.name]
+    # Factors of other pages have no value here, and no column.
+    runs = runs.dropna(axis="columns", how="all") if len(runs) else runs
+    return Evidence(runs, tables.measurements[tables.measurements["run"].isin(runs["run"])])
+
+
+def compose(
+    found: Sequence[Found],
+    *,
+    ledger: Mapping[str, Entry],
+    broken: Mapping[str, str],
+    store: Store,
+    budget: BudgetName,
+    device: str,
+    engine_note: str,
+    words: Path,
+    folder: Path,
+) -> Path:
+    """Write the document's sources into `folder`; returns its `report.qmd`."""
+    rules = store.fixed_rules()
+    runs = [int(number) for page in found for number in page.evidence.runs["run"]]
+    report = Report(
+        title=TITLE,
+        generated=datetime.now(UTC),
+        budget=budget,
+        device=device,
+        engine_note=engine_note,
+        ledger=ledger,
+        chapters=tuple(_chapter(page, folder / "figures", budget) for page in found),
+        failures=tuple(failure for page in found for failure in _failures(page)),
+        broken=broken,
+        provenance=_provenance(store.provenance(runs)),
+        rules_changed=tuple(_changed(rules, found)),
+        rules_fixed={rule.digest: datetime.fromisoformat(rule.fixed) for rule in reversed(rules)},
+        home="../",
+    )
+    return weave(report, words=words, folder=folder)
+
+
+def _chapter(page: Found, figures: Path, budget: BudgetName) -> Chapter:
+    experiment, runs = page.experiment, page.evidence.runs
+    charts = [figure for figure in experiment.figures if not isinstance(figure, Table)]
+    chosen = experiment.budget(budget)
+    return Chapter(
+        name=experiment.name,
+        title=experiment.title,
+        prose=experiment.prose,
+        verdicts=page.verdicts,
+        pictures=tuple(
+            _picture(figure, page, figures / f"{experiment.name}-{number}.svg")
+            for number, figure in enumerate(charts, start=1)
+        ),
+        tables=tables(page),
+        rerun=f"nox -s {experiment.name} -- --budget {budget}",
+        source=f"experiments/{experiment.name}.py",
+        trials=len(runs),
+        seconds=float(runs["seconds"].sum()) if len(runs) else 0.0,
+        settings=dict(chosen.settings),
+    )
+
+
+def _picture(figure: Figure, page: Found, path: Path) -> Picture:
+    def ask(need: Need) -> tuple[pd.DataFrame, pd.DataFrame]:
+        split = _split(page.evidence, need.metric, need.split)
+        chosen: dict[str, Any] = {"by": need.by, "split": split, "where": figure.where}
+        return (
+            summarise(page.evidence, need.metric, **chosen),
+            samples(page.evidence, need.metric, **chosen),
+        )
+
+    data = gather(figure, ask)
+    alt = draw(figure, data, path)
+    fixed = _deterministic(page.experiment, figure.where)
+    return Picture(path, figure.caption, alt, describe_n(data.summary, deterministic=fixed))
+
+
+def _split(evidence: Evidence, metric: str, split: str) -> str:
+    """The wanted split where the metric was measured on it, else none."""
+    return split if split and evidence.series(metric, split) else ""
+
+
+def _deterministic(experiment: Experiment, where: Where) -> bool:
+    """Whether every point that the figure shows runs once, without a seed."""
+    points = [point for budget in experiment.budgets for point in budget.points]
+    shown = [
+        point
+        for point in points
+        if all(
+            point.factors.get(name) in (level if isinstance(level, tuple) else (level,))
+            for name, level in where.items()
+        )
+    ]
+    return bool(shown) and all(point.seeds is None for point in shown)
+
+
+def tables(page: Found) -> tuple[TableData, ...]:
+    """The page's tables with their cells filled in."""
+    asked = [figure for figure in page.experiment.figures if isinstance(figure, Table)]
+    if not page.experiment.figures:
+        asked = list(_default_tables(page))
+    return tuple(_table(table, page) for table in asked)
+
+
+def _default_tables(page: Found) -> Iterable[Table]:
+    """For a page without figures: every metric that is one number a run, for every point."""
+    names = [str(name) for name in page.evidence.measurements["metric"].unique()]
+    splits = page.evidence.measurements.groupby("metric", observed=True)["split"].unique()
+    metrics = [
+        f"{name}@{split}" if split else name
+        for name in names
+        if metric_named(name).index in ("training step", "repeat")
+        for split in splits[name]
+    ]
+    rows = tuple(page.experiment.factor_levels(page.experiment.budgets[-1]))
+    if metrics and rows:
+        yield Table(rows=rows, metrics=tuple(metrics), caption="Everything that this page measured.")
+
+
+def _table(table: Table, page: Found) -> TableData:
+    columns: list[dict[tuple[object, ...], str]] = []
+    head: list[str] = []
+    keys: dict[tuple[object, ...], None] = {}
+    counts: list[int] = []
+    named = [(name, *name.partition("@")[::2]) for name in table.metrics]
+    twice = {metric for _, metric, _ in named if sum(other == metric for _, other, _ in named) > 1}
+    for _, metric, wanted in named:
+        split = _split(page.evidence, metric, wanted or table.split)
+        summary = summarise(page.evidence, metric, by=table.rows, split=split, where=table.where)
+        known = metric_named(metric)
+        cells: dict[tuple[object, ...], str] = {}
+        for *levels, estimate, low, high, n in summary.itertuples(index=False, name=None):
+            key = tuple(levels)
+            keys[key] = None
+            counts.append(int(n))
+            cells[key] = (
+                interval(estimate, low, high, known.unit) if low == low else number(estimate, known.unit)
+            )
+        columns.append(cells)
+        head.append(f"{known.title} ({split})" if metric in twice and split else known.title)
+    order = sorted(keys, key=lambda key: [_place(page, name, level) for name, level in zip(table.rows, key, strict=True)])
+    rows = tuple((*map(str, key), *(cells.get(key, "–") for cells in columns)) for key in order)
+    least, most = (min(counts), max(counts)) if counts else (0, 0)
+    fixed = _deterministic(page.experiment, table.where)
+    n_text = "deterministic" if fixed else f"n = {most} seeds" if least == most else f"n = {least} to {most} seeds"
+    return TableData(table.caption, (*table.rows, *head), rows, n_text)
+
+
+def _place(page: Found, name: str, level: object) -> tuple[int, object]:
+    """Numbers by size, words in the order in which the page's grid names them."""
+    if isinstance(level, int | float) and not isinstance(level, bool):
+        return 0, level
+    for budget in reversed(page.experiment.budgets):
+        levels = page.experiment.factor_levels(budget).get(name, ())
+        if level in levels:
+            return 1, levels.index(level)  # type: ignore[arg-type]
+    return 2, str(level)
+
+
+def _failures(page: Found) -> Iterable[Failure]:
+    runs = page.evidence.runs
+    for row in runs[runs["status"] != "ok"].to_dict("records"):
+        factors = [f"{run_factor}={row[run_factor]}" for run_factor in _factors(page, row)]
+        yield Failure(
+            experiment=page.experiment.name,
+            trial=", ".join([*factors, f"seed {row['seed']}"]),
+            status=row["status"],
+            error=row["error"],
+        )
+
+
+def _factors(page: Found, row: Mapping[Any, Any]) -> list[str]:
+    names = {name for budget in page.experiment.budgets for name in page.experiment.factor_levels(budget)}
+    return [name for name in row if name in names and not pd.isna(row[name])]
+
+
+def _changed(rules: Sequence[FixedRule], found: Sequence[Found]) -> Iterable[RuleChange]:
+    """Rules in force now that replaced another one for the same claim on the same page."""
+    now = {
+        (claim.id, page.experiment.name, claim.rule.digest())
+        for page in found
+        for claim in page.experiment.claims
+    }
+    first: dict[tuple[str, str], FixedRule] = {}
+    for rule in rules:  # oldest first
+        before = first.setdefault((rule.claim, rule.experiment), rule)
+        same_day = (rule.claim, rule.experiment, before.digest) in now
+        if before is not rule and not same_day and (rule.claim, rule.experiment, rule.digest) in now:
+            yield RuleChange(
+                claim=rule.claim,
+                experiment=rule.experiment,
+                before=before.digest,
+                after=rule.digest,
+                when=datetime.fromisoformat(rule.fixed),
+            )
+
+
+def _provenance(circumstances: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Each circumstance in words; where runs differ in one, all that it was."""
+    shown: dict[str, dict[str, None]] = {}
+    for about in circumstances:
+        for name, value in about.items():
+            for key, text in _worded(name, value):
+                shown.setdefault(key, {})[text] = None
+    return {name: "; ".join(texts) for name, texts in shown.items()}
+
+
+def _worded(name: str, value: Any) -> Iterable[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        yield name, ", ".join(f"{part} {of}" for part, of in value.items() if of)
+    elif isinstance(value, bool):
+        yield name, "yes" if value else "no"
+    elif name == "memory":
+        yield name, number(float(value), "B")
+    else:
+        yield name, value if isinstance(value, str) else json.dumps(value)

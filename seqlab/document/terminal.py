@@ -1,0 +1,46 @@
+"""What does `seqlab run` say when it is done? The page's tables and verdicts, in the terminal."""
+
+import sys
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from seqlab.claims import Verdict
+from seqlab.document.compose import Found, tables
+from seqlab.document.numbers import effect
+
+STYLES = {"supported": "green", "not supported": "red", "with conditions": "yellow"}
+
+
+def print_findings(found: Sequence[Found]) -> None:
+    """Print every table and every verdict of the pages."""
+    # A pipe has no width of its own: give it room, so that no cell is cut.
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    for page in found:
+        console.print(f"\n{page.experiment.name}: {page.experiment.title}", style="bold", markup=False)
+        for data in tables(page):
+            shown = Table(title=None, box=box.SIMPLE_HEAD, caption=data.n_text)
+            for place, name in enumerate(data.head):
+                shown.add_column(name, justify="left" if place == 0 else "right")
+            for row in data.rows:
+                shown.add_row(*row)
+            console.print(shown, markup=False)
+        for verdict in page.verdicts:
+            _print_verdict(console, verdict)
+
+
+def _print_verdict(console: Console, verdict: Verdict) -> None:
+    style = STYLES.get(verdict.outcome.value, "dim")
+    console.print(f"{verdict.claim}: {verdict.outcome}", style=f"bold {style}", markup=False)
+    details = [verdict.reads, verdict.reason]
+    if verdict.effect is not None:
+        measured = effect(verdict.rule, verdict.effect, verdict.low, verdict.high)
+        details.append(f"Effect {measured}, n = {verdict.n}.")
+    if verdict.boundary:
+        details.append(verdict.boundary)
+    if verdict.seeds_needed:
+        details.append(f"About {verdict.seeds_needed} more seeds would decide it.")
+    for text in details:
+        console.print(f"  {text}", markup=False)

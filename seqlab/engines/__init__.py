@@ -1,0 +1,34 @@
+"""What does an engine promise? A project folder in, `report.html` and `report.pdf` out.
+
+A project folder holds `_quarto.yml`, `report.qmd` (the whole document, without code cells), the
+figures as SVG, `references.bib` and `theme/`. Quarto renders it where it is installed; otherwise
+pandoc and Typst, which are what Quarto itself drives, render the same document.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+Format = Literal["html", "pdf"]
+FORMATS: tuple[Format, ...] = ("html", "pdf")
+DOCUMENT = "report.qmd"
+OUTPUT = "_output"  # the output-dir of _quarto.yml
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """Where the documents lie, what made them, and what it had to say. A format not asked for is None."""
+
+    html: Path | None
+    pdf: Path | None
+    engine: str
+    version: str
+    messages: tuple[str, ...] = ()
+
+
+class Render(Protocol):
+    """How every engine is called. Raises `RenderError`; `timeout` is in seconds, for each document."""
+
+    def __call__(
+        self, project: Path, *, formats: tuple[Format, ...] = FORMATS, timeout: float = 300.0
+    ) -> Rendered: ...

@@ -1,0 +1,133 @@
+"""How is the report rendered by Quarto? Found, asked for its version, run twice, and watched.
+
+Quarto is a program of its own. It is looked for in `QUARTO_PATH`, then on PATH, then beside the
+Python that runs (`pip install quarto-cli` puts it there). It needs no kernel: the document holds no
+code cells. What it says is kept in `quarto.log` beside the document, and shown when it fails.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import which
+
+from seqlab.engines import DOCUMENT, FORMATS, OUTPUT, Format, Rendered
+from seqlab.errors import RenderError
+
+MINIMUM = (1, 9)  # the first with `pdf-standard: ua-1`
+LOG = "quarto.log"
+_TO: dict[Format, str] = {"html": "html", "pdf": "typst"}
+_SHOWN_LINES = 6  # of Quarto's own messages, in an error
+
+
+@dataclass(frozen=True)
+class Quarto:
+    """A Quarto that can be used."""
+
+    path: Path
+    version: str
+
+
+def find() -> Path | None:
+    """Where Quarto is; None where it is nowhere. A `QUARTO_PATH` that leads nowhere is a `RenderError`."""
+    named = os.environ.get("QUARTO_PATH")
+    if named:
+        choices = [Path(named), Path(named, "quarto"), Path(named, "bin", "quarto")]
+        for path in choices:
+            if path.is_file() and os.access(path, os.X_OK):
+                return path
+        raise RenderError(f"expected a program at QUARTO_PATH={named}, found none. Correct it or unset it.")
+    package = find_spec("quarto_cli")
+    inside = [Path(place) / "bin" for place in package.submodule_search_locations or ()] if package else []
+    for folder in (None, Path(sys.executable).parent, *inside):
+        found = which("quarto") if folder is None else which("quarto", path=str(folder))
+        if found:
+            return Path(found)
+    return None
+
+
+def version(path: Path) -> str:
+    """What `quarto --version` says. Raises `RenderError` when it fails or is older than `MINIMUM`."""
+    status, told = _run([str(path), "--version"], cwd=None, timeout=60.0)
+    said = told.strip().splitlines()[-1].strip() if told.strip() else "nothing"
+    numbers = re.match(r"(\d+)\.(\d+)", said)
+    if status != 0 or numbers is None:
+        raise RenderError(f"expected {path} --version to tell a version, found {said!r}. Reinstall Quarto.")
+    if (int(numbers[1]), int(numbers[2])) < MINIMUM:
+        wanted = ".".join(map(str, MINIMUM))
+        raise RenderError(f"expected Quarto {wanted} or later, found {said} at {path}. Update Quarto.")
+    return said
+
+
+def render(
+    quarto: Quarto, project: Path, *, formats: tuple[Format, ...] = FORMATS, timeout: float = 300.0
+) -> Rendered:
+    """Render `report.qmd` into `_output/`. `timeout` is in seconds, for each document.
+
+    Raises `RenderError` with Quarto's last lines when it fails, hangs, or writes nothing.
+    """
+    paths: dict[Format, Path] = {}
+    messages: list[str] = []
+    log = project / LOG
+    log.write_text("")
+    for form in formats:
+        output = project / OUTPUT / f"report.{form}"
+        output.unlink(missing_ok=True)  # so that an old document is not taken for a new one
+        command = [str(quarto.path), "render", DOCUMENT, "--to", _TO[form]]
+        status, told = _run(command, cwd=project, timeout=timeout)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"$ {' '.join(command[1:])}\n{told}\n")
+        lines = [line.strip() for line in told.splitlines() if line.strip()]
+        last = " | ".join(lines[-_SHOWN_LINES:]) or "it said nothing"
+        hint = f"See {log}, or use --engine embedded."
+        if status is None:
+            raise RenderError(
+                f"expected Quarto to finish {form} in {timeout:g} s; it was stopped: {last}. {hint}"
+            )
+        if status != 0:
+            raise RenderError(f"Quarto could not render {form} (exit status {status}): {last}. {hint}")
+        if not output.is_file():
+            raise RenderError(f"expected Quarto to write {output}, found nothing: {last}. {hint}")
+        paths[form] = output
+        messages += [line for line in lines if line.upper().startswith(("WARN", "[WARN"))]
+    return Rendered(
+        html=paths.get("html"),
+        pdf=paths.get("pdf"),
+        engine="quarto",
+        version=f"Quarto {quarto.version}",
+        messages=tuple(dict.fromkeys(messages)),
+    )
+
+
+def _run(command: list[str], *, cwd: Path | None, timeout: float) -> tuple[int | None, str]:
+    """Exit status (None: stopped at the timeout) and all that was said. Leaves no process behind."""
+    environment = os.environ | {"QUARTO_PYTHON": sys.executable, "NO_COLOR": "1"}
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,  # Quarto starts deno, pandoc and Typst: they end together
+        )
+    except OSError as problem:
+        raise RenderError(f"Quarto at {command[0]} does not start: {problem}. Reinstall Quarto.") from None
+    try:
+        told, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        told, _ = process.communicate()
+        return None, told
+    except BaseException:  # Ctrl-C does not reach a session of its own
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    return process.returncode, told

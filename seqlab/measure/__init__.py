@@ -1,0 +1,1 @@
+"""What does a model cost, and how does information flow in it: one measurement a file."""

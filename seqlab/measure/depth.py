@@ -1,0 +1,41 @@
+"""How many operations must follow one another, however parallel the machine?
+
+The longest chain of primitives, each needing the one before, in MLX's own graph. This is the column
+"sequential operations" of @vaswani2017attention (Table 1), counted rather than derived: exact, and
+blind to the load of the machine.
+
+What counts is what a machine must do and wait for: arithmetic, reductions, matrix products, and
+moving data (gather, scatter, pad, concatenate). Views do not count: they rename the same numbers, run
+no kernel, and their number says how a program is written rather than what it computes. Neither does
+anything that depends on no input, so parameters and masks have depth 0. How many primitives one step
+takes is a matter of the library; how their number grows with the length is the result.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import mlx.core as mx
+
+from seqlab.measure.graph import primitives
+
+_VIEWS = (
+    "AsStrided Broadcast BroadcastAxes Contiguous Copy Depends DynamicSlice ExpandDims Flatten "
+    "NumberOfElements Reshape Slice Split Squeeze StopGradient Transpose Unflatten View"
+)
+VIEWS = frozenset(_VIEWS.split())
+# All others are 1. AddMM is a product, then a sum: writing them apart must not change the count.
+OPERATIONS = dict.fromkeys(VIEWS, 0) | {"AddMM": 2}
+
+
+def sequential_operations(function: Callable[..., Any], *inputs: mx.array) -> int:
+    """Longest path, in primitives that compute, from any input to any output of `function(*inputs)`.
+
+    To count the backward pass too, pass `seqlab.measure.graph.forward_and_backward(model, loss)`.
+    Raises `UsageError` where MLX cannot trace the function.
+    """
+    depth: dict[str, int] = {}
+    for primitive in primitives(function, *inputs):
+        before = max(depth.get(name, 0) for name, _ in primitive.inputs)
+        here = before + OPERATIONS.get(primitive.name, 1)
+        depth.update((name, here) for name, _ in primitive.outputs)
+    return max(depth.values(), default=0)

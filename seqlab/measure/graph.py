@@ -1,0 +1,96 @@
+"""Which primitives does MLX run for a function, on which shapes, and what feeds what?
+
+MLX hands its own graph over (`mx.export_function` with a callback), so depth and work need no formula
+for each architecture. The graph is the forward pass as written, or any gradient inside the function:
+traced on the CPU, where fused kernels are spelled out, so that a count is the same on every machine.
+MLX merges equal sub-expressions before it hands the graph over; a compiled function appears unfused.
+
+Only primitives that depend on an input are listed: parameters, masks, positions and random bits
+count as given. What a function does to state of its own is not undone: leave optimisers out, and
+take gradients by `forward_and_backward`.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import mlx.core as mx
+from mlx import nn
+from mlx.utils import tree_flatten
+
+from seqlab.errors import UsageError
+
+Shape = tuple[int, ...]
+STACK_BYTES = 1 << 30  # reserved, not used: MLX walks graphs by recursion, about 5 KB a primitive of depth
+
+
+class Primitive(NamedTuple):
+    """One node: its name and settings in MLX's words, and the names and shapes that it joins."""
+
+    name: str
+    arguments: list[Any]
+    inputs: list[tuple[str, Shape]]
+    outputs: list[tuple[str, Shape]]
+
+
+def primitives(function: Callable[..., Any], *inputs: mx.array) -> Iterator[Primitive]:
+    """What computing `function(*inputs)` (a tree of arrays) runs, each after all that it needs.
+
+    Raises `UsageError` where MLX cannot trace the function: it evaluates an array itself, or has a
+    custom gradient (`mx.custom_function`), which MLX cannot export.
+    """
+    mx.eval(inputs)
+    for event in _on_large_stack(function, inputs):
+        if event["type"] == "inputs":
+            reached = {name for name, _, _ in event["inputs"]}
+        elif event["type"] == "primitive" and any(name in reached for name, _, _ in event["inputs"]):
+            reached.update(name for name, _, _ in event["outputs"])
+            yield Primitive(
+                event["name"],
+                event["arguments"],
+                [(name, tuple(shape)) for name, shape, _ in event["inputs"]],
+                [(name, tuple(shape)) for name, shape, _ in event["outputs"]],
+            )
+
+
+def forward_and_backward(model: nn.Module, loss: Callable[..., mx.array]) -> Callable[..., Any]:
+    """A function of the batch that gives `loss(model, *batch)` and its gradient, to be counted.
+
+    It puts the model's parameters back, which MLX leaves traced, and so of no use, after a gradient.
+    """
+    gradient = nn.value_and_grad(model, loss)
+
+    def both(*batch: mx.array) -> Any:
+        kept = model.parameters()
+        try:
+            return gradient(model, *batch)
+        finally:
+            model.update(kept)
+
+    return both
+
+
+def _exported(function: Callable[..., Any], inputs: tuple[mx.array, ...]) -> list[dict[str, Any]]:
+    def flat(*arrays: mx.array) -> list[mx.array]:
+        leaves = dict(tree_flatten(function(*arrays))).values()
+        return [leaf for leaf in leaves if isinstance(leaf, mx.array)]
+
+    events: list[dict[str, Any]] = []
+    try:
+        with mx.stream(mx.cpu):
+            mx.export_function(events.append, flat, *inputs)
+    except ValueError as error:
+        hint = " Write its custom gradient with mx.stop_gradient." if "CustomTransforms" in str(error) else ""
+        raise UsageError(f"MLX cannot hand over the graph to be counted: {error}.{hint}") from None
+    return events
+
+
+def _on_large_stack(function: Callable[..., Any], inputs: tuple[mx.array, ...]) -> list[dict[str, Any]]:
+    """Export in a thread whose stack holds a recursion over 100,000 primitives in a row."""
+    before = threading.stack_size(STACK_BYTES)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(_exported, function, inputs).result()
+    finally:
+        threading.stack_size(before)

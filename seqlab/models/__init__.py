@@ -1,0 +1,1 @@
+"""The architectures: one a file, each exporting `Config` and `Model`; heads turn bodies into whole models."""

@@ -1,0 +1,63 @@
+"""minGRU (Feng et al., 2024): a GRU whose gate does not look at the state, so that it trains by a scan.
+
+z_t = σ(W_z x_t + b_z)
+h_t = (1 - z_t) ⊙ h_{t-1} + z_t ⊙ (W_h x_t + b_h)
+
+This is h_t = a_t h_{t-1} + b_t with a = 1 - z: linear in the state. It is the parallel control for
+"recurrent networks cannot be parallelised".
+"""
+
+from dataclasses import dataclass
+
+import mlx.core as mx
+import mlx.nn as nn
+from jaxtyping import Float
+
+from seqlab.models.parts.checks import check_choice, check_positive
+from seqlab.models.parts.recurrence import Cell, CellState, RecurrentConfig, Stack, check_recurrent
+from seqlab.models.parts.scan import SCANS, Scan
+
+
+@dataclass(frozen=True)
+class Config(RecurrentConfig):
+    """Sizes; `scan` says how the recurrence is computed, never what it computes (see `parts.scan`)."""
+
+    scan: Scan = "chunked"
+
+
+class Layer(Cell):
+    """One layer; W_z and W_h are fused in that order."""
+
+    def __init__(self, *, width: int, units: int, scan: Scan) -> None:
+        super().__init__()
+        check_choice("scan", scan, SCANS)
+        check_positive(hidden=units)
+        self.units = units
+        self.scan = scan
+        self.to_gate_and_candidate = nn.Linear(width, 2 * units)
+
+    def coefficients(
+        self, x: Float[mx.array, "... D"]
+    ) -> tuple[Float[mx.array, "... H"], Float[mx.array, "... H"]]:
+        """a = 1 - z and b = z ⊙ candidate; 1 - σ(u) is taken as σ(-u), which keeps its digits."""
+        gate, candidate = mx.split(self.to_gate_and_candidate(x), 2, axis=-1)
+        return mx.sigmoid(-gate), mx.sigmoid(gate) * candidate
+
+    def __call__(self, x: Float[mx.array, "B L D"]) -> Float[mx.array, "B L H"]:
+        return SCANS[self.scan](*self.coefficients(x))
+
+    def step(self, x: Float[mx.array, "B D"], state: CellState) -> CellState:
+        """The recurrent form: one step."""
+        a, b = self.coefficients(x)
+        return (a * state[0] + b,)
+
+
+class Model(Stack):
+    """A stack of minGRU layers: (B, L, width) to (B, L, width)."""
+
+    def __init__(self, config: Config) -> None:
+        check_recurrent(config)
+        super().__init__(
+            config,
+            [Layer(width=config.width, units=config.units, scan=config.scan) for _ in range(config.depth)],
+        )

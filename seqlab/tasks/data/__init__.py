@@ -1,0 +1,1 @@
+"""The data themselves; `README.md` names the source and licence of each."""

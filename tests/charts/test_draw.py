@@ -1,0 +1,225 @@
+"""Every kind of chart: a well-formed SVG with a group for each series, the same bytes each time."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seqlab.charts.draw import FigureData, Need, describe_n, draw, gather, needs, plot
+from seqlab.charts.style import theme
+from seqlab.figures import Curve, Figure, Interval, Table
+from tests.charts import planted
+
+SERIES = {"curve": 3, "panels": 9, "interval": 3, "lanes": 3, "tradeoff": 3, "heatmap": 0}
+
+
+def ids(path: Path) -> list[str]:
+    """The id of every element of an SVG; fails where it is not well-formed."""
+    return [element.get("id", "") for element in ElementTree.parse(path).iter()]
+
+
+def texts(figure: Figure, data: FigureData) -> dict[str, str]:
+    """What a chart says, by the group id of each text."""
+    with theme():
+        return {str(text.get_gid()): text.get_text() for text in plot(figure, data).texts}
+
+
+@pytest.mark.parametrize("kind", planted.KINDS)
+def test_each_kind_is_a_whole_svg_with_a_group_for_each_series(kind: str, tmp_path: Path) -> None:
+    figure, data = planted.KINDS[kind]()
+    draw(figure, data, tmp_path / "figures" / "chart.svg")
+    found = ids(tmp_path / "figures" / "chart.svg")
+    assert sum(name.startswith("series-") for name in found) == SERIES[kind]
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["chart.svg"]
+
+
+@pytest.mark.parametrize("kind", planted.KINDS)
+def test_the_same_data_give_the_same_bytes_and_words(kind: str, tmp_path: Path) -> None:
+    figure, data = planted.KINDS[kind]()
+    words = [draw(figure, data, tmp_path / name) for name in ("a.svg", "b.svg")]
+    assert words[0] == words[1]
+    first, second = ((tmp_path / name).read_bytes() for name in ("a.svg", "b.svg"))
+    assert first == second
+    assert b"<dc:date>" not in first
+    assert b"<text" not in first  # letters are outlines: the PDF's typesetter has few fonts
+
+
+@pytest.mark.parametrize("kind", planted.KINDS)
+def test_the_background_is_transparent_for_the_dark_mode(kind: str) -> None:
+    with theme():
+        canvas = plot(*planted.KINDS[kind]())
+    assert [patch.get_facecolor()[3] for patch in (canvas.patch, *(axes.patch for axes in canvas.axes))] == [
+        0.0 for _ in range(len(canvas.axes) + 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "x_title", "y_title"),
+    [
+        ("curve", "Length", "Time of a training step (ms)"),
+        ("panels", "Training step", "Loss (nat)"),
+        ("interval", "Accuracy", None),
+        ("tradeoff", "Time of a training step (ms), lower is better", "Accuracy, higher is better"),
+        ("heatmap", "Length", "Peak memory of a training step (MB)"),
+    ],
+)
+def test_axes_are_named_from_the_catalogue_with_a_display_unit(
+    kind: str, x_title: str, y_title: str | None
+) -> None:
+    said = texts(*planted.KINDS[kind]())
+    assert (said["x-title"], said.get("y-title")) == (x_title, y_title)
+
+
+def test_points_are_drawn_in_the_display_unit() -> None:
+    with theme():
+        canvas = plot(*planted.curve(models=("LSTM",)))
+    (line,) = (line for line in canvas.axes[0].lines if line.get_gid() == "series-0-0")
+    assert list(line.get_xdata()) == [64, 128, 256]  # type: ignore[arg-type]
+    assert list(line.get_ydata()) == pytest.approx([64.0, 128.0, 256.0])  # type: ignore[arg-type]
+
+
+def test_lines_are_named_at_their_ends_and_no_two_names_overlap() -> None:
+    models = ("RNN", "LSTM", "GRU", "minGRU", "Transformer", "CNN")
+    figure = Curve(caption="", x="length", y="accuracy", hue="model", guides={"guessing": 0.1})
+    centres = {(m, n): 0.9 + i / 1e4 for i, m in enumerate(models) for n in planted.LENGTHS}
+    with theme():
+        canvas = plot(figure, planted.data(planted.tables(("model", "length"), centres), figure=figure))
+    named = {t.get_text(): t.get_position()[1] for t in canvas.texts if str(t.get_gid()).startswith("label-")}
+    assert set(named) == {*models, "guessing"}
+    heights = np.sort(list(named.values()))
+    assert np.diff(heights).min() > 0.11  # inches; a line of 8.5 points is 0.12 high
+    assert sorted(models, key=named.__getitem__) == list(models)
+
+
+def test_a_key_names_lines_that_the_last_panel_lacks() -> None:
+    figure, data = planted.panels()
+    gone = data.summary[~((data.summary["length"] == 256) & (data.summary["model"] == "LSTM"))]
+    said = texts(figure, FigureData(gone, data.samples))
+    assert [text for gid, text in said.items() if gid.startswith("key-")] == list(planted.MODELS)
+    assert not any(gid.startswith("key-") for gid in texts(figure, data))
+    assert [said[f"title-{i}"] for i in range(3)] == ["length 64", "length 128", "length 256"]
+
+
+def test_the_mean_of_each_row_is_written_beside_it() -> None:
+    said = texts(*planted.interval())
+    assert [said[f"mean-{i}"] for i in range(3)] == ["0.900", "0.800", "0.700"]
+    assert [said["guide-0"], said["guide-1"]] == ["guessing", "a baseline"]
+
+
+def test_a_heat_map_writes_each_mean_and_leaves_the_unmeasured_cell_empty() -> None:
+    with theme():
+        canvas = plot(*planted.heatmap())
+    written = {text.get_text() for text in canvas.axes[0].texts}
+    assert written == {"20.5", "41.0", "81.9"}
+    assert len(canvas.axes[0].texts) == 5
+
+
+@pytest.mark.parametrize("kind", ["curve", "interval"])
+def test_one_seed_has_neither_interval_nor_seed_dots(kind: str, tmp_path: Path) -> None:
+    draw(*getattr(planted, kind)(seeds=1), tmp_path / "chart.svg")
+    assert not {"band", "interval", "seeds"} & set(ids(tmp_path / "chart.svg"))
+    draw(*getattr(planted, kind)(), tmp_path / "chart.svg")
+    assert {"seeds", "band" if kind == "curve" else "interval"} <= set(ids(tmp_path / "chart.svg"))
+
+
+def test_a_single_place_along_x_is_drawn_with_a_bar_for_its_interval() -> None:
+    figure, data = planted.curve(models=("LSTM",))
+    with theme():
+        canvas = plot(figure, FigureData(data.summary.head(1), data.samples.head(5)))
+    bars = [c for c in canvas.axes[0].collections if c.get_gid() is None]
+    assert len(bars) == 1
+    low, high = (bars[0].get_paths()[0].vertices[i, 1] for i in (0, 1))  # type: ignore[index]
+    assert (low, high) == pytest.approx((62.72, 65.28))
+
+
+def test_a_logarithmic_axis_leaves_out_what_it_cannot_show(tmp_path: Path) -> None:
+    figure, data = planted.curve(y_scale="log10")
+    summary = data.summary.copy()
+    summary.loc[0, ["estimate", "low"]] = 0.0
+    summary.loc[1, "low"] = -1.0
+    assert "0 at 64" in draw(figure, FigureData(summary, data.samples), tmp_path / "chart.svg")
+
+
+NASTY = "a<b & \"c\" 'd' $x_2$ -->\x07\nsecond"
+
+
+@pytest.mark.parametrize("kind", [Curve, Interval])
+def test_names_with_markup_in_them_do_no_harm(kind: type[Figure], tmp_path: Path) -> None:
+    centres = {(NASTY, 1): 0.5, (NASTY, 2): 0.6, ("]]>", 1): 0.1, ("]]>", 2): 0.2}
+    figure: Figure = Curve(caption="", x="length", y="accuracy", hue="model", guides={NASTY: 0.3})
+    if kind is Interval:
+        figure = Interval(caption="", x="accuracy", y="model", hue="length", guides={NASTY: 0.3})
+    words = draw(
+        figure, planted.data(planted.tables(("model", "length"), centres), figure=figure), tmp_path / "a.svg"
+    )
+    assert ids(tmp_path / "a.svg")
+    assert "a<b & \"c\" 'd' $x_2$" in words
+    assert words.isprintable()
+
+
+def test_without_measurements_there_is_a_placeholder_that_says_so(tmp_path: Path) -> None:
+    for figure, data in (planted.curve(), planted.tradeoff()):
+        nothing = FigureData(data.summary.head(0), data.samples.head(0))
+        assert nothing.empty
+        assert not data.empty
+        assert draw(figure, nothing, tmp_path / "chart.svg") == "Nothing was measured for this figure."
+        assert "nothing" in ids(tmp_path / "chart.svg")
+
+
+def test_needs_name_metric_factors_and_split() -> None:
+    assert needs(planted.panels()[0]) == (Need("loss", ("length", "model", "step"), ""),)
+    assert needs(Interval(caption="", x="mse", y="model", hue="model", split="test")) == (
+        Need("mse", ("model",), "test"),
+    )
+    assert [need.metric for need in needs(planted.tradeoff()[0])] == ["step_time", "accuracy"]
+    assert needs(planted.heatmap()[0]) == (Need("peak_memory", ("width", "length"), ""),)
+    with pytest.raises(TypeError, match="found a Table"):
+        needs(Table(caption="", rows=("model",), metrics=("loss",)))
+
+
+def test_gather_joins_the_two_metrics_of_a_tradeoff_by_level_and_seed() -> None:
+    figure, _ = planted.tradeoff()
+    x = planted.tables(("model",), {("LSTM",): 1.0, ("GRU",): 2.0}, seeds=3)
+    y = planted.tables(("model",), {("GRU",): 0.5}, seeds=5)
+    answers = {"step_time": x, "accuracy": y}
+    joined = gather(figure, lambda need: answers[need.metric])
+    assert joined.summary[["model", "x_estimate", "y_estimate", "n"]].values.tolist() == [
+        ["GRU", 2.0, 0.5, 3]
+    ]
+    assert list(joined.samples.columns) == ["model", "seed", "x_value", "y_value"]
+    assert len(joined.samples) == 3
+
+
+def test_n_in_words() -> None:
+    def counts(*n: int) -> pd.DataFrame:
+        return pd.DataFrame({"n": n})
+
+    assert describe_n(counts(5, 5)) == "n = 5 seeds"
+    assert describe_n(counts(5, 3)) == "n = 3 to 5 seeds"
+    assert describe_n(counts(1)) == "n = 1 seed"
+    assert describe_n(counts(1), deterministic=True) == "deterministic"
+    assert describe_n(counts()) == "n = 0 seeds"
+
+
+def test_the_library_s_settings_are_left_as_they_were() -> None:
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    with theme():
+        assert mpl.rcParams["svg.hashsalt"] == "seqlab"
+    assert dict(mpl.rcParams) == before
+
+
+def test_long_names_are_cut_to_two_lines_and_panels_stay_wide() -> None:
+    figure, data = planted.curve()
+    name = "a Transformer with rotary positions, grouped queries and a name without end"
+    data = replace(data, summary=data.summary.replace({"model": {"LSTM": name}}))
+    with theme():
+        canvas = plot(figure, FigureData(data.summary, data.samples.replace({"model": {"LSTM": name}})))
+    label = next(t.get_text() for t in canvas.texts if t.get_text().startswith("a Transformer"))
+    assert re.fullmatch(r"[^\n]+\n[^\n]+ …", label)
+    assert canvas.axes[0].get_position().width > 0.6

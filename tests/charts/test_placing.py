@@ -1,0 +1,36 @@
+"""Labels are pushed apart as little as possible, and stay on the page."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqlab.charts.placing import around, clearest, spread
+
+
+def test_labels_with_room_stay() -> None:
+    assert spread([1.0, 3.0], [0.5, 0.5], 0.0, 4.0) == pytest.approx([1.0, 3.0])
+
+
+def test_two_on_one_spot_part_evenly() -> None:
+    assert spread([2.0, 2.0], [1.0, 1.0], 0.0, 4.0) == pytest.approx([1.5, 2.5])
+
+
+def test_labels_at_the_edge_are_pushed_inwards() -> None:
+    assert spread([4.0, 4.0, 0.0], [1.0, 1.0, 1.0], 0.0, 4.0) == pytest.approx([2.5, 3.5, 0.5])
+
+
+@given(st.lists(st.floats(0, 10), max_size=9))
+def test_none_overlap_and_none_leaves(centres: list[float]) -> None:
+    placed = spread(centres, [1.0] * len(centres), 0.0, 10.0)
+    ranked = sorted(placed)
+    assert all(b - a >= 1 - 1e-9 for a, b in zip(ranked[:-1], ranked[1:], strict=True))
+    assert all(0.5 - 1e-9 <= y <= 9.5 + 1e-9 for y in placed)
+    assert [placed[i] for i in np.argsort(centres, kind="stable")] == ranked
+
+
+def test_the_clearest_box_covers_nothing() -> None:
+    boxes = around((0.0, 0.0), "LSTM", off=0.1)
+    right_is_taken = np.array([(0.2, 0.0)])
+    assert clearest(boxes, np.empty((0, 2))) == 0
+    assert boxes[clearest(boxes, right_is_taken)][2] < 0

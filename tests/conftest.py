@@ -1,0 +1,14 @@
+"""What holds in every test: the fast BLAS, array shapes checked, Hypothesis unhurried."""
+
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+from seqlab import blas
+
+blas.load()  # before anything imports MLX
+
+# Every call of a model or a measure is checked against the shapes in its signature.
+install_import_hook(["seqlab.models", "seqlab.measure", "seqlab.training"], "beartype.beartype")
+
+settings.register_profile("unhurried", deadline=None)  # a busy machine is not a bug
+settings.load_profile("unhurried")

@@ -1,0 +1,149 @@
+"""Reports made of invented values, with every kind of block and every outcome, for tests to weave."""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from seqlab.claims import Cell, Difference, Exact, Fairness, Outcome, Ratio, Rule, Slope, Verdict
+from seqlab.document.content import Chapter, Failure, Picture, Report, RuleChange, TableData
+from seqlab.ledger import read
+
+WORDS = Path(__file__).parents[2] / "report"
+LEDGER = read(WORDS / "claims.toml")
+NASTY = "a|b <script> *x* @fig-x $5 \\ {{< include x >}}"
+DIFFERENCE = Difference(
+    metric="accuracy",
+    left={"model": "Transformer"},
+    right=({"model": "LSTM"}, {"model": NASTY}),
+    above=0.05,
+    per=("length",),
+    along="length",
+    split="test",
+)
+RATIO = Ratio(metric="step_time", left={"model": "Transformer"}, right={"model": "LSTM"}, below=1.0)
+EXACT = Exact(metric="max_abs_error", below=1e-5)
+SLOPE = Slope(metric="gradient_norm", x="step", y_scale="log10", above=-0.02)
+
+
+def cell(level: object, standing: str, *, opponent: str = "", p_value: float | None = None) -> Cell:
+    """A cell at one length."""
+    return Cell(
+        levels={"length": 64, "data": str(level)},
+        estimate=0.34,
+        low=0.31,
+        high=0.38,
+        n=5,
+        standing=standing,  # type: ignore[arg-type]
+        opponent=opponent,
+        p_value=p_value,
+    )
+
+
+def verdict(claim: str, outcome: Outcome, rule: Rule, *cells: Cell, **more: object) -> Verdict:
+    """A verdict with the given outcome, whose words hold every special character."""
+    effects = {"effect": 0.34, "low": 0.31, "high": 0.38, "n": 5} if cells else {}
+    return Verdict(
+        claim=claim,
+        experiment="rnn",
+        outcome=outcome,
+        rule=rule,
+        reads=f"The rule of {claim} in plain words, {NASTY}.",
+        reason=f"the reason for {claim}",
+        cells=cells,
+        scope=f"a machine, {NASTY}",
+        **{**effects, **more},  # type: ignore[arg-type]
+    )
+
+
+def chapter(folder: Path) -> Chapter:
+    """A chapter with all five outcomes, two figures, a table, fairness records and cells."""
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    for name in ("one", "two"):
+        (folder / "figures" / f"{name}.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    fair = (
+        Fairness("parameters", 395_264.0, 404_112.0, 0.02, True, True),
+        Fairness("step_flops", 1.2e9, 1.5e9, 0.05, False, True),
+        Fairness("tuning_trials", None, 4.0, 0.0, True, False),
+    )
+    return Chapter(
+        name="rnn",
+        title=f"Does it forget? {NASTY}",
+        prose="What a page says of itself, after @arora2023zoology.\n\nA second paragraph.",
+        verdicts=(
+            verdict("C01", Outcome.SUPPORTED, EXACT, cell(1, "pass")),
+            verdict(
+                "C06",
+                Outcome.CONDITIONAL,
+                DIFFERENCE,
+                cell(NASTY, "pass", opponent=NASTY, p_value=0.0002),
+                cell(2, "open", opponent="LSTM", p_value=0.3),
+                boundary="holds from length 64 (interval 32 to 90)",
+            ),
+            verdict("C17", Outcome.NOT_SUPPORTED, RATIO, cell(1, "fail"), cell(2, "fail"), fairness=fair[:1]),
+            verdict("C25", Outcome.INCONCLUSIVE, SLOPE, cell(1, "open"), fairness=fair, seeds_needed=7),
+            verdict("C03", Outcome.NOT_TESTED, DIFFERENCE),
+        ),
+        pictures=(
+            Picture(Path("figures/one.svg"), "Accuracy against length.", f'Lines "rise": {NASTY}', "5 seeds"),
+            Picture(folder / "figures" / "two.svg", "Another.", "A line.", ""),
+        ),
+        tables=(TableData("Costs.", ("Model", NASTY), (("LSTM", NASTY),), "5 seeds"),),
+        rerun="nox -s rnn -- --seeds 5",
+        source="experiments/rnn.py",
+        trials=40,
+        seconds=63.2,
+        settings={"steps": 600},
+    )
+
+
+def empty(budget: str = "quick") -> Report:
+    """A report of which nothing has been run."""
+    return Report(
+        title="Why did Transformers replace RNNs, and when shouldn't they?",
+        generated=datetime(2026, 3, 1, tzinfo=UTC),
+        budget=budget,
+        device="a machine",
+        engine_note="Rendered by an engine.",
+        ledger=LEDGER,
+    )
+
+
+def rich(folder: Path) -> Report:
+    """A report with everything that can be in one, two chapters with like names included."""
+    bare = Chapter(name="r_x", title="Bare", rerun="nox -s r_x", source="experiments/r_x.py")
+    alike = Chapter(name="r-x", title="Alike", rerun="nox -s r-x", source="experiments/r-x.py")
+    return Report(
+        title="Why did Transformers replace RNNs, and when shouldn't they?",
+        generated=datetime(2026, 3, 1, tzinfo=UTC),
+        budget="smoke",
+        device=f"a machine {NASTY}",
+        engine_note="Rendered by an engine.",
+        ledger=LEDGER,
+        chapters=(chapter(folder), bare, alike),
+        failures=(
+            Failure(experiment="rnn", trial=f"seed 2 {NASTY}", status="diverged", error=f"nan {NASTY}"),
+        ),
+        broken={"vit": f"SyntaxError: {NASTY}"},
+        provenance={"commit": "abc", "device": NASTY},
+        rules_changed=(
+            RuleChange(
+                claim="C01",
+                experiment="rnn",
+                before="0123",
+                after="4567",
+                when=datetime(2026, 2, 1, tzinfo=UTC),
+            ),
+        ),
+        rules_fixed={RATIO.digest(): datetime(2026, 1, 15, tzinfo=UTC)},
+        home="../",
+    )
+
+
+def words(folder: Path) -> Path:
+    """A copy of the report's words with a plain `_quarto.yml` and a theme of one file."""
+    shutil.copytree(WORDS / "templates", folder / "templates")
+    shutil.copyfile(WORDS / "references.bib", folder / "references.bib")
+    (folder / "_quarto.yml").write_text("project: {type: default}\n")
+    (folder / "theme").mkdir()
+    (folder / "theme" / "looks.css").write_text("body {}\n")
+    return folder

@@ -1,0 +1,260 @@
+"""Does the woven document say what was found, parse without a warning, and leave nothing stale behind?"""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pypandoc
+import pytest
+
+from seqlab.claims import Outcome
+from seqlab.document.content import Picture, Report
+from seqlab.document.tally import overall, tally
+from seqlab.document.weave import weave
+from seqlab.errors import RenderError, UsageError
+from tests.document import reports
+
+INCLUDE = re.compile(r"^\{\{< include (\S+) >\}\}$", re.MULTILINE)
+
+
+def whole(document: Path) -> str:
+    """The document with its includes put in."""
+    return INCLUDE.sub(lambda found: (document.parent / found[1]).read_text(), document.read_text())
+
+
+@cache
+def parsed(text: str) -> Any:
+    """The whole syntax tree; a warning of pandoc fails the test."""
+    # Quarto reads the labels of display equations itself; plain pandoc knows them as spans.
+    text = re.sub(r"(\$\$.+?\$\$) (\{#eq-[^}\n]*\})", r"[\1]\2", text, flags=re.DOTALL)
+    done = subprocess.run(
+        [pypandoc.get_pandoc_path(), "-f", "markdown", "-t", "json", "--fail-if-warnings"],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def walk(node: Any) -> Iterator[dict[str, Any]]:
+    """Every element of the tree."""
+    if isinstance(node, dict):
+        if "t" in node:
+            yield node
+        for value in node.values():
+            yield from walk(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from walk(value)
+
+
+def identifiers(tree: Any) -> list[str]:
+    """All labels, those that stand in table captions for Quarto to read included."""
+    found = [node["c"][1][0] for node in walk(tree) if node["t"] == "Header"]
+    kinds = {"Div", "Span", "Figure", "Table", "Image"}
+    found += [node["c"][0][0] for node in walk(tree) if node["t"] in kinds and node["c"][0][0]]
+    return [label for label in found if label]
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    return reports.words(tmp_path / "words")
+
+
+@pytest.fixture(params=["empty", "rich"])
+def document(request: pytest.FixtureRequest, tmp_path: Path, words: Path) -> Path:
+    folder = tmp_path / "out"
+    report = reports.empty() if request.param == "empty" else reports.rich(folder)
+    return weave(report, words=words, folder=folder)
+
+
+def test_labels_are_unique_and_every_reference_leads_somewhere(document: Path) -> None:
+    tree = parsed(whole(document))
+    labels = identifiers(tree)
+    assert sorted(labels) == sorted(set(labels))
+    cited = {each["citationId"] for node in walk(tree) if node["t"] == "Cite" for each in node["c"][0]}
+    keys = set(re.findall(r"^@\w+\{([^,]+),", (document.parent / "references.bib").read_text(), re.MULTILINE))
+    assert cited <= keys | set(labels)
+    links = [node["c"][2][0] for node in walk(tree) if node["t"] == "Link"]
+    assert {link[1:] for link in links if link.startswith("#")} <= set(labels)
+
+
+def test_nothing_breaks_the_rules_of_accessible_pdf(document: Path) -> None:
+    tree = parsed(whole(document))
+    for node in walk(tree):
+        if node["t"] == "Image":
+            assert dict(node["c"][0][2])["fig-alt"]
+        if node["t"] == "Math":
+            assert node["c"][0]["t"] == "DisplayMath"
+    equations = [node for node in walk(tree) if node["t"] == "Span" and node["c"][0][0].startswith("eq-")]
+    assert equations
+    assert all(dict(node["c"][0][2])["alt"] for node in equations)
+
+
+def test_nobodys_string_becomes_markup(tmp_path: Path, words: Path) -> None:
+    tree = parsed(whole(weave(reports.rich(tmp_path / "out"), words=words, folder=tmp_path / "out")))
+    assert not [node for node in walk(tree) if node["t"] in ("RawInline", "RawBlock")]
+    cited = {each["citationId"] for node in walk(tree) if node["t"] == "Cite" for each in node["c"][0]}
+    assert "fig-x" not in cited
+    words_found = {node["c"] for node in walk(tree) if node["t"] == "Str"}
+    assert {"a|b", "<script>", "*x*", "@fig-x", "$5", "\\", "{{<"} <= words_found
+
+
+def test_tables_fit_a_page(document: Path) -> None:
+    tables = [node for node in walk(parsed(whole(document))) if node["t"] == "Table"]
+    for table in tables:
+        assert len(table["c"][2]) <= 6
+    widths = re.findall(r'tbl-colwidths="\[([\d,]+)\]"', whole(document))
+    assert all(sum(map(int, row.split(","))) <= 100 for row in widths)
+
+
+@pytest.mark.parametrize(
+    ("claim", "words_of_it"),
+    [
+        ("C01", "On this machine the claim held:"),
+        ("C06", "On this machine the claim held under conditions, in 1 of 2 cells:"),
+        ("C17", "On this machine the claim did not hold; in 2 of 2 cells the opposite was measured:"),
+        ("C25", "On this machine the question stays open:"),
+        ("C03", "Not tested here:"),
+    ],
+)
+def test_each_outcome_picks_its_sentence(tmp_path: Path, words: Path, claim: str, words_of_it: str) -> None:
+    weave(reports.rich(tmp_path / "out"), words=words, folder=tmp_path / "out")
+    text = (tmp_path / "out" / "_chapter-rnn.qmd").read_text()
+    section = text.split(f"### {claim}: ")[1].split("\n### ")[0]
+    assert f"**{words_of_it}** the reason for {claim}." in section
+    every = ("claim held:", "under conditions", "did not hold", "stays open", "Not tested here")
+    assert sum(other in section for other in every) == 1
+
+
+def test_the_front_page_counts_what_was_found(tmp_path: Path, words: Path) -> None:
+    front = weave(reports.rich(tmp_path / "out"), words=words, folder=tmp_path / "out").read_text()
+    assert "44 claims that can be checked, and 4 of them were put to the test" in front
+    assert "1 held, 1 held under conditions, 1 did not hold, and 1 stays open" in front
+    assert "in 40 trials and 1 min 3 s of computing" in front
+    assert "Of the 3 claims that are decided so far, 2 came out as predicted" in front
+    assert "A trial run, not evidence" in front
+    row = next(line for line in front.splitlines() if "[C17](#sec-rnn-c17)" in line)
+    assert "[not supported]{.verdict .not-supported}" in row
+    assert r"0.34× \[0.31, 0.38\]" in row
+
+
+def test_a_report_without_results_says_what_to_run(tmp_path: Path, words: Path) -> None:
+    text = whole(weave(reports.empty(), words=words, folder=tmp_path / "out"))
+    assert "Nothing has been measured yet" in text
+    assert "`nox -s report`" in text
+    assert "A trial run, not evidence" not in text
+    assert text.count("[not tested]{.verdict .not-tested}") == len(reports.LEDGER) + 1  # and the legend
+
+
+def test_figures_say_n_and_how_to_run_them_again(tmp_path: Path, words: Path) -> None:
+    folder = tmp_path / "out"
+    weave(reports.rich(folder), words=words, folder=folder)
+    text = (folder / "_chapter-rnn.qmd").read_text()
+    line = next(line for line in text.splitlines() if "#fig-rnn-1 " in line)
+    assert "n: 5 seeds." in line
+    assert "[Page](../experiments/rnn.py)" in line
+    assert "`nox -s rnn -- --seeds 5`" in line
+
+
+def test_failures_and_changed_rules_are_told(tmp_path: Path, words: Path) -> None:
+    text = whole(weave(reports.rich(tmp_path / "out"), words=words, folder=tmp_path / "out"))
+    assert "**vit:** SyntaxError" in text
+    assert "| diverged |" in text
+    assert "rule `0123` became `4567` on 1 February 2026" in text
+    assert "(first run on 15 January 2026)" in text.replace("\\", "")
+
+
+def test_stale_files_go_and_foreign_files_stay(tmp_path: Path, words: Path) -> None:
+    folder = tmp_path / "out"
+    weave(reports.rich(folder), words=words, folder=folder)
+    (folder / "notes.txt").write_text("mine")
+    report = reports.rich(folder)
+    kept = replace(report.chapters[0], pictures=report.chapters[0].pictures[:1])
+    weave(replace(report, chapters=(kept,)), words=words, folder=folder)
+    assert sorted(path.name for path in folder.glob("*.qmd")) == ["_chapter-rnn.qmd", "report.qmd"]
+    assert [path.name for path in (folder / "figures").iterdir()] == ["one.svg"]
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert (folder / "theme" / "looks.css").is_file()
+    assert not list(folder.glob("*.part"))
+
+
+def test_a_figure_from_elsewhere_is_brought_along(tmp_path: Path, words: Path) -> None:
+    (tmp_path / "far.svg").write_text("<svg/>")
+    chapter = replace(
+        reports.chapter(tmp_path / "out"), pictures=(Picture(tmp_path / "far.svg", "Far.", "A."),)
+    )
+    report = replace(reports.empty(), chapters=(chapter,))
+    weave(report, words=words, folder=tmp_path / "out")
+    assert (tmp_path / "out" / "figures" / "far.svg").read_text() == "<svg/>"
+
+
+def broken_reports(folder: Path) -> list[tuple[Report, type[Exception], str]]:
+    report = reports.rich(folder)
+    chapter = report.chapters[0]
+    missing = replace(chapter, pictures=(Picture(Path("figures/none.svg"), "c", "a"),))
+    strange = replace(chapter, verdicts=(replace(chapter.verdicts[0], claim="C99"),))
+    return [
+        (replace(report, chapters=(missing,)), RenderError, "none.svg"),
+        (replace(report, chapters=(strange,)), UsageError, "unknown claim 'C99'"),
+    ]
+
+
+@pytest.mark.parametrize("case", [0, 1])
+def test_what_cannot_be_woven_leaves_the_old_report_whole(tmp_path: Path, words: Path, case: int) -> None:
+    folder = tmp_path / "out"
+    before = weave(reports.rich(folder), words=words, folder=folder).read_text()
+    report, error, told = broken_reports(folder)[case]
+    with pytest.raises(error, match=told):
+        weave(report, words=words, folder=folder)
+    assert (folder / "report.qmd").read_text() == before
+
+
+def test_a_mistake_in_a_template_names_it(tmp_path: Path, words: Path) -> None:
+    (words / "templates" / "methods.qmd").write_text("<< no_such_thing >>\n")
+    with pytest.raises(RenderError, match="no_such_thing"):
+        weave(reports.empty(), words=words, folder=tmp_path / "out")
+    (words / "templates" / "methods.qmd").write_text("<% if %>\n")
+    with pytest.raises(RenderError, match=r"methods\.qmd, line 1"):
+        weave(reports.empty(), words=words, folder=tmp_path / "out")
+
+
+# Percentages are the rules of the house; everything else that is measured must come from a variable.
+POLICY = {"methods.qmd": {"95 %", "80 %", "20 %", "5 %", "2 %"}, "front.qmd": {"95 %"}}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((reports.WORDS / "templates").glob("*.qmd")), ids=lambda path: path.name
+)
+def test_no_template_types_a_measured_number(path: Path) -> None:
+    text = path.read_text()
+    for code in (r"<#.*?#>", r"<<.*?>>", r"<%.*?%>", r"\$\$.*?\$\$", r"\{#.*?\}", r"@[a-z]+\d{4}\w*"):
+        text = re.sub(code, " ", text, flags=re.DOTALL)
+    numbers = {found[0].strip() for found in re.finditer(r"[\d.,]*\d(\s%)?", text)}
+    assert numbers <= POLICY.get(path.name, set())
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "together"),
+    [
+        ([], Outcome.NOT_TESTED),
+        ([Outcome.NOT_TESTED, Outcome.INCONCLUSIVE], Outcome.INCONCLUSIVE),
+        ([Outcome.INCONCLUSIVE, Outcome.SUPPORTED], Outcome.SUPPORTED),
+        ([Outcome.NOT_SUPPORTED, Outcome.SUPPORTED], Outcome.CONDITIONAL),
+        ([Outcome.NOT_SUPPORTED, Outcome.NOT_SUPPORTED], Outcome.NOT_SUPPORTED),
+    ],
+)
+def test_pages_that_test_one_claim_speak_together(outcomes: list[Outcome], together: Outcome) -> None:
+    assert overall(outcomes) is together
+
+
+def test_a_tally_counts_every_claim_once(tmp_path: Path) -> None:
+    counted = tally(reports.rich(tmp_path))
+    assert sum(counted.counts.values()) == counted.claims == len(reports.LEDGER)
+    assert (counted.tested, len(counted.guesses), counted.hits) == (4, 3, 2)

@@ -1,0 +1,91 @@
+"""Sequential operations: exact on graphs drawn by hand, and growing as the theory says."""
+
+import mlx.core as mx
+import pytest
+from mlx import nn
+
+from seqlab.errors import UsageError
+from seqlab.measure.depth import sequential_operations
+from seqlab.measure.graph import forward_and_backward
+
+X = mx.ones((2, 4))
+
+
+def test_a_chain_counts_its_links() -> None:
+    assert sequential_operations(lambda x: mx.tanh(mx.exp(x) + 1.0), X) == 3
+
+
+def test_parallel_branches_count_once() -> None:
+    assert sequential_operations(lambda x: mx.exp(x) + mx.sin(mx.cos(x)), X) == 3
+
+
+def test_views_and_constants_count_nothing() -> None:
+    assert sequential_operations(lambda x: x.reshape(4, 2).T[1:, None], X) == 0
+    assert sequential_operations(lambda x: x + mx.exp(mx.sin(mx.arange(4.0))), X) == 1
+
+
+def test_moving_data_counts() -> None:
+    assert sequential_operations(lambda x: mx.concatenate([x, mx.exp(x)]), X) == 2
+
+
+def test_a_linear_layer_is_a_product_and_a_sum_however_written() -> None:
+    layer = nn.Linear(4, 3)
+    fused = sequential_operations(layer, X)
+    written_out = sequential_operations(lambda x: x @ layer.weight.T + layer.bias, X)
+    assert fused == written_out == 2
+
+
+def test_all_outputs_of_a_tree_are_followed() -> None:
+    assert sequential_operations(lambda x: {"short": x + 1, "long": [mx.exp(mx.sin(x))]}, X) == 2
+
+
+def test_growth_with_length_is_linear_constant_and_logarithmic() -> None:
+    width = 4
+    recurrent = nn.RNN(width, width)
+    attention = nn.TransformerEncoder(1, width, 2)
+
+    def doubling_scan(x: mx.array) -> mx.array:
+        """h_t = h_{t-1} + x_t: log2 L rounds, each adding what stands 1, 2, 4, ... places before."""
+        shift = 1
+        while shift < x.shape[1]:
+            x = x + mx.pad(x, ((0, 0), (shift, 0), (0, 0)))[:, : x.shape[1]]
+            shift *= 2
+        return x
+
+    def depths(function: object) -> list[int]:
+        return [sequential_operations(function, mx.ones((1, length, width))) for length in (8, 16, 32)]
+
+    assert depths(recurrent) == [25, 49, 97]  # 3 a step (product, sum, tanh), and the stacking of outputs
+    assert len(set(depths(lambda x: attention(x, None)))) == 1
+    assert depths(doubling_scan) == [6, 8, 10]  # a shift and a sum for each doubling
+
+
+def test_a_gradient_is_part_of_the_graph() -> None:
+    model = nn.Linear(4, 1, bias=False)
+    both = forward_and_backward(model, lambda model, x: mx.sum(model(x) ** 2))
+    # The product, y ** (2 - 1), times 2, times the incoming gradient, then the product with x.
+    assert sequential_operations(both, X) == 5
+    assert sequential_operations(lambda x: mx.grad(lambda y: mx.exp(y).sum())(x), X) == 2
+
+
+def test_a_chain_longer_than_the_ordinary_stack() -> None:
+    def chain(x: mx.array) -> mx.array:
+        for _ in range(40_000):
+            x = x + 1.0
+        return x
+
+    assert sequential_operations(chain, mx.ones(())) == 40_000
+
+
+def test_what_cannot_be_traced_is_said() -> None:
+    def evaluates(x: mx.array) -> mx.array:
+        mx.eval(x + 1)
+        return x
+
+    with pytest.raises(UsageError, match="cannot hand over"):
+        sequential_operations(evaluates, X)
+
+    squared = mx.custom_function(lambda x: x * x)
+    squared.vjp(lambda primal, cotangent, output: cotangent)
+    with pytest.raises(UsageError, match="stop_gradient"):
+        sequential_operations(lambda x: squared(x), X)

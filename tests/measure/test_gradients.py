@@ -1,0 +1,65 @@
+"""Gradients against distance, and who hears whom, on maps whose answers are known."""
+
+from collections.abc import Callable
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from seqlab.measure.gradients import connected_pairs, future_influence, influence, norm_by_distance
+
+
+def decaying(rate: float) -> Callable[[mx.array], mx.array]:
+    """h_t = rate * h_{t-1} + x_t."""
+
+    def recurrence(x: mx.array) -> mx.array:
+        h = mx.zeros_like(x[:, 0])
+        states = []
+        for t in range(x.shape[1]):
+            h = rate * h + x[:, t]
+            states.append(h)
+        return mx.stack(states, axis=1)
+
+    return recurrence
+
+
+@pytest.mark.parametrize("rate", [0.5, 1.0, 1.5])
+def test_a_linear_recurrence_fades_by_its_rate(rate: float) -> None:
+    rng = np.random.default_rng(0)
+    norms = norm_by_distance(decaying(rate), length=20, width=3, batch=2, rng=rng)
+    np.testing.assert_allclose(norms, rate ** np.arange(20), rtol=1e-5)
+
+
+def test_gradients_far_below_single_precision_squared_are_still_told() -> None:
+    rng = np.random.default_rng(0)
+    norms = norm_by_distance(decaying(0.1), length=36, width=2, batch=2, rng=rng)
+    np.testing.assert_allclose(np.log10(norms), -np.arange(36.0), atol=1e-3)
+
+
+def test_no_influence_at_all_has_a_finite_logarithm() -> None:
+    norms = norm_by_distance(lambda x: x * 2, length=4, width=2, batch=2, rng=np.random.default_rng(0))
+    assert norms[0] == 1
+    assert np.all((norms[1:] > 0) & (norms[1:] < 1e-36))
+
+
+def test_a_causal_map_hears_nothing_of_the_future() -> None:
+    rng = np.random.default_rng(0)
+    x = mx.array(rng.standard_normal((2, 6, 3)), dtype=mx.float32)
+    causal = decaying(0.5)
+    assert future_influence(causal, x, rng) == 0
+    np.testing.assert_array_equal(connected_pairs(causal, x, rng), np.tri(6, dtype=bool))
+    assert future_influence(lambda x: causal(x[:, ::-1]), x, rng) > 0
+
+
+def test_one_leak_from_the_future_is_found() -> None:
+    rng = np.random.default_rng(0)
+    x = mx.array(rng.standard_normal((1, 5, 2)), dtype=mx.float32)
+
+    def leaky(x: mx.array) -> mx.array:
+        return x.at[:, 1].add(0.25 * x[:, 4])
+
+    pairs = connected_pairs(leaky, x, rng)
+    assert sorted(zip(*np.nonzero(pairs), strict=True)) == [(0, 0), (1, 1), (1, 4), (2, 2), (3, 3), (4, 4)]
+    found = influence(leaky, x, 1, rng)
+    assert found[4] == pytest.approx(0.25 * found[1])
+    assert future_influence(leaky, x, rng) > 0

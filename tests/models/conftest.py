@@ -1,0 +1,39 @@
+"""Fixtures for the models: one seed, and parameters that leave nothing at zero."""
+
+from collections.abc import Callable, Iterator
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+import pytest
+from jaxtyping import config
+from mlx.utils import tree_map
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    mx.random.seed(0)
+
+
+@pytest.fixture
+def randomised() -> Callable[[nn.Module], nn.Module]:
+    """Fill every parameter with noise, biases too, so that a block in the wrong place shows."""
+    rng = np.random.default_rng(0)
+
+    def fill(model: nn.Module) -> nn.Module:
+        model.update(
+            tree_map(
+                lambda old: mx.array(rng.normal(0, 0.5, old.shape).astype(np.float32)), model.parameters()
+            )
+        )
+        return model
+
+    return fill
+
+
+@pytest.fixture
+def as_users_have_it() -> Iterator[None]:
+    """Switch the tests' own check of shapes off, so that the errors a user would meet are reached."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)

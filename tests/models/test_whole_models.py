@@ -1,0 +1,166 @@
+"""Heads, vision and series: what each must compute beyond the shapes of the contract."""
+
+import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers as optim
+import numpy as np
+import pytest
+
+from seqlab.errors import UsageError
+from seqlab.models import cnn, dlinear, gru, heads, lstm, patch_transformer, transformer, vit
+
+
+def test_a_language_model_streams() -> None:
+    model = heads.LanguageModel(transformer.Model(transformer.Config(8, heads=2)), vocabulary=5)
+    tokens = mx.random.randint(0, 5, (2, 6))
+    state, steps = model.initial_state(2, 6), []
+    for t in range(6):
+        logits, state = model.step(tokens[:, t], state)
+        steps.append(logits)
+    np.testing.assert_allclose(mx.stack(steps, axis=1), model(tokens), atol=1e-5)
+
+
+def test_embeddings_have_unit_scale() -> None:
+    model = heads.LanguageModel(gru.Model(gru.Config(64)), vocabulary=200)
+    assert model.embed(mx.arange(200)).var().item() == pytest.approx(1, abs=0.1)
+
+
+def test_a_forecast_moves_with_the_window() -> None:
+    window = mx.random.normal((2, 16, 3))
+    for how, scale in (("mean_std", 4.0), ("last", 1.0)):
+        for model in (
+            heads.Forecaster(lstm.Model(lstm.Config(6)), lookback=16, horizon=4, normalisation=how),
+            patch_transformer.Model(
+                patch_transformer.Config(lookback=16, horizon=4, width=6, heads=2, normalisation=how)
+            ),
+            dlinear.Model(dlinear.Config(lookback=16, horizon=4, normalisation=how)),
+        ):
+            moved = model(window * scale + 10)
+            np.testing.assert_allclose(moved, model(window) * scale + 10, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("channel", [0, 2])
+def test_channels_are_forecast_apart(channel: int) -> None:
+    window = mx.random.normal((2, 20, 3))
+    for model in (
+        heads.Forecaster(lstm.Model(lstm.Config(6)), lookback=20, horizon=4),
+        patch_transformer.Model(patch_transformer.Config(lookback=20, horizon=4, width=6, heads=2)),
+        dlinear.Model(dlinear.Config(lookback=20, horizon=4)),
+    ):
+        alone = model(window[..., channel : channel + 1])
+        np.testing.assert_allclose(alone[..., 0], model(window)[..., channel], atol=1e-5)
+
+
+def test_dlinear_is_two_linear_maps_of_a_moving_average(randomised) -> None:
+    model = randomised(dlinear.Model(dlinear.Config(lookback=12, horizon=4, kernel=5)))
+    window = mx.random.normal((2, 12, 3))
+    a, b, bias = (
+        np.array(x, np.float64) for x in (model.trend.weight, model.remainder.weight, model.trend.bias)
+    )
+    expected = np.empty((2, 4, 3))
+    for i, j in np.ndindex(2, 3):
+        series = np.array(window[i, :, j], np.float64)
+        padded = np.concatenate([[series[0]] * 2, series, [series[-1]] * 2])
+        trend = np.array([padded[t : t + 5].mean() for t in range(12)])
+        expected[i, :, j] = a @ trend + b @ (series - trend) + bias
+    np.testing.assert_allclose(model(window), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_patches_of_a_series_overlap_and_end_with_the_last_value() -> None:
+    config = patch_transformer.Config(lookback=21, horizon=1, patch=8, stride=4)
+    patches = np.array(patch_transformer.cut(mx.arange(21, dtype=mx.float32)[None], config))[0]
+    assert patches.shape == (config.patches, 8)
+    padded = [*range(21), 20, 20, 20, 20]
+    for n, patch in enumerate(patches):
+        np.testing.assert_array_equal(patch, padded[4 * n : 4 * n + 8])
+
+
+def test_patches_of_an_image_are_its_squares() -> None:
+    image = np.random.default_rng(0).normal(size=(6, 6)).astype(np.float32)
+    patches = np.array(vit.patchify(mx.array(image)[None], 3))[0]
+    np.testing.assert_array_equal(patches[1], image[:3, 3:].ravel())
+    np.testing.assert_array_equal(patches[2], image[3:, :3].ravel())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: vit.Config(size=28, patch=5), "patch must divide size"),
+        (lambda: vit.Config(width=10, heads=4), "heads must divide width"),
+        (lambda: vit.Config(depth=0), "depth must be 1 or more"),
+        (lambda: cnn.Config(size=3), "size must be 4 or more"),
+        (lambda: dlinear.Config(lookback=9, horizon=1, kernel=4), "kernel must be odd"),
+        (lambda: patch_transformer.Config(lookback=9, horizon=1), "must hold a patch of 16"),
+        (lambda: heads.LanguageModel(gru.Model(gru.Config(4)), vocabulary=9, width=5), "found 5 and 4"),
+        (lambda: heads.RowClassifier(gru.Model(gru.Config(4)), channels=2, classes=0), "classes must be 1"),
+        (lambda: heads.Forecaster(gru.Model(gru.Config(4)), lookback=8, horizon=0), "horizon must be 1"),
+    ],
+)
+def test_a_model_that_cannot_be(make, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        make()
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+@pytest.mark.parametrize(
+    ("model", "shape", "message"),
+    [
+        (vit.Model(vit.Config(size=8, depth=1)), (1, 8, 9), "expected images of shape"),
+        (cnn.Model(cnn.Config(size=8)), (1, 8, 8, 1), "expected images of shape"),
+        (dlinear.Model(dlinear.Config(lookback=9, horizon=1)), (1, 8, 2), "sequences of 9 steps, found 8"),
+    ],
+)
+def test_an_input_of_another_size_is_named(model: nn.Module, shape: tuple[int, ...], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        model(mx.zeros(shape))
+
+
+def overfit(model: nn.Module, inputs: mx.array, loss, *, steps: int = 60) -> tuple[float, float]:
+    """The loss before and after training on one batch."""
+    optimiser = optim.Adam(learning_rate=1e-2)
+    step = nn.value_and_grad(model, lambda x: loss(model(x)))
+    losses = []
+    for _ in range(steps):
+        value, gradients = step(inputs)
+        optimiser.update(model, gradients)
+        mx.eval(value, model.parameters(), optimiser.state)
+        losses.append(value.item())
+    return losses[0], losses[-1]
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "ViT", "CNN"])
+def test_a_classifier_overfits_a_batch(kind: str) -> None:
+    models = {
+        "LSTM": lambda: heads.RowClassifier(lstm.Model(lstm.Config(16)), channels=8, classes=4),
+        "GRU": lambda: heads.RowClassifier(gru.Model(gru.Config(16)), channels=8, classes=4, pool="mean"),
+        "ViT": lambda: vit.Model(vit.Config(width=16, depth=1, heads=2, size=8, patch=4, classes=4)),
+        "CNN": lambda: cnn.Model(cnn.Config(channels=4, hidden=16, size=8, classes=4)),
+    }
+    images, labels = mx.random.normal((8, 8, 8)), mx.arange(8) % 4
+    _, last = overfit(models[kind](), images, lambda y: nn.losses.cross_entropy(y, labels, reduction="mean"))
+    assert last < 0.1
+
+
+def test_a_language_model_overfits_a_batch() -> None:
+    model = heads.LanguageModel(transformer.Model(transformer.Config(16, depth=1, heads=2)), vocabulary=7)
+    tokens = mx.random.randint(0, 7, (4, 12))
+    _, last = overfit(
+        model,
+        tokens,
+        lambda y: nn.losses.cross_entropy(y[:, 4:-1], tokens[:, 5:], reduction="mean"),
+        steps=100,
+    )
+    assert last < 0.2  # guessing: 1.95
+
+
+@pytest.mark.parametrize("kind", ["PatchTST", "DLinear"])
+def test_a_forecaster_overfits_a_batch(kind: str) -> None:
+    models = {
+        "PatchTST": lambda: patch_transformer.Model(
+            patch_transformer.Config(lookback=24, horizon=4, width=16, depth=1, heads=2)
+        ),
+        "DLinear": lambda: dlinear.Model(dlinear.Config(lookback=24, horizon=4)),
+    }
+    window, future = mx.random.normal((4, 24, 2)), mx.random.normal((4, 4, 2))
+    first, last = overfit(models[kind](), window, lambda y: mx.mean(mx.square(y - future)), steps=100)
+    assert last < 0.1 * first
