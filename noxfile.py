@@ -154,7 +154,7 @@ def lab(session: nox.Session) -> None:
         *extras["parquet"],  # here, so that the tests see the pandas that the report sees
         *nox.project.dependency_groups(PROJECT, *GROUPS),
     ]
-    session.log("Installing the locked versions; the first time, some 350 MB are fetched ...")
+    session.log("Installing the locked versions; the first time, some 300 MB are fetched ...")
     # As constraints, the lock pins versions and hashes, and leaves the choice of back end to us.
     session.install("-c", str(LOCK), *requirements, silent=False, log=False)
     session.install("--no-deps", "--no-build-isolation", "-e", str(ROOT), log=False)

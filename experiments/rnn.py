@@ -77,6 +77,7 @@ def points(lengths: tuple[int, ...], seeds: int) -> tuple:
 
 
 experiment = Experiment(
+    chapter=1,
     run=run,
     budgets=(
         Budget("smoke", points((8, 16, 32), seeds=2), {"span": 32, "batch": 4}, timeout=60),
@@ -147,7 +148,7 @@ experiment = Experiment(
             "line it counts as vanishing.",
         ),
         Table(
-            rows=("model", "length"), metrics=("sequential_operations",), where=CHAINS,
+            rows=("model",), columns="length", metrics=("sequential_operations",), where=CHAINS,
             caption="Sequential operations of one layer, counted in MLX's graph.",
         ),
     ),

@@ -114,6 +114,7 @@ def points(seeds: int) -> tuple[Point, ...]:
 RIVALS = ("LSTM", "DLinear", *CLASSICAL)
 
 experiment = Experiment(
+    chapter=4,
     run=run,
     budgets=(
         # Test windows are taken every 25 hours in smoke: 24 would meet one hour of the day alone.

@@ -159,6 +159,7 @@ COST = {"part": "cost"}
 LANGUAGE = {"part": "language"}
 
 experiment = Experiment(
+    chapter=2,
     run=run,
     budgets=(
         Budget(
@@ -239,7 +240,7 @@ experiment = Experiment(
             caption="Which pairs of tokens are connected, and how much any output depends on a later token.",
         ),
         Table(
-            rows=("check", "length"), where={"part": "equality"}, metrics=("max_abs_error",),
+            rows=("check",), columns="length", where={"part": "equality"}, metrics=("max_abs_error",),
             caption="The largest difference between two ways to compute the same outputs.",
         ),
     ),

@@ -89,6 +89,7 @@ def points(seeds: int) -> tuple[Point, ...]:
 
 
 experiment = Experiment(
+    chapter=3,
     run=run,
     budgets=(
         Budget("smoke", points(2), {"steps": 20, "batch": 32}, timeout=120),

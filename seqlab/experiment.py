@@ -109,13 +109,15 @@ class Experiment:
     """A page of the lab notebook: what to try, how to run one trial, what it claims and shows.
 
     `name`, `title` and `prose` come from the file's name and docstring when the page is discovered
-    (`seqlab.pages`). The chapter shows the title, the prose, then claims, figures and tables.
+    (`seqlab.pages`). The chapter shows the title, the prose, figures, tables, then the claims.
+    `chapter` is its place in the report; pages of one number, and those without, go by their names.
     """
 
     run: Run
     budgets: tuple[Budget, ...]
     claims: tuple[Claim, ...] = ()
     figures: tuple[Figure, ...] = ()
+    chapter: int = 100
     name: str = ""
     title: str = ""
     prose: str = ""

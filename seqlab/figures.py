@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from seqlab.errors import UsageError
+
 Level = str | int | float | bool
 Scale = Literal["linear", "log2", "log10"]
 Where = Mapping[str, Level | tuple[Level, ...]]
@@ -76,8 +78,14 @@ class Table(Figure):
     """Metrics as columns, combinations of the `rows` factors as rows; mean and interval in each cell.
 
     A metric may carry its split: `"mse@test"`. Without one, the table's `split` is used where the
-    metric was measured on it, else the metric without a split.
+    metric was measured on it, else the metric without a split. With `columns`, a factor, each of its
+    levels is a column, and there is one metric.
     """
 
     rows: tuple[str, ...]
     metrics: tuple[str, ...]
+    columns: str = ""
+
+    def __post_init__(self) -> None:
+        if self.columns and len(self.metrics) != 1:
+            raise UsageError(f"a table with columns={self.columns!r} shows one metric, found {len(self.metrics)}.")

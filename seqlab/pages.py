@@ -68,7 +68,8 @@ def discover(folder: Path, claims: Iterable[str]) -> Pages:
         except Exception as error:  # a page is the user's code: whatever it raises, the others go on
             last = traceback.extract_tb(error.__traceback__)[-1]
             broken[name] = f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
-    return Pages(experiments, broken, folder)
+    by_chapter = sorted(experiments.items(), key=lambda page: (page[1].chapter, page[0]))
+    return Pages(dict(by_chapter), broken, folder)
 
 
 def load(path: Path) -> Experiment:
@@ -141,7 +142,8 @@ def _check_figure(figure: Figure, factors: set[str]) -> None:
         case Heatmap():
             metrics, used = [figure.value], [figure.x, figure.y]
         case Table():
-            metrics, used = [name.partition("@")[0] for name in figure.metrics], list(figure.rows)
+            metrics = [name.partition("@")[0] for name in figure.metrics]
+            used = [*figure.rows, figure.columns]
         case _:
             raise UsageError(f"unknown kind of figure: {type(figure).__name__}. See seqlab/figures.py.")
     for metric in metrics:

@@ -17,7 +17,6 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 from mlx import nn, optimizers
-from mlx.utils import tree_map
 
 from seqlab.errors import DivergedError, UsageError
 from seqlab.metrics import METRICS, Measurement
@@ -78,8 +77,8 @@ def fit(
             measured = [replace(found, step=index) for found in validate(model)]
             model.train()
             yield from measured
-            if keep_best and _score(measured[0]) < best_score:
-                best_score, best = _score(measured[0]), tree_map(lambda weight: weight, model.parameters())
+            if keep_best and measured and _score(measured[0]) < best_score:
+                best_score, best = _score(measured[0]), model.parameters()
     if best is not None:
         model.update(best)
     model.eval()

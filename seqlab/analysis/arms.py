@@ -76,8 +76,8 @@ def picks_highest(rule: Comparison) -> bool:
     return better == "higher" or (better == "neither" and rule.above is not None)
 
 
-def best(rule: Comparison, opponents: Sequence[Arm], evidence: Evidence) -> Arm:
-    """The best opponent by its mean, on the validation split where all were measured there.
+def best(rule: Comparison, opponents: Sequence[Arm], evidence: Evidence) -> tuple[Arm, str]:
+    """The best opponent by its mean, and the split that chose it: validation where all were measured there.
 
     Each opponent must have been measured on the rule's own split.
     """
@@ -87,7 +87,7 @@ def best(rule: Comparison, opponents: Sequence[Arm], evidence: Evidence) -> Arm:
         if all(measured):
             with np.errstate(divide="ignore", invalid="ignore"):
                 means = [np.mean(np.log(found) if isinstance(rule, Ratio) else found) for found in measured]
-            return opponents[int(np.argmax(means) if picks_highest(rule) else np.argmin(means))]
+            return opponents[int(np.argmax(means) if picks_highest(rule) else np.argmin(means))], split
     raise ValueError(
         f"expected {rule.metric} on split {rule.split!r} for every opponent, found some without."
     )
@@ -95,9 +95,8 @@ def best(rule: Comparison, opponents: Sequence[Arm], evidence: Evidence) -> Arm:
 
 def _hole(point: Point, found: Counter[str]) -> str:
     factors = ", ".join(f"{name}={level}" for name, level in sorted(point))
-    return (
-        f"{factors or 'the only point'} ({', '.join(f'{count} {status}' for status, count in found.items())})"
-    )
+    became = ", ".join(f"{count} {status}" for status, count in found.items())
+    return f"{factors or 'the only point'} ({became})"
 
 
 def _name(side: Where) -> str:

@@ -125,9 +125,11 @@ def _comparison(
     ]
     if missing := "; ".join(filter(None, problems)):
         return Effects(levels, missing=missing, notes=notes)
-    right = best(rule, racing, evidence)
+    right, chooser = best(rule, racing, evidence)
     if right.missing:
         return Effects(levels, missing=right.missing, notes=notes)
+    if len(racing) > 1 and chooser == "test":
+        notes += ("The best opponent was chosen on the test split, for some lack the validation split",)
     sides = [[run for run in arm.runs if run.run in finals] for arm in (left, right)]
     found, lost = paired(rule, *sides, evidence=evidence, once=once)
     if not found:

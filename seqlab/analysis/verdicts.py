@@ -127,7 +127,8 @@ def _told(rule: Rule, effects: Sequence[Effects], standings: Counter[Standing], 
     holm = f" (after Holm's correction for {comparisons} comparisons)" if comparisons > 1 else ""
     if len(effects) > 1:
         noun = "cells lie" if standings["pass"] != 1 else "cells lies"
-        told = f"{standings['pass']} of {len(effects)} {noun} wholly {side}, {standings['fail']} not at all"
+        other = f"{standings['fail']} wholly on the other side"
+        told = f"{standings['pass']} of {len(effects)} {noun} wholly {side}, {other}"
         if effects[0].exact:
             told = f"In {standings['pass']} of {len(effects)} cells every value lies {side}"
         return told + (f", {standings['open']} open{holm}" if standings["open"] else "")

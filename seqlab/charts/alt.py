@@ -79,8 +79,12 @@ def _course(line: pd.DataFrame, figure: Curve, unit: Unit) -> str:
     at, values = line[figure.x].tolist(), [unit.of(value) for value in line["estimate"]]
     if len(values) == 1:
         return f"is {number(values[0])} at {number(at[0])}"
-    verb = "rises" if values[-1] > values[0] else "falls" if values[-1] < values[0] else "stays"
-    course = f"{verb} from {number(values[0])} at {number(at[0])} to {number(values[-1])} at {number(at[-1])}"
+    first, last = number(values[0]), number(values[-1])
+    if first == last:
+        course = f"is {first} at {number(at[0])} as at {number(at[-1])}"
+    else:
+        verb = "rises" if values[-1] > values[0] else "falls"
+        course = f"{verb} from {first} at {number(at[0])} to {last} at {number(at[-1])}"
     # A turn worth telling goes past both ends by a fifth of the way that the line covers in all.
     seen = np.log(values) if figure.y_scale != "linear" and min(values) > 0 else np.asarray(values)
     worth = 0.2 * (seen.max() - seen.min())

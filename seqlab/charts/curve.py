@@ -1,6 +1,6 @@
 """How is a metric drawn against a number: a line for each level, its interval as a band?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from seqlab.charts.panels import margin, panel_width, room_for, seed_dots, settl
 from seqlab.charts.style import MUTED, RULE
 from seqlab.charts.ticks import drawable, levels_or_ticks, limits, set_axis, tick_labels, ticks
 from seqlab.charts.units import display_unit
-from seqlab.charts.words import axis_title, index_title, level_name, levels_of, wrapped
+from seqlab.charts.words import axis_title, index_title, level_name, level_value, levels_of, wrapped
 from seqlab.figures import Curve, Level
 from seqlab.metrics import metric_named
 
@@ -27,32 +27,31 @@ def plot(figure: Curve, summary: pd.DataFrame, samples: pd.DataFrame) -> Figure:
     """Draw `summary` (levels, x, estimate, low, high) and `samples` (levels, x, seed, value)."""
     metric = metric_named(figure.y)
     unit = display_unit(metric.unit, summary["estimate"], figure.y_scale)
-    summary, samples = _shown(figure, summary, unit.size), _shown(figure, samples, unit.size)
-    guides = {name: unit.of(value) for name, value in figure.guides.items()}
-    levels = levels_of(summary, figure.hue)
-    given = marks(levels)
-    columns: Sequence[Level | None] = levels_of(summary, figure.columns) if figure.columns else [None]
-    parts = [summary if column is None else summary[summary[figure.columns] == column] for column in columns]
+    summary, samples = (_shown(figure, table, unit.size) for table in (summary, samples))
+    guides = {
+        wrapped(level_value(name), width=22): unit.of(value)
+        for name, value in figure.guides.items()
+        if drawable([value], figure.y_scale)
+    }
+    given = marks(levels_of(summary, figure.hue))
+    columns: Sequence[Level | None] = (levels_of(summary, figure.columns) if figure.columns else []) or [None]
+    parts = [_column(figure, summary, column) for column in columns]
     few = figure.x != "step" and summary[figure.x].nunique() <= _FEW
+    samples = samples[samples[figure.hue].isin(given)] if few else samples.head(0)
 
     page = sheet(len(columns))
     height = _HEIGHTS[page.across]
-    names = [wrapped(level_name(figure.hue, level), width=22) for level in levels]
+    names = {level: wrapped(level_name(figure.hue, level), width=22) for level in given}
     # Names beside the last panel's lines serve all panels, if every line is there to be named.
-    last = parts[-1][np.isfinite(parts[-1]["estimate"])]
-    beside = set(levels_of(last, figure.hue)) == set(levels) and len(levels) <= height * 5
-    shown_values = pd.concat([summary[c] for c in ("estimate", "low", "high")])
-    y_values = [*drawable(shown_values, figure.y_scale), *guides.values()]
-    y_values += drawable(samples["value"], figure.y_scale) if few and "value" in samples else []
-    y_bounds = limits(y_values, figure.y_scale, pad=0.05)
+    beside = set(parts[-1][figure.hue]) == set(given) and len(given) <= height * 5
+    heights = pd.concat([summary["estimate"], summary["low"], summary["high"], samples["value"]])
+    y_bounds = limits([*drawable(heights, figure.y_scale), *guides.values()], figure.y_scale, pad=0.05)
     x_bounds = limits(summary[figure.x], figure.x_scale, pad=0.03)
     y_ticks = ticks(*y_bounds, figure.y_scale, most=6 if height > 2 else 5)
     left = margin(tick_labels(y_ticks, figure.y_scale))
-    right = room_for([*(names if beside else []), *(wrapped(name, width=22) for name in guides)])
+    right = room_for([*(names.values() if beside else ()), *guides])
     most = max(3, int(panel_width(page, left=left, right=right) / 0.55))
-    x_ticks = levels_or_ticks(levels_of(summary, figure.x), *x_bounds, figure.x_scale, most)  # type: ignore[arg-type]
-
-    titles = ["" if column is None else level_name(figure.columns, column) for column in columns]
+    places = sorted(set(summary[figure.x].tolist()))
     top = settle(
         page,
         height=height,
@@ -60,55 +59,62 @@ def plot(figure: Curve, summary: pd.DataFrame, samples: pd.DataFrame) -> Figure:
         right=right,
         x_title=index_title(figure.x, metric),
         y_title=axis_title(metric, unit),
-        titles=titles,
-        key=0 if beside else len(key_rows(names, lines=True)),
+        titles=["" if column is None else level_name(figure.columns, column) for column in columns],
+        key=0 if beside else len(key_rows([*names.values()], lines=True)),
     )
-    set_axis(page.axes[0].xaxis, x_bounds, figure.x_scale, x_ticks)
+    set_axis(
+        page.axes[0].xaxis,
+        x_bounds,
+        figure.x_scale,
+        levels_or_ticks(places, *x_bounds, figure.x_scale, most),
+    )
     set_axis(page.axes[0].yaxis, y_bounds, figure.y_scale, y_ticks)
-    for i, (panel, part) in enumerate(zip(page.axes, parts, strict=True)):
+    for i, (panel, column, part) in enumerate(zip(page.axes, columns, parts, strict=True)):
         panel.grid(visible=False, axis="x")
         for value in guides.values():
             panel.axhline(value, color=RULE, linewidth=0.9, linestyle=(0.0, (4.0, 2.0)), zorder=1.5)
-        if few and not samples.empty:
-            seeds = samples if columns[i] is None else samples[samples[figure.columns] == columns[i]]
-            _dots(panel, figure, seeds, given)
+        _dots(panel, figure, _column(figure, samples, column), given)
         _lines(panel, figure, part, given, few=few, index=i)
-        panel.set_xlabel("")
-        panel.set_ylabel("")
-    ends = [End(wrapped(name, width=22), None, value, MUTED, "guide") for name, value in guides.items()]
+        panel.set(xlabel="", ylabel="")
+    ends = [End(name, None, value, MUTED, "guide") for name, value in guides.items()]
     if beside:
-        for i, (level, name) in enumerate(zip(levels, names, strict=True)):
-            tail = _drawn(last[last[figure.hue] == level], figure)
-            if not tail.empty:
-                at = tail.iloc[-1]
-                ends.append(End(name, float(at[figure.x]), float(at["estimate"]), given[level].ink, str(i)))
+        ends += _ends(figure, parts[-1], given, names)
     else:
-        draw_key(page.figure, names, [given[level] for level in levels], top=top, lines=True)
+        draw_key(page.figure, [*names.values()], [*given.values()], top=top, lines=True)
     label_ends(page.axes[-1], ends)
     return page.figure
 
 
 def _shown(figure: Curve, table: pd.DataFrame, size: float) -> pd.DataFrame:
-    """The table in display units, with its lines in order along x."""
+    """What both scales can show, in display units, with its lines in order along x."""
+    place = "estimate" if "estimate" in table else "value"
+    kept = table.dropna(subset=[name for name in (figure.hue, figure.columns, figure.x, place) if name])
+    for name, scale in ((figure.x, figure.x_scale), (place, figure.y_scale)):
+        kept = kept if scale == "linear" else kept[kept[name] > 0]
     numbers = [name for name in ("estimate", "low", "high", "value") if name in table]
-    factors = [name for name in (figure.hue, figure.columns, figure.x) if name]
-    kept = table.dropna(subset=factors).sort_values(figure.x, kind="stable")
-    return kept.assign(**{name: kept[name] / size for name in numbers})
+    return kept.sort_values(figure.x, kind="stable").assign(**{name: kept[name] / size for name in numbers})
 
 
-def _drawn(table: pd.DataFrame, figure: Curve) -> pd.DataFrame:
-    """The rows that both scales can show."""
-    keep = np.isfinite(table["estimate"]) & np.isfinite(table[figure.x])
-    keep &= (figure.x_scale == "linear") | (table[figure.x] > 0)
-    shown: pd.DataFrame = table[keep & ((figure.y_scale == "linear") | (table["estimate"] > 0))]
-    return shown
+def _column(figure: Curve, table: pd.DataFrame, column: Level | None) -> pd.DataFrame:
+    part: pd.DataFrame = table if column is None else table[table[figure.columns] == column]
+    return part
+
+
+def _ends(
+    figure: Curve, part: pd.DataFrame, given: Mapping[Level, Mark], names: Mapping[Level, str]
+) -> list[End]:
+    tails = part.drop_duplicates(figure.hue, keep="last").set_index(figure.hue)
+    return [
+        End(name, float(tails[figure.x][level]), float(tails["estimate"][level]), given[level].ink, str(i))
+        for i, (level, name) in enumerate(names.items())
+    ]
 
 
 def _lines(
     panel: Axes, figure: Curve, part: pd.DataFrame, given: dict[Level, Mark], *, few: bool, index: int
 ) -> None:
-    part = _drawn(part, figure)
-    present = [level for level in given if (part[figure.hue] == level).any()]
+    found = {level: rows for level, rows in part.groupby(figure.hue, sort=False, observed=True)}
+    present = [level for level in given if level in found]
     if not present:
         return
     before = len(panel.lines)
@@ -132,7 +138,7 @@ def _lines(
         if not few:
             stride = max(1, len(part) // len(present) // 6)
             line.set_markevery((i * stride // len(present), stride))
-        _interval(panel, part[part[figure.hue] == level], figure, mark.colour)
+        _interval(panel, found[level], figure, mark.colour)
 
 
 def _interval(panel: Axes, rows: pd.DataFrame, figure: Curve, colour: str) -> None:
@@ -154,7 +160,7 @@ def _interval(panel: Axes, rows: pd.DataFrame, figure: Curve, colour: str) -> No
 
 def _dots(panel: Axes, figure: Curve, seeds: pd.DataFrame, given: dict[Level, Mark]) -> None:
     """A pale dot for each seed, where there is more than one."""
-    if seeds.groupby([figure.hue, figure.x], observed=True).size().max() < 2:
+    if not seeds.duplicated([figure.hue, figure.x]).any():
         return
     colours = [given[level].colour for level in seeds[figure.hue]]
     seed_dots(panel, seeds[figure.x].tolist(), seeds["value"].tolist(), colours, size=9)

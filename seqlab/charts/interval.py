@@ -15,7 +15,7 @@ from seqlab.charts.placing import spread, text_width
 from seqlab.charts.style import INK, LINE, MUTED, RULE, SMALL, TEXT
 from seqlab.charts.ticks import drawable, limits, set_axis, tick_labels, ticks
 from seqlab.charts.units import display_unit, numbers
-from seqlab.charts.words import axis_title, level_name, levels_of, wrapped
+from seqlab.charts.words import axis_title, level_name, level_value, levels_of, wrapped
 from seqlab.figures import Interval, Level
 from seqlab.metrics import metric_named
 
@@ -34,7 +34,11 @@ def plot(figure: Interval, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
         _laid_out(figure, table, unit.size, rows, lanes, shift)
         for table, shift in ((summary, 0.0), (samples, _BELOW))
     )
-    guides = {name: unit.of(value) for name, value in figure.guides.items()}
+    guides = {
+        wrapped(level_value(name), width=40): unit.of(value)
+        for name, value in figure.guides.items()
+        if drawable([value], figure.x_scale)
+    }
     given = marks(shades)
     columns: Sequence[Level | None] = levels_of(summary, figure.columns) if figure.columns else [None]
 
@@ -103,7 +107,7 @@ def _laid_out(
 
 def _dots(panel: Axes, samples: pd.DataFrame, hue: str, given: dict[Level, Mark], index: int) -> None:
     """A pale dot for each seed, where any row has more than one."""
-    if samples.empty or samples.groupby("height").size().max() < 2:
+    if not samples.duplicated("height").any():
         return
     colours = [given[level].colour for level in samples[hue]]
     seed_dots(panel, samples["value"].tolist(), samples["height"].tolist(), colours, size=11)
@@ -139,7 +143,7 @@ def _name_guides(page: Sheet, guides: dict[str, float]) -> None:
     """Names above the first panel's guides, nudged apart."""
     if not guides:
         return
-    panel, names = page.axes[0], [wrapped(name, width=40) for name in guides]
+    panel, names = page.axes[0], list(guides)
     low, high = panel.get_xlim()
     spots = in_inches(panel, np.array([(value, -0.5) for value in guides.values()]))
     ends = in_inches(panel, np.array([(low, -0.5), (high, -0.5)]))[:, 0]

@@ -59,16 +59,22 @@ def ticks(low: float, high: float, scale: Scale, *, most: int = 6) -> list[float
 
 
 def tick_labels(values: Sequence[float], scale: Scale) -> list[str]:
-    """One way of writing for all ticks of an axis."""
+    """One way of writing for all ticks of an axis, with digits enough to tell them apart."""
     sizes = [abs(value) for value in values if value != 0]
-    exponents = [math.log10(size) for size in sizes]
     if scale == "log10" and sizes and (min(sizes) < 0.999e-3 or max(sizes) > 1.001e4):
-        whole = all(abs(exponent - round(exponent)) < 1e-9 for exponent in exponents)
-        return [power_of_ten(round(math.log10(value))) if whole else number(value) for value in values]
-    if scale != "linear" or not sizes or min(sizes) < 1e-4:
-        return [number(value, digits=6 if scale == "log2" else 3) for value in values]
-    places = next((p for p in range(5) if all(abs(v - round(v, p)) < 1e-9 * max(sizes) for v in values)), 5)
-    return [f"{0.0 if value == 0 else value:,.{places}f}".replace("-", "−") for value in values]
+        exponents = [round(math.log10(size)) for size in sizes]
+        if all(math.isclose(size, 10.0**power) for size, power in zip(sizes, exponents, strict=True)):
+            return [power_of_ten(power) for power in exponents]
+    if scale == "linear" and sizes and min(sizes) >= 1e-4:
+        slack = 1e-9 * max(sizes)
+        places = next((p for p in range(9) if all(abs(v - round(v, p)) < slack for v in values)), 9)
+        return [f"{0.0 if value == 0 else value:,.{places}f}".replace("-", "−") for value in values]
+    labels: list[str] = []
+    for digits in range(3, 16):
+        labels = [number(value, digits=digits) for value in values]
+        if len(set(labels)) == len(labels):
+            break
+    return labels
 
 
 def levels_or_ticks(levels: Sequence[float], low: float, high: float, scale: Scale, most: int) -> list[float]:

@@ -47,7 +47,8 @@ def plot(figure: Tradeoff, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
     )
     set_axis(panel.xaxis, x_bounds, figure.x_scale, x_ticks)
     set_axis(panel.yaxis, y_bounds, figure.y_scale, y_ticks)
-    if not samples.empty and samples.groupby(figure.hue, observed=True).size().max() > 1:
+    samples = samples[samples[figure.hue].isin(given)]
+    if samples.duplicated(figure.hue).any():
         colours = [given[level].colour for level in samples[figure.hue]]
         seed_dots(panel, samples["x_value"].tolist(), samples["y_value"].tolist(), colours, size=14)
     panel.set(xlabel="", ylabel="")

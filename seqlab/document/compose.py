@@ -5,6 +5,7 @@ cannot disagree.
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from seqlab.document.content import Chapter, Failure, Picture, Report, RuleChang
 from seqlab.document.numbers import interval, number
 from seqlab.document.weave import weave
 from seqlab.experiment import BudgetName, Experiment, Trial
-from seqlab.figures import Figure, Table, Where
+from seqlab.figures import Figure, Level, Table, Where
 from seqlab.ledger import Entry
 from seqlab.metrics import metric_named
 from seqlab.store.database import FixedRule, Store
@@ -172,32 +173,40 @@ def _default_tables(page: Found) -> Iterable[Table]:
 
 
 def _table(table: Table, page: Found) -> TableData:
-    columns: list[dict[tuple[object, ...], str]] = []
-    head: list[str] = []
-    keys: dict[tuple[object, ...], None] = {}
+    """Fill a table's cells: a column for each metric, or for each level of its `columns` factor."""
+    levels = _levels(page, table) if table.columns else (None,)
+    asked = [(*name.partition("@")[::2], level) for name in table.metrics for level in levels]
+    cells: dict[tuple[object, ...], dict[int, str]] = {}
     counts: list[int] = []
-    named = [(name, *name.partition("@")[::2]) for name in table.metrics]
-    twice = {metric for _, metric, _ in named if sum(other == metric for _, other, _ in named) > 1}
-    for _, metric, wanted in named:
-        split = _split(page.evidence, metric, wanted or table.split)
-        summary = summarise(page.evidence, metric, by=table.rows, split=split, where=table.where)
-        known = metric_named(metric)
-        cells: dict[tuple[object, ...], str] = {}
-        for *levels, estimate, low, high, n in summary.itertuples(index=False, name=None):
-            key = tuple(levels)
-            keys[key] = None
+    head: list[str] = []
+    for place, (metric, wanted, level) in enumerate(asked):
+        known, split = metric_named(metric), _split(page.evidence, metric, wanted or table.split)
+        where = table.where if level is None else {**table.where, table.columns: level}
+        summary = summarise(page.evidence, metric, by=table.rows, split=split, where=where)
+        for *key, estimate, low, high, n in summary.itertuples(index=False, name=None):
             counts.append(int(n))
-            cells[key] = (
-                interval(estimate, low, high, known.unit) if low == low else number(estimate, known.unit)
-            )
-        columns.append(cells)
-        head.append(f"{known.title} ({split})" if metric in twice and split else known.title)
-    order = sorted(keys, key=lambda key: [_place(page, name, level) for name, level in zip(table.rows, key, strict=True)])
-    rows = tuple((*map(str, key), *(cells.get(key, "–") for cells in columns)) for key in order)
-    least, most = (min(counts), max(counts)) if counts else (0, 0)
-    fixed = _deterministic(page.experiment, table.where)
-    n_text = "deterministic" if fixed else f"n = {most} seeds" if least == most else f"n = {least} to {most} seeds"
+            bounded = math.isfinite(low) and math.isfinite(high)
+            text = interval(estimate, low, high, known.unit) if bounded else number(estimate, known.unit)
+            cells.setdefault(tuple(key), {})[place] = text
+        twice = sum(other == metric for other, *_ in asked) > 1
+        name = f"{known.title} ({split})" if split and twice else known.title
+        head.append(name if level is None else f"{table.columns} {level}")
+    order = sorted(cells, key=lambda key: [_place(page, *named) for named in zip(table.rows, key, strict=True)])
+    rows = tuple((*map(str, key), *(cells[key].get(place, "–") for place in range(len(asked)))) for key in order)
+    if _deterministic(page.experiment, table.where):
+        n_text = "deterministic"
+    else:
+        least, most = (min(counts), max(counts)) if counts else (0, 0)
+        n_text = f"n = {most} seeds" if least == most else f"n = {least} to {most} seeds"
     return TableData(table.caption, (*table.rows, *head), rows, n_text)
+
+
+def _levels(page: Found, table: Table) -> tuple[Level, ...]:
+    """The levels of the factor that makes the table's columns, as far as they were measured, in order."""
+    metric = table.metrics[0].partition("@")[0]
+    split = _split(page.evidence, metric, table.split)
+    found = summarise(page.evidence, metric, by=(table.columns,), split=split, where=table.where)
+    return tuple(sorted(found[table.columns], key=lambda level: _place(page, table.columns, level)))
 
 
 def _place(page: Found, name: str, level: object) -> tuple[int, object]:

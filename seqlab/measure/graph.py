@@ -22,7 +22,7 @@ from mlx.utils import tree_flatten
 from seqlab.errors import UsageError
 
 Shape = tuple[int, ...]
-STACK_BYTES = 1 << 30  # reserved, not used: MLX walks graphs by recursion, about 5 KB a primitive of depth
+STACK_BYTES = 1 << 28  # MLX walks a graph by recursion: 8 MiB, the usual stack, end at a depth of 50,000
 
 
 class Primitive(NamedTuple):
@@ -87,7 +87,7 @@ def _exported(function: Callable[..., Any], inputs: tuple[mx.array, ...]) -> lis
 
 
 def _on_large_stack(function: Callable[..., Any], inputs: tuple[mx.array, ...]) -> list[dict[str, Any]]:
-    """Export in a thread whose stack holds a recursion over 100,000 primitives in a row."""
+    """Export in a thread whose stack holds a recursion over half a million primitives."""
     before = threading.stack_size(STACK_BYTES)
     try:
         with ThreadPoolExecutor(1) as pool:

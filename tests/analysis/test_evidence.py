@@ -21,6 +21,10 @@ def test_the_last_emitted_value_counts_for_a_metric_over_training_steps():
     assert found.values.tolist() == [["GRU", 0, 0.7], ["GRU", 1, 0.8], ["baseline", 0, 0.5]]
 
 
+def test_what_a_bad_run_measured_before_it_ended_does_not_count():
+    assert set(evidence(RUNS).series("accuracy", "test")) == {0, 1, 3}
+
+
 def test_repeats_are_reduced_to_their_median():
     assert evidence(RUNS).values("step_time", by=["model"])["value"].tolist() == [2.0]
 

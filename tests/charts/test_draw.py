@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ SERIES = {"curve": 3, "panels": 9, "interval": 3, "lanes": 3, "tradeoff": 3, "he
 
 def ids(path: Path) -> list[str]:
     """The id of every element of an SVG; fails where it is not well-formed."""
-    return [element.get("id", "") for element in ElementTree.parse(path).iter()]
+    return [element.get("id", "") for element in ET.parse(path).iter()]
 
 
 def texts(figure: Figure, data: FigureData) -> dict[str, str]:
@@ -137,10 +137,13 @@ def test_a_single_place_along_x_is_drawn_with_a_bar_for_its_interval() -> None:
 
 
 def test_a_logarithmic_axis_leaves_out_what_it_cannot_show(tmp_path: Path) -> None:
-    figure, data = planted.curve(y_scale="log10")
+    figure, data = planted.curve(y_scale="log10", guides={"nothing": 0.0, "a second": 1.0})
     summary = data.summary.copy()
     summary.loc[0, ["estimate", "low"]] = 0.0
     summary.loc[1, "low"] = -1.0
+    said = texts(figure, FigureData(summary, data.samples))
+    assert "a second" in said.values()
+    assert "nothing" not in said.values()
     assert "0 at 64" in draw(figure, FigureData(summary, data.samples), tmp_path / "chart.svg")
 
 

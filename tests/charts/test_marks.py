@@ -1,11 +1,8 @@
 """A level looks the same in every chart, and unlike its neighbours."""
 
-import subprocess
-import sys
-
 import pytest
 
-from seqlab.charts.marks import KNOWN, marks
+from seqlab.charts.marks import KNOWN, Mark, marks
 
 
 def test_a_known_level_keeps_its_mark_in_any_company() -> None:
@@ -17,9 +14,7 @@ def test_a_known_level_keeps_its_mark_in_any_company() -> None:
 def test_an_unknown_level_keeps_its_mark_across_charts_and_processes() -> None:
     here = marks(["some new model"])["some new model"]
     assert marks(["some new model", "LSTM"])["some new model"].marker == here.marker
-    code = "from seqlab.charts.marks import marks; print(marks(['some new model'])['some new model'])"
-    there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert there.stdout.strip() == str(here)
+    assert here == Mark("#CC79A7", "^")  # pinned: Python's own hash differs by process
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Labels are pushed apart as little as possible, and stay on the page."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,7 +26,7 @@ def test_labels_at_the_edge_are_pushed_inwards() -> None:
 def test_none_overlap_and_none_leaves(centres: list[float]) -> None:
     placed = spread(centres, [1.0] * len(centres), 0.0, 10.0)
     ranked = sorted(placed)
-    assert all(b - a >= 1 - 1e-9 for a, b in zip(ranked[:-1], ranked[1:], strict=True))
+    assert all(b - a >= 1 - 1e-9 for a, b in itertools.pairwise(ranked))
     assert all(0.5 - 1e-9 <= y <= 9.5 + 1e-9 for y in placed)
     assert [placed[i] for i in np.argsort(centres, kind="stable")] == ranked
 

@@ -1,5 +1,6 @@
 """Ticks are round, few, inside the axis and written alike."""
 
+import itertools
 import math
 
 import pytest
@@ -19,7 +20,7 @@ def test_many_powers_are_thinned() -> None:
     at = ticks(1e-15, 10, "log10", most=6)
     assert tick_labels(at, "log10")[-1] == "10⁰"
     assert len(at) <= 6
-    assert len({round(math.log10(b / a)) for a, b in zip(at[:-1], at[1:], strict=True)}) == 1
+    assert len({round(math.log10(b / a)) for a, b in itertools.pairwise(at)}) == 1
 
 
 def test_one_decade_has_ones_twos_and_fives() -> None:
