@@ -116,6 +116,11 @@ class Difference(Comparison):
 class Ratio(Comparison):
     """Left divided by right: ratio of geometric means over paired seeds."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.threshold <= 0:
+            raise UsageError(f"a Ratio's threshold must be above 0, found {self.threshold:g}.")
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -143,7 +148,7 @@ class Cell:
     n: int
     standing: Standing
     opponent: str = ""  # which right-hand side was the best
-    p_value: float | None = None  # of the claimed side, after Holm; None where the values are exact
+    p_value: float | None = None  # that the effect is the threshold: two-sided, after Holm; None where exact
 
 
 @dataclass(frozen=True)

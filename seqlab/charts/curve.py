@@ -113,7 +113,7 @@ def _ends(
 def _lines(
     panel: Axes, figure: Curve, part: pd.DataFrame, given: dict[Level, Mark], *, few: bool, index: int
 ) -> None:
-    found = {level: rows for level, rows in part.groupby(figure.hue, sort=False, observed=True)}
+    found = dict(iter(part.groupby(figure.hue, sort=False, observed=True)))
     present = [level for level in given if level in found]
     if not present:
         return
