@@ -51,7 +51,9 @@ def run(trial: Trial) -> Iterator[Measurement]:
     """Count the chain at one length, or follow the gradient back through one sequence."""
     body = bodies()[trial["model"]]
     if trial["part"] == "chain":
-        yield Measurement("sequential_operations", sequential_operations(body, mx.zeros((1, trial["length"], WIDTH))))
+        yield Measurement(
+            "sequential_operations", sequential_operations(body, mx.zeros((1, trial["length"], WIDTH)))
+        )
         return
     rng = np.random.default_rng(trial.seed)
     norms = norm_by_distance(body, length=trial["span"] + 1, width=WIDTH, batch=trial["batch"], rng=rng)

@@ -33,7 +33,9 @@ from seqlab.training import fit
 LEARNING_RATE = 1e-3
 DAY = 24  # hours
 # The Transformer's sizes are those of Nie et al. (2023), appendix, for small data sets.
-TRANSFORMER = patch_transformer.Config(lookback=LOOKBACK, horizon=HORIZON, width=16, depth=2, heads=4, hidden=128)
+TRANSFORMER = patch_transformer.Config(
+    lookback=LOOKBACK, horizon=HORIZON, width=16, depth=2, heads=4, hidden=128
+)
 
 
 def recurrent(hidden: int) -> Forecaster:
@@ -51,7 +53,9 @@ def matched_recurrent() -> Forecaster:
 NETWORKS: Mapping[str, Callable[[], nn.Module]] = {
     "Transformer": lambda: patch_transformer.Model(TRANSFORMER),
     "LSTM": matched_recurrent,
-    "DLinear": lambda: dlinear.Model(dlinear.Config(lookback=LOOKBACK, horizon=HORIZON, normalisation="last")),
+    "DLinear": lambda: dlinear.Model(
+        dlinear.Config(lookback=LOOKBACK, horizon=HORIZON, normalisation="last")
+    ),
 }
 CLASSICAL: Mapping[str, Callable[[Series], Predictor]] = {
     "least squares": forecasting.linear,

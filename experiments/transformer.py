@@ -41,7 +41,9 @@ BODIES: Mapping[str, Callable[[int, int], Body]] = {
     "Transformer": lambda width, hidden: transformer.Model(transformer.Config(width=width, hidden=hidden)),
     "LSTM": lambda width, hidden: lstm.Model(lstm.Config(width=width, hidden=hidden, depth=2, residual=True)),
     "GRU": lambda width, hidden: gru.Model(gru.Config(width=width, hidden=hidden, depth=2, residual=True)),
-    "minGRU": lambda width, hidden: mingru.Model(mingru.Config(width=width, hidden=hidden, depth=2, residual=True)),
+    "minGRU": lambda width, hidden: mingru.Model(
+        mingru.Config(width=width, hidden=hidden, depth=2, residual=True)
+    ),
 }
 RECURRENT = ("LSTM", "GRU", "minGRU")
 
@@ -117,7 +119,9 @@ def language(trial: Trial) -> Iterator[Measurement]:
     scored = trial["scored"]
     if trial["model"] == "5-gram":
         for split in ("valid", "test"):
-            yield Measurement("bits_per_character", characters.ngram(text, split, order=5, characters=scored), split)
+            yield Measurement(
+                "bits_per_character", characters.ngram(text, split, order=5, characters=scored), split
+            )
         yield Measurement("train_examples", len(text.train))
         return
     model = language_model(trial["model"], vocabulary=text.vocabulary, width=trial["width"], seed=trial.seed)

@@ -19,13 +19,19 @@ from seqlab.running.plan import Request
 def parser() -> argparse.ArgumentParser:
     """Every command and option. Options that several commands take mean the same in each."""
     place = argparse.ArgumentParser(add_help=False)
-    place.add_argument("--root", type=Path, help="project folder, with experiments/ and report/ (default: here)")
+    place.add_argument(
+        "--root", type=Path, help="project folder, with experiments/ and report/ (default: here)"
+    )
     place.add_argument("--results", type=Path, help="results folder (default: ROOT/results)")
 
     trials = argparse.ArgumentParser(add_help=False)
-    trials.add_argument("--budget", choices=BUDGETS, default="quick", help="how much to spend (default: quick)")
+    trials.add_argument(
+        "--budget", choices=BUDGETS, default="quick", help="how much to spend (default: quick)"
+    )
     for name in BUDGETS:
-        trials.add_argument(f"--{name}", dest="budget", action="store_const", const=name, help=argparse.SUPPRESS)
+        trials.add_argument(
+            f"--{name}", dest="budget", action="store_const", const=name, help=argparse.SUPPRESS
+        )
     trials.add_argument("--seeds", type=int, metavar="N", help="run N seeds instead of the page's number")
     trials.add_argument("--seed", type=int, metavar="N", help="run this seed alone")
     trials.add_argument(
@@ -37,7 +43,9 @@ def parser() -> argparse.ArgumentParser:
     trials.add_argument("--force", action="store_true", help="run every planned trial again")
     trials.add_argument("--dry-run", action="store_true", help="say which trials are due and why; run none")
 
-    top = argparse.ArgumentParser(prog="seqlab", description="Measure why Transformers replaced RNNs, on this machine.")
+    top = argparse.ArgumentParser(
+        prog="seqlab", description="Measure why Transformers replaced RNNs, on this machine."
+    )
     top.add_argument("--version", action="version", version=f"seqlab {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -57,7 +65,9 @@ def parser() -> argparse.ArgumentParser:
     add("claims", "Print the claims and what the last judgement said of each.")
     results = add("results", "Show, export or merge stored results.")
     results.add_argument("action", choices=("show", "export", "merge"), nargs="?", default="show")
-    results.add_argument("target", type=Path, nargs="?", help="the folder to export to, or the database to merge")
+    results.add_argument(
+        "target", type=Path, nargs="?", help="the folder to export to, or the database to merge"
+    )
     results.add_argument("--format", choices=("csv", "parquet", "json"), default="csv")
     diff = add("diff", "Say which verdicts changed: over this store's history, or against another's.")
     diff.add_argument("other", type=Path, nargs="?", help="another results database")

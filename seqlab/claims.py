@@ -48,7 +48,9 @@ class Rule:
 
     def __post_init__(self) -> None:
         if (self.above is None) == (self.below is None):
-            raise UsageError(f"a {type(self).__name__} rule on {self.metric!r} needs one of above= and below=.")
+            raise UsageError(
+                f"a {type(self).__name__} rule on {self.metric!r} needs one of above= and below=."
+            )
         if self.along and self.along not in self.per:
             raise UsageError(f"along={self.along!r} must be one of per={self.per}.")
 
@@ -119,7 +121,10 @@ class Ratio(Comparison):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.threshold <= 0:
-            raise UsageError(f"a Ratio's threshold must be above 0, found {self.threshold:g}.")
+            raise UsageError(
+                f"a Ratio rule on {self.metric!r} needs a threshold above 0, found {self.threshold:g}. "
+                "Equal sides have the ratio 1."
+            )
 
 
 @dataclass(frozen=True)

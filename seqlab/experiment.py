@@ -26,8 +26,29 @@ BUDGETS: tuple[BudgetName, ...] = ("smoke", "quick", "full")
 
 # Columns that the runs table has of its own, so no factor or setting may take them.
 RESERVED = frozenset(
-    "run uid experiment seed budget settings status error traceback seconds started device mlx "
-    "fingerprint provenance metric value split step key stale".split()
+    [
+        "run",
+        "uid",
+        "experiment",
+        "seed",
+        "budget",
+        "settings",
+        "status",
+        "error",
+        "traceback",
+        "seconds",
+        "started",
+        "device",
+        "mlx",
+        "fingerprint",
+        "provenance",
+        "metric",
+        "value",
+        "split",
+        "step",
+        "key",
+        "stale",
+    ]
 )
 
 
@@ -47,7 +68,9 @@ def grid(*, seeds: int | None = None, **levels: Level | Iterable[Level]) -> tupl
     """
     for name in levels:
         if name in RESERVED:
-            raise UsageError(f"a factor cannot be called {name!r}: the runs table has that column. Rename it.")
+            raise UsageError(
+                f"a factor cannot be called {name!r}: the runs table has that column. Rename it."
+            )
     if seeds is not None and seeds < 1:
         raise UsageError(f"seeds must be 1 or more, found {seeds}. Leave it out for a deterministic point.")
     columns = [

@@ -89,7 +89,9 @@ class Work:
     device: tuple[str, str, str]  # kind, name, MLX version
 
 
-def configure(place: Place, asked: Request, store: Store, *, names: Sequence[str] | None, kind: str | None) -> Work:
+def configure(
+    place: Place, asked: Request, store: Store, *, names: Sequence[str] | None, kind: str | None
+) -> Work:
     """Read the pages and the ledger; plan every trial of the named pages (all of them for None)."""
     blas.load()  # before anything imports MLX
     from seqlab import device as devices
@@ -104,7 +106,12 @@ def configure(place: Place, asked: Request, store: Store, *, names: Sequence[str
         planned = trials(experiment, asked)
         code = fingerprint(page)
         wanted = due(
-            planned, store.records(name), fingerprint=code, device=device.name, mlx=device.mlx, force=asked.force
+            planned,
+            store.records(name),
+            fingerprint=code,
+            device=device.name,
+            mlx=device.mlx,
+            force=asked.force,
         )
         plans.append(Plan(experiment, page, code, planned, tuple(wanted)))
     broken = dict(pages.broken) if names is None else {}
@@ -135,7 +142,9 @@ def report(place: Place, asked: Request, *, names: Sequence[str] | None, options
         evidence = evidence_runs(work, store)
         render(place, work, evidence, store, budget=asked.budget, engine=options.engine)
         if not any(evidence.values()) and not work.broken:
-            raise NothingRanError("nothing ran and nothing is stored: the report is empty. Give `seqlab report`.")
+            raise NothingRanError(
+                "nothing ran and nothing is stored: the report is empty. Give `seqlab report`."
+            )
         failed = any(_failures(store, numbers) for numbers in evidence.values())
     return 1 if failed or work.broken else 0
 

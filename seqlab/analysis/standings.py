@@ -14,17 +14,13 @@ import numpy as np
 
 from seqlab.analysis import intervals
 from seqlab.analysis.cells import Effects
-from seqlab.claims import Cell, Ratio, Rule, Standing
-from seqlab.errors import UsageError
+from seqlab.claims import Cell, Rule, Standing
 
 ALPHA = 1 - intervals.LEVEL
 
 
 def threshold_of(rule: Rule, effect: Effects) -> float:
-    """The threshold on the scale of the effects. `UsageError` where a ratio's is not above zero."""
-    if isinstance(rule, Ratio) and rule.threshold <= 0:
-        expected = f"a Ratio rule on {rule.metric!r} needs a threshold above 0"
-        raise UsageError(f"{expected}, found {rule.threshold}. Equal sides have the ratio 1.")
+    """The threshold on the scale of the effects."""
     return float(np.log(rule.threshold)) if effect.log else rule.threshold
 
 

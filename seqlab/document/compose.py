@@ -191,8 +191,12 @@ def _table(table: Table, page: Found) -> TableData:
         twice = sum(other == metric for other, *_ in asked) > 1
         name = f"{known.title} ({split})" if split and twice else known.title
         head.append(name if level is None else f"{table.columns} {level}")
-    order = sorted(cells, key=lambda key: [_place(page, *named) for named in zip(table.rows, key, strict=True)])
-    rows = tuple((*map(str, key), *(cells[key].get(place, "–") for place in range(len(asked)))) for key in order)
+    order = sorted(
+        cells, key=lambda key: [_place(page, *named) for named in zip(table.rows, key, strict=True)]
+    )
+    rows = tuple(
+        (*map(str, key), *(cells[key].get(place, "–") for place in range(len(asked)))) for key in order
+    )
     if _deterministic(page.experiment, table.where):
         n_text = "deterministic"
     else:

@@ -84,7 +84,7 @@ def interval(estimate: float, low: float, high: float, unit: str = "") -> str:
 
 def ratio(estimate: float, low: float, high: float) -> str:
     """`1.69× [1.65, 1.72]`; where the bounds are far apart, each keeps two digits: `0.03× [0.0007, 1.3]`."""
-    if 0 < low and high > 3 * low:
+    if low > 0 and high > 3 * low:
         middle, below, above = (significant(part, 2) for part in (estimate, low, high))
         return f"{middle}× [{below}, {above}]"
     middle, _, rest = interval(estimate, low, high).partition(" [")

@@ -117,7 +117,9 @@ class Forecaster(nn.Module):
         super().__init__()
         check_positive(lookback=lookback, horizon=horizon, segment=segment)
         if lookback % segment:
-            raise UsageError(f"segment must divide lookback, found segment {segment} and lookback {lookback}.")
+            raise UsageError(
+                f"segment must divide lookback, found segment {segment} and lookback {lookback}."
+            )
         check_choice("normalisation", normalisation, NORMALISATIONS)
         self.lookback = lookback
         self.segment = segment
@@ -130,6 +132,8 @@ class Forecaster(nn.Module):
     def __call__(self, window: Float[mx.array, "B L C"]) -> Float[mx.array, "B H C"]:
         check_sequence(window, size=window.shape[-1], length=self.lookback)
         x, level = normalise(window, self.normalisation)
-        y = self.body(self.to_body(split_channels(x).reshape(-1, self.lookback // self.segment, self.segment)))
+        y = self.body(
+            self.to_body(split_channels(x).reshape(-1, self.lookback // self.segment, self.segment))
+        )
         forecast = self.to_forecast(self.norm(y[:, -1]))
         return level.restore(join_channels(forecast, window.shape[-1]))

@@ -84,14 +84,14 @@ def fix_rules(experiment: Experiment, store: Store) -> None:
     """Keep each rule of the page with today's date, unless it is kept already."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for claim in experiment.claims:
-        store.fix_rule(
-            FixedRule(claim.id, experiment.name, claim.rule.digest(), _statement(claim), now)
-        )
+        store.fix_rule(FixedRule(claim.id, experiment.name, claim.rule.digest(), _statement(claim), now))
 
 
 def _statement(claim: Claim) -> str:
     side = "above" if claim.rule.above is not None else "below"
-    return f"{claim.reads} [{type(claim.rule).__name__} of {claim.rule.metric}, {side} {claim.rule.threshold:g}]"
+    return (
+        f"{claim.reads} [{type(claim.rule).__name__} of {claim.rule.metric}, {side} {claim.rule.threshold:g}]"
+    )
 
 
 def _seconds_before(store: Store, experiments: Sequence[str]) -> dict[str, float]:

@@ -43,7 +43,9 @@ def _digest_page(source: bytes) -> str:
 
 def _declares_experiment(node: ast.stmt) -> bool:
     match node:
-        case ast.Assign(targets=[ast.Name(id="experiment")]) | ast.AnnAssign(target=ast.Name(id="experiment")):
+        case (
+            ast.Assign(targets=[ast.Name(id="experiment")]) | ast.AnnAssign(target=ast.Name(id="experiment"))
+        ):
             return True
     return False
 

@@ -44,9 +44,7 @@ def trials(experiment: Experiment, request: Request) -> tuple[Trial, ...]:
     planned: dict[str, Trial] = {}
     for factors, seeds in points:
         for seed in _seeds(seeds, request):
-            trial = Trial(
-                experiment.name, factors, seed, request.budget, settings, timeout=budget.timeout
-            )
+            trial = Trial(experiment.name, factors, seed, request.budget, settings, timeout=budget.timeout)
             planned.setdefault(canonical(factors) + f" {seed}", trial)
     return tuple(sorted(planned.values(), key=_order))
 
@@ -60,7 +58,9 @@ def _seeds(seeds: int | None, request: Request) -> Iterable[int]:
 
 
 def _order(trial: Trial) -> tuple[int, str]:
-    return trial.seed, sha256(f"{trial.experiment} {canonical(trial.factors)} {trial.seed}".encode()).hexdigest()
+    return trial.seed, sha256(
+        f"{trial.experiment} {canonical(trial.factors)} {trial.seed}".encode()
+    ).hexdigest()
 
 
 def _changed(
@@ -111,7 +111,9 @@ def _parsed(name: str, text: str, *, like: Level) -> Level:
                 return text
     except (KeyError, ValueError):
         kind = {"bool": "true or false", "int": "a whole number", "float": "a number"}[type(like).__name__]
-        raise UsageError(f"--set {name} expects {kind}, found {text!r}. For example: --set {name}={like}.") from None
+        raise UsageError(
+            f"--set {name} expects {kind}, found {text!r}. For example: --set {name}={like}."
+        ) from None
 
 
 def due(
@@ -143,9 +145,7 @@ def due(
     return found
 
 
-def _reason(
-    same: list[Record], other: Record | None, *, fingerprint: str, device: str, settings: str
-) -> str:
+def _reason(same: list[Record], other: Record | None, *, fingerprint: str, device: str, settings: str) -> str:
     """Why a trial with these earlier runs is due, or nothing where it is not."""
     current = [record for record in same if record.fingerprint == fingerprint]
     if any(record.status == "ok" for record in current):

@@ -102,7 +102,9 @@ class LiveBars:
         self._estimate.ended(trial, seconds)
         self._bars.advance(self._task)
         if status != "ok":
-            self._console.print(f"{trial.label()}: {status}. {error}", style="red", markup=False, highlight=False)
+            self._console.print(
+                f"{trial.label()}: {status}. {error}", style="red", markup=False, highlight=False
+            )
 
 
 class PlainLines:

@@ -38,7 +38,14 @@ from seqlab.store.database import Status
 STEP, VALUE, PROCESS = 0, 1, 2
 GRACE_SECONDS = 0.2  # between two looks at the worker's memory
 
-_OUT_OF_MEMORY = ("out of memory", "outofmemory", "unable to allocate", "[malloc", "bad_alloc", "attempting to allocate")
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "outofmemory",
+    "unable to allocate",
+    "[malloc",
+    "bad_alloc",
+    "attempting to allocate",
+)
 
 
 @dataclass(frozen=True)
@@ -185,7 +192,11 @@ class Worker:
                 return _Ended("out of memory", seconds, f"held more than the limit of {limit}; see --memory.")
             code = error.exitcode
             if code == -signal.SIGKILL:
-                return _Ended("out of memory", seconds, "the system killed the process, as it does when memory runs out.")
+                return _Ended(
+                    "out of memory",
+                    seconds,
+                    "the system killed the process, as it does when memory runs out.",
+                )
             how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
             return _Ended("failed", seconds, f"the trial ended its own process ({how}).")
         except Exception as error:  # the worker could not start: no trial can run, but say why in the run
@@ -193,7 +204,11 @@ class Worker:
 
     def _held(self) -> int:
         try:
-            return int(psutil.Process(int(self._state[PROCESS])).memory_info().rss) if self._state[PROCESS] else 0
+            return (
+                int(psutil.Process(int(self._state[PROCESS])).memory_info().rss)
+                if self._state[PROCESS]
+                else 0
+            )
         except psutil.Error:
             return 0
 
@@ -234,4 +249,3 @@ def _interrupts_blocked() -> Iterator[None]:
 def memory_limit(share: float = 0.8) -> int:
     """A share of the machine's memory, in bytes."""
     return int(psutil.virtual_memory().total * share)
-

@@ -137,7 +137,9 @@ class Store:
             if "full" in text or "readonly" in text or "unable to open" in text:
                 advice = "Free some space or make the folder writable, then give the same command again"
             elif "locked" in text:
-                advice = "Another program is writing to it; wait for it to end, then give the same command again"
+                advice = (
+                    "Another program is writing to it; wait for it to end, then give the same command again"
+                )
             else:
                 advice = "The file is damaged or is no SQLite database; move it aside, or name another with --results"
             raise StoreError(
@@ -326,8 +328,10 @@ class Store:
         before = execute("SELECT count(*) FROM run").fetchone()[0]
         execute("INSERT OR IGNORE INTO provenance (digest, json) SELECT digest, json FROM other.provenance")
         execute("INSERT OR IGNORE INTO name (text) SELECT text FROM other.name")
-        execute("CREATE TEMP TABLE arriving AS SELECT id, uid FROM other.run "
-                "WHERE uid NOT IN (SELECT uid FROM main.run)")
+        execute(
+            "CREATE TEMP TABLE arriving AS SELECT id, uid FROM other.run "
+            "WHERE uid NOT IN (SELECT uid FROM main.run)"
+        )
         execute(
             "INSERT INTO run SELECT NULL, r.uid, r.key, r.experiment, r.seed, r.budget, r.factors, r.settings, "
             "r.status, r.error, r.traceback, r.seconds, r.started, r.device, r.mlx, r.fingerprint, p.id "

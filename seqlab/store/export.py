@@ -20,9 +20,7 @@ def export(database: Path, folder: Path, form: Format) -> list[Path]:
     tables = load(database)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        written = [
-            _write(frame, folder / f"{name}.{form}", form) for name, frame in tables._asdict().items()
-        ]
+        written = [_write(frame, folder / f"{name}.{form}", form) for name, frame in tables._asdict().items()]
         about = folder / "schema.json"
         columns = {name: list(frame.columns) for name, frame in tables._asdict().items()}
         about.write_text(json.dumps({"schema_version": SCHEMA_VERSION, "columns": columns}, indent=2) + "\n")
@@ -39,7 +37,7 @@ def _write(frame: pd.DataFrame, path: Path, form: Format) -> Path:
         case "parquet":
             # Levels of one factor may be of several types, which a Parquet column cannot hold: write them as text.
             mixed = [name for name in frame if frame[name].dtype == object]
-            frame.astype({name: "string" for name in mixed}).to_parquet(aside, index=False)
+            frame.astype(dict.fromkeys(mixed, "string")).to_parquet(aside, index=False)
         case "json":
             frame.to_json(aside, orient="records", indent=None)
     os.replace(aside, path)

@@ -12,9 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-RUN_COLUMNS = (
-    "id AS run, uid, experiment, seed, budget, status, error, seconds, started, device, mlx, fingerprint, factors, settings"
-)
+RUN_COLUMNS = "id AS run, uid, experiment, seed, budget, status, error, seconds, started, device, mlx, fingerprint, factors, settings"
 
 
 class Tables(NamedTuple):

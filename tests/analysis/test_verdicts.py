@@ -81,9 +81,8 @@ def test_a_ratio_without_logarithm_stays_open():
 
 
 def test_a_ratio_needs_a_threshold_above_zero():
-    rule = Ratio(metric="mse", split="test", left=A, right=B, above=0.0)
     with pytest.raises(UsageError, match="threshold above 0"):
-        verdict(rule, lengths({64: 0.0}, metric="mse@test"))
+        Ratio(metric="mse", split="test", left=A, right=B, above=0.0)
 
 
 def test_the_scope_keeps_names_with_commas_apart():

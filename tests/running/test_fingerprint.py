@@ -60,7 +60,9 @@ def test_an_edit_that_may_change_results_changes_it(page: Path, old: str, new: s
     assert fingerprint(page) != before
 
 
-def test_imported_modules_count_and_the_vocabulary_does_not(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_imported_modules_count_and_the_vocabulary_does_not(
+    page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from seqlab.running import fingerprint as module
 
     package = page.parent / "package"

@@ -72,7 +72,11 @@ def outcome(worker: Worker, page: Path, mode: str, *, timeout: float = 30.0) -> 
 def test_a_good_trial_gives_its_measurements_in_order(worker: Worker, page: Path) -> None:
     done = outcome(worker, page, "good")
     assert done.status == "ok"
-    assert [(one.metric, one.step) for one in done.measurements] == [("loss", 1), ("loss", 2), ("parameters", None)]
+    assert [(one.metric, one.step) for one in done.measurements] == [
+        ("loss", 1),
+        ("loss", 2),
+        ("parameters", None),
+    ]
 
 
 def test_the_worker_is_kept_between_trials(worker: Worker, page: Path) -> None:

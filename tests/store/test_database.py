@@ -136,7 +136,9 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "seqlab.db"
     newer = sqlite3.connect(path)
-    newer.executescript(f"CREATE TABLE run (id); PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 99;")
+    newer.executescript(
+        f"CREATE TABLE run (id); PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 99;"
+    )
     newer.close()
     with pytest.raises(StoreError, match="newer Seqlab"):
         Store(path)
