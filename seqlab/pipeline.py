@@ -8,27 +8,27 @@ failure there costs no result.
 import argparse
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqlab import blas
+from seqlab.engines.choice import choose
 from seqlab.errors import NothingRanError, StoreError, UsageError
 from seqlab.experiment import BudgetName
 from seqlab.ledger import Entry
 from seqlab.ledger import read as read_ledger
-from seqlab.running.execute import Plan, execute
+from seqlab.running.execute import Plan, execute, fix_rules
 from seqlab.running.fingerprint import fingerprint
 from seqlab.running.plan import Request, counting, due, trials
 from seqlab.store.database import Store
 
 if TYPE_CHECKING:  # the desk is not imported to look at a type
-    from seqlab.document.compose import Found
+    from seqlab.analysis.findings import Found
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -137,6 +137,8 @@ def report(place: Place, asked: Request, *, names: Sequence[str] | None, options
         work = configure(place, asked, store, names=names, kind=options.device)
         if options.dry_run:
             return _print_due(work)
+        if options.engine != "auto":  # one that was asked for must be there before hours are spent
+            choose(options.engine)
         if options.run:
             measure(place, work, store, options)
         evidence = evidence_runs(work, store)
@@ -150,11 +152,16 @@ def report(place: Place, asked: Request, *, names: Sequence[str] | None, options
 
 
 def measure(place: Place, work: Work, store: Store, options: Options) -> int:
-    """Run every due trial and store it; returns how many failed."""
+    """Fix every rule with today's date, unless it is known; then run every due trial and store it.
+
+    Returns how many failed.
+    """
     from seqlab.running.worker import memory_limit
     from seqlab.store.provenance import gather
 
-    kind, name, _ = work.device
+    for plan in work.plans:
+        fix_rules(plan.experiment, store)
+    _, name, _ = work.device
     loaded = blas.load()
     limit = int(options.memory_gib * 2**30) if options.memory_gib else memory_limit()
     return execute(
@@ -185,7 +192,7 @@ def analyse(
     work: Work, evidence: Mapping[str, list[int]], store: Store, *, budget: BudgetName
 ) -> "list[Found]":
     """Judge every claim of every page; keep what changed as history."""
-    from seqlab.document.compose import find
+    from seqlab.analysis.findings import find
 
     found = find([(plan.experiment, plan.planned) for plan in work.plans], evidence, store)
     for page in found:
@@ -204,8 +211,6 @@ def render(
     engine: str,
 ) -> None:
     """Judge, draw, weave and render, unless the report on disk already says all this; print its paths."""
-    from seqlab.engines.choice import choose
-
     chosen = choose(engine)
     folder = place.results / "report"
     finished = [place.results / "report.html", place.results / "report.pdf"]
@@ -232,7 +237,7 @@ def render(
             if made is not None:
                 aside = final.with_name(f".{final.name}.part")
                 shutil.copyfile(made, aside)
-                os.replace(aside, final)
+                aside.replace(final)
         stamp.write_text(inputs)
     for path in finished:
         print(path)
@@ -275,15 +280,15 @@ def _failures(store: Store, numbers: Sequence[int]) -> bool:
 @contextmanager
 def _alone(place: Place) -> Iterator[None]:
     """Hold the results folder: two commands at once would disturb each other's timings."""
-    try:
-        place.results.mkdir(parents=True, exist_ok=True)
-        lock = open(place.results / ".lock", "w")
-    except OSError as error:
-        raise StoreError(
-            f"cannot write to the results folder {place.results}: {error.strerror}. "
-            "Make it writable, or choose another with --results."
-        ) from error
-    with lock:
+    with ExitStack() as held:
+        try:
+            place.results.mkdir(parents=True, exist_ok=True)
+            lock = held.enter_context((place.results / ".lock").open("w"))
+        except OSError as error:
+            raise StoreError(
+                f"cannot write to the results folder {place.results}: {error.strerror}. "
+                "Make it writable, or choose another with --results."
+            ) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

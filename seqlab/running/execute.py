@@ -34,8 +34,7 @@ def execute(
 ) -> int:
     """Run every due trial; returns how many failed. `device` is (kind, name, MLX version).
 
-    Rules are fixed, with their date, before the first trial of their page runs. The circumstances are
-    taken once a page, since power and heat change within an hour.
+    The circumstances are taken once a page, since power and heat change within an hour.
     """
     work = [(plan, due.trial) for plan in plans for due in plan.due]
     if not work:
@@ -54,7 +53,6 @@ def execute(
             if plan.experiment.name != last:
                 circumstances = provenance() if last else circumstances
                 last = plan.experiment.name
-                fix_rules(plan.experiment, store)
             shown.begin(trial)
             for outcome in worker.run(plan.page, trial):
                 if outcome is None:

@@ -1,0 +1,61 @@
+"""A small project to try the command line on: one page that behaves, and pages that do not."""
+
+import shutil
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parents[1]
+
+CALM = '''"""Is a calm page calm?
+
+Two models, a made score, no training.
+"""
+
+import time
+
+from seqlab.claims import Claim, Difference
+from seqlab.experiment import Budget, Experiment, grid
+from seqlab.figures import Interval, Table
+from seqlab.metrics import Measurement
+
+LIFT = 0.5
+
+
+def run(trial):
+    time.sleep(trial["pause"])
+    lift = LIFT if trial["model"] == "Transformer" else 0.0
+    yield Measurement("accuracy", 0.2 + lift + 0.01 * (trial.seed % 3), "test")
+
+
+experiment = Experiment(
+    run=run,
+    budgets=(Budget("smoke", grid(model=("Transformer", "LSTM"), seeds=5), {"pause": 0.0, "steps": 3}),),
+    claims=(
+        Claim(
+            "C38",
+            Difference(
+                metric="accuracy", split="test", left={"model": "Transformer"}, right={"model": "LSTM"},
+                above=0.1, matched=(),
+            ),
+            "The Transformer is right more often.",
+        ),
+    ),
+    figures=(
+        Interval(x="accuracy", y="model", split="test", caption="Accuracy of both."),
+        Table(rows=("model",), metrics=("accuracy",), split="test", caption="The same in numbers."),
+    ),
+)
+'''
+
+BROKEN = CALM.replace("import time\n", "import nothing_of_this_name\n").replace("calm page", "broken page")
+FAILING = CALM.replace("    lift = LIFT", '    raise ValueError("on purpose")\n    lift = LIFT').replace(
+    "C38", "C41"
+)
+
+
+def make(folder: Path, **pages: str) -> Path:
+    """A project root with these pages and the real words; its results go to `results` in it."""
+    (folder / "experiments").mkdir(parents=True)
+    for name, text in pages.items():
+        (folder / "experiments" / f"{name}.py").write_text(text)
+    shutil.copytree(HERE / "report", folder / "report")
+    return folder

@@ -1,0 +1,256 @@
+"""Does the whole job work from the command line, on good days and bad ones?"""
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seqlab.__main__ import main
+from tests.project import BROKEN, CALM, FAILING, HERE, make
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def seqlab(tmp_path: Path) -> Run:
+    """Run a command on the project in `tmp_path`; returns the exit status."""
+
+    def run(command: str, *arguments: str) -> int:
+        return main([command, *arguments, "--root", str(tmp_path)])
+
+    return run
+
+
+def statuses(root: Path) -> list[tuple[str, str]]:
+    with sqlite3.connect(root / "results" / "seqlab.db") as connection:
+        return connection.execute("SELECT experiment, status FROM run ORDER BY id").fetchall()
+
+
+def html(root: Path) -> str:
+    return (root / "results" / "report.html").read_text()
+
+
+def started(root: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "seqlab", *arguments, "--root", str(root), "--smoke"]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=HERE, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+
+
+def wait_for_runs(root: Path, count: int, process: subprocess.Popen[str]) -> None:
+    """Until so many runs are stored. A minute is far more than it takes."""
+    for _ in range(600):
+        time.sleep(0.1)
+        assert process.poll() is None, process.communicate()
+        if (root / "results" / "seqlab.db-wal").exists() and len(statuses(root)) >= count:
+            return
+    raise AssertionError("no run was stored within a minute")
+
+
+def test_the_whole_job_and_a_second_time_nothing(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, calm=CALM)
+    assert seqlab("report", "--smoke") == 0
+    shown = capsys.readouterr()
+    assert "[10/10] calm:" in shown.err
+    assert shown.out.split() == [str(tmp_path / "results" / f"report.{form}") for form in ("html", "pdf")]
+    assert "Is a calm page calm?" in html(tmp_path)
+    assert (tmp_path / "results" / "report.pdf").read_bytes().startswith(b"%PDF")
+    before = (tmp_path / "results" / "report.html").stat().st_mtime_ns
+
+    assert seqlab("report", "--smoke") == 0
+    shown = capsys.readouterr()
+    assert "up to date" in shown.out
+    assert not shown.err
+    assert len(statuses(tmp_path)) == 10
+    assert (tmp_path / "results" / "report.html").stat().st_mtime_ns == before
+
+    page = tmp_path / "experiments" / "calm.py"
+    page.write_text(CALM + "# a comment\n")
+    assert seqlab("report", "--smoke", "--dry-run") == 0
+    assert "Nothing is due." in capsys.readouterr().out
+
+    page.write_text(CALM.replace("LIFT = 0.5", "LIFT = 0.4"))
+    assert seqlab("report", "--smoke", "--dry-run") == 0
+    assert "10 of 10 trials are due" in capsys.readouterr().out
+
+
+def test_a_changed_rule_keeps_the_evidence_and_is_told(tmp_path: Path, seqlab: Run) -> None:
+    make(tmp_path, calm=CALM)
+    assert seqlab("report", "--smoke") == 0
+    assert "No rule changed" in html(tmp_path)
+    (tmp_path / "experiments" / "calm.py").write_text(CALM.replace("above=0.1", "above=0.9"))
+    assert seqlab("report", "--smoke") == 0
+    assert len(statuses(tmp_path)) == 10
+    assert "Rules that changed after evidence" in html(tmp_path)
+
+
+def test_run_prints_the_pages_table_and_verdicts(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, calm=CALM)
+    assert seqlab("run", "calm", "--smoke", "--seeds", "6") == 0
+    shown = capsys.readouterr().out
+    assert "Accuracy" in shown
+    assert "C38: supported" in shown
+    assert "n = 6" in shown
+    assert len(statuses(tmp_path)) == 12
+
+
+def test_a_failing_page_is_shown_and_the_rest_goes_on(tmp_path: Path, seqlab: Run) -> None:
+    make(tmp_path, calm=CALM, failing=FAILING, broken=BROKEN)
+    assert seqlab("report", "--smoke") == 1
+    found = statuses(tmp_path)
+    assert found.count(("calm", "ok")) == 10
+    assert found.count(("failing", "failed")) == 10
+    text = re.sub(r"\s+", " ", html(tmp_path))
+    assert "on purpose" in text
+    assert "nothing_of_this_name" in text
+    section = text[text.index('id="sec-failing-c41"') :]
+    assert "not tested" in section[: section.index("</section>")]
+    assert seqlab("report", "--smoke") == 1  # a failed trial is tried again
+    assert statuses(tmp_path).count(("failing", "failed")) == 20
+    assert statuses(tmp_path).count(("calm", "ok")) == 10
+
+
+def test_an_empty_store_still_renders_and_says_so(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, calm=CALM)
+    assert seqlab("report", "--smoke", "--no-run") == 3
+    assert "Nothing has been measured yet" in html(tmp_path)
+    assert "the report is empty" in capsys.readouterr().err
+
+
+def test_a_full_project_can_be_looked_at(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path / "a", calm=CALM)
+    make(tmp_path / "b", calm=CALM.replace("LIFT = 0.5", "LIFT = 0.0"))
+    for name in ("a", "b"):
+        assert main(["run", "calm", "--smoke", "--root", str(tmp_path / name)]) == 0
+    here, there = ["--root", str(tmp_path / "a")], str(tmp_path / "b" / "results" / "seqlab.db")
+    capsys.readouterr()
+
+    def said(*command: str) -> str:
+        assert main([*command, *here]) == 0
+        return capsys.readouterr().out
+
+    assert "Is a calm page calm?" in said("list")
+    assert "supported" in said("claims")
+    assert "calm" in said("results")
+    assert "supported" in said("diff")
+    assert "not supported" in said("diff", there)
+    exported = said("results", "export", str(tmp_path / "out"))
+    assert (tmp_path / "out" / "runs.csv").is_file()
+    assert "measurements.csv" in exported
+    for form in ("json", "parquet"):
+        said("results", "export", str(tmp_path / "out"), "--format", form)
+        assert (tmp_path / "out" / f"runs.{form}").is_file()
+    assert "10 runs added, 0 were known" in said("results", "merge", there)
+    assert "embedded" in said("doctor")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["run", "clam"], 2, "unknown experiment 'clam'; known: calm. Did you mean 'calm'?"),
+        (["run", "calm", "--seeds", "0"], 2, "--seeds must be 1 or more, found 0"),
+        (["run", "calm", "--set", "steps"], 2, "--set expects NAME=VALUE, found 'steps'"),
+        (["run", "calm", "--set", "stepz=3"], 2, "Did you mean 'steps'?"),
+        (["run", "calm", "--set", "steps=few"], 2, "expects a whole number, found 'few'"),
+        (["run", "calm", "--memory", "-1"], 2, "--memory must be above 0 GiB"),
+        (["report", "--only", "clam"], 2, "Did you mean 'calm'?"),
+        (["report", "--engine", "quarto"], 4, "Quarto"),
+        (["results", "export"], 2, "found none. Give `seqlab report` first"),
+        (["results", "merge"], 2, "seqlab results merge OTHER.db"),
+        (["diff"], 2, "Give `seqlab report` first"),
+    ],
+)
+def test_a_wrong_command_is_one_clear_line(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str], status: int, words: str,
+) -> None:  # fmt: skip
+    make(tmp_path, calm=CALM)
+    monkeypatch.setenv("QUARTO_PATH", str(tmp_path / "no-quarto-here"))
+    smoke = ["--smoke"] if arguments[0] in ("run", "report") else []
+    assert seqlab(*arguments, *smoke) == status
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "results" / "seqlab.db").exists() or not statuses(tmp_path)
+
+
+def test_an_unwritable_results_folder_is_one_clear_line(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, calm=CALM)
+    (tmp_path / "results").write_text("a file where a folder should be")
+    assert seqlab("report", "--smoke") == 2
+    assert "choose another with --results" in capsys.readouterr().err
+
+
+def test_a_render_that_fails_costs_no_result(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, calm=CALM)
+    methods = tmp_path / "report" / "templates" / "methods.qmd"
+    whole = methods.read_text()
+    methods.write_text(whole + "\nSee @fig-of-nothing.\n")
+    assert seqlab("report", "--smoke") == 4
+    assert "fig-of-nothing" in capsys.readouterr().err
+    assert len(statuses(tmp_path)) == 10
+    methods.write_text(whole)
+    assert seqlab("report", "--smoke") == 0
+    assert len(statuses(tmp_path)) == 10
+
+
+def test_two_at_once_are_kept_apart(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, calm=CALM)
+    process = started(tmp_path, "run", "calm", "--set", "pause=0.5")
+    wait_for_runs(tmp_path, 1, process)
+    assert seqlab("report", "--smoke") == 2
+    assert "another seqlab is at work" in capsys.readouterr().err
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interrupt_keeps_what_is_finished_and_the_same_command_goes_on(
+    tmp_path: Path, seqlab: Run, times: int
+) -> None:
+    make(tmp_path, calm=CALM)
+    process = started(tmp_path, "run", "calm", "--set", "pause=0.3")
+    wait_for_runs(tmp_path, 2, process)
+    for _ in range(times):
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+        time.sleep(0.05)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Finished trials are stored; the same command goes on." in error
+    assert "Traceback" not in error
+    finished = len(statuses(tmp_path))
+    assert 2 <= finished < 10
+    assert seqlab("run", "calm", "--smoke", "--set", "pause=0.3") == 0
+    assert statuses(tmp_path) == [("calm", "ok")] * 10
+
+
+def test_a_killed_command_loses_nothing_and_leaves_no_process(tmp_path: Path, seqlab: Run) -> None:
+    make(tmp_path, calm=CALM)
+    process = started(tmp_path, "run", "calm", "--set", "pause=0.3")
+    wait_for_runs(tmp_path, 2, process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=30)  # returns once every process that holds its pipes is gone
+    finished = len(statuses(tmp_path))
+    assert 2 <= finished < 10
+    assert seqlab("run", "calm", "--smoke", "--set", "pause=0.3") == 0
+    assert statuses(tmp_path) == [("calm", "ok")] * 10
