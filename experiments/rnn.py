@@ -22,7 +22,7 @@ import mlx.core as mx
 import numpy as np
 
 from seqlab.claims import Claim, Difference, Slope
-from seqlab.experiment import Budget, Experiment, Trial, grid
+from seqlab.experiment import Budget, Experiment, Point, Trial, grid
 from seqlab.figures import Curve, Interval, Table
 from seqlab.measure.depth import sequential_operations
 from seqlab.measure.gradients import norm_by_distance
@@ -72,7 +72,7 @@ CHAINS = {"part": "chain"}
 GRADIENTS = {"part": "gradient"}
 
 
-def points(lengths: tuple[int, ...], seeds: int) -> tuple:
+def points(lengths: tuple[int, ...], seeds: int) -> tuple[Point, ...]:
     """Both parts of the page."""
     chain = grid(part="chain", model=(*CHAINED, "minGRU", "Transformer"), length=lengths)
     return chain + grid(part="gradient", model=(*RECURRENT, "Transformer"), seeds=seeds)
@@ -129,15 +129,16 @@ experiment = Experiment(
                 metric="gradient_slope", where=GRADIENTS, left={"model": "Transformer"},
                 right=tuple({"model": name} for name in RECURRENT), above=2.0, matched=(),
             ),
-            "Over a hundred steps, the Transformer keeps at least two powers of ten more of its gradient than "
-            "every recurrent network, even the one that keeps the most.",
+            "Over a hundred steps, the Transformer keeps at least two powers of ten more of its gradient "
+            "than every recurrent network, even the one that keeps the most.",
         ),
     ),
     figures=(
         Curve(
-            x="length", y="sequential_operations", hue="model", x_scale="log2", y_scale="log10", where=CHAINS,
-            caption="The longest chain of operations in one layer, against the length of the sequence. A line "
-            "that climbs with the length is a network that must wait; a flat one need not.",
+            x="length", y="sequential_operations", hue="model", where=CHAINS,
+            x_scale="log2", y_scale="log10",
+            caption="The longest chain of operations in one layer, against the length of the sequence. A "
+            "line that climbs with the length is a network that must wait; a flat one need not.",
         ),
         Curve(
             x="step", y="gradient_norm", hue="model", y_scale="log10", where=GRADIENTS,

@@ -122,9 +122,18 @@ experiment = Experiment(
     run=run,
     budgets=(
         # Test windows are taken every 25 hours in smoke: 24 would meet one hour of the day alone.
-        Budget("smoke", points(2), {"steps": 20, "batch": 16, "valid_stride": 97, "test_stride": 25}, timeout=120),
-        Budget("quick", points(5), {"steps": 300, "batch": 32, "valid_stride": 25, "test_stride": 1}, timeout=300),
-        Budget("full", points(10), {"steps": 5_000, "batch": 64, "valid_stride": 5, "test_stride": 1}, timeout=7_200),
+        Budget(
+            "smoke", points(2),
+            {"steps": 20, "batch": 16, "valid_stride": 97, "test_stride": 25}, timeout=120,
+        ),
+        Budget(
+            "quick", points(5),
+            {"steps": 300, "batch": 32, "valid_stride": 25, "test_stride": 1}, timeout=300,
+        ),
+        Budget(
+            "full", points(10),
+            {"steps": 5_000, "batch": 64, "valid_stride": 5, "test_stride": 1}, timeout=7_200,
+        ),
     ),
     claims=(
         Claim(
@@ -147,7 +156,8 @@ experiment = Experiment(
             caption="Squared error on the validation months while the networks learn.",
         ),
         Tradeoff(
-            x="training_time", y="mse", hue="model", split="test", where={"series": "traffic"}, x_scale="log10",
+            x="training_time", y="mse", hue="model", split="test", where={"series": "traffic"},
+            x_scale="log10",
             caption="Traffic: squared error against the time to train.",
         ),
         Table(

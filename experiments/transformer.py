@@ -168,11 +168,13 @@ experiment = Experiment(
     budgets=(
         Budget(
             "smoke", points((8, 16), (32, 64), seeds=2),
-            {"batch": 8, "repeats": 3, "context": 32, "steps": 30, "width": 32, "scored": 5_000}, timeout=120,
+            {"batch": 8, "repeats": 3, "context": 32, "steps": 30, "width": 32, "scored": 5_000},
+            timeout=120,
         ),
         Budget(
             "quick", points((16, 32, 64), (32, 64, 128, 256, 512), seeds=5),
-            {"batch": 8, "repeats": 7, "context": 64, "steps": 400, "width": 64, "scored": 20_000}, timeout=300,
+            {"batch": 8, "repeats": 7, "context": 64, "steps": 400, "width": 64, "scored": 20_000},
+            timeout=300,
         ),
         Budget(
             "full", points((16, 64, 256), (64, 128, 256, 512, 1024, 2048, 4096, 8192), seeds=10),
@@ -183,9 +185,12 @@ experiment = Experiment(
     claims=(
         Claim(
             "C08",
-            Exact(metric="max_abs_error", per=("length",), where={"part": "equality", "check": "parallel"}, below=1e-5),
-            "Reading the whole sequence at once gives the same outputs, within 0.00001, as reading every prefix "
-            "by itself.",
+            Exact(
+                metric="max_abs_error", per=("length",),
+                where={"part": "equality", "check": "parallel"}, below=1e-5,
+            ),
+            "Reading the whole sequence at once gives the same outputs, within 0.00001, as reading every "
+            "prefix by itself.",
         ),
         Claim(
             "C09",
@@ -194,24 +199,29 @@ experiment = Experiment(
         ),
         Claim(
             "C16",
-            Exact(metric="max_abs_error", per=("length",), where={"part": "equality", "check": "cached"}, below=1e-5),
+            Exact(
+                metric="max_abs_error", per=("length",),
+                where={"part": "equality", "check": "cached"}, below=1e-5,
+            ),
             "Decoding with cached keys and values gives the same outputs, within 0.00001, as computing each "
             "prefix anew.",
         ),
         Claim(
             "C23",
             Ratio(
-                metric="step_time", per=("length",), along="length", where=COST, left={"model": "Transformer"},
-                right=tuple({"model": name} for name in RECURRENT), below=0.5, matched=("parameters",),
+                metric="step_time", per=("length",), along="length", where=COST,
+                left={"model": "Transformer"}, right=tuple({"model": name} for name in RECURRENT),
+                below=0.5, matched=("parameters",),
             ),
-            "At equal parameters, a training step of the Transformer takes at most half the time of the fastest "
-            "recurrent network.",
+            "At equal parameters, a training step of the Transformer takes at most half the time of the "
+            "fastest recurrent network.",
         ),
         Claim(
             "C24",
             Slope(
                 metric="peak_memory", x="length", x_scale="log2", y_scale="log2",
-                where=COST | {"model": "Transformer", "length": (128, 256, 512, 1024, 2048, 4096, 8192)}, below=1.5,
+                where=COST | {"model": "Transformer", "length": (128, 256, 512, 1024, 2048, 4096, 8192)},
+                below=1.5,
             ),
             "The memory of a training step grows more slowly than the length to the power of one and a half; "
             "with two, twice the length takes four times the memory.",
@@ -220,7 +230,8 @@ experiment = Experiment(
     figures=(
         Curve(
             x="length", y="step_time", hue="model", x_scale="log2", y_scale="log10", where=COST,
-            caption="Time of a training step against the length of the sequence, at equal parameters and batch.",
+            caption="Time of a training step against the length of the sequence, at equal parameters and "
+            "batch.",
         ),
         Curve(
             x="length", y="peak_memory", hue="model", x_scale="log2", y_scale="log2", where=COST,
@@ -231,8 +242,10 @@ experiment = Experiment(
             caption="Loss on the training plays while the models learn.",
         ),
         Tradeoff(
-            x="training_time", y="bits_per_character", hue="model", split="test", where=LANGUAGE, x_scale="log10",
-            caption="What the time bought: bits for each character of the unseen play, against the time to train.",
+            x="training_time", y="bits_per_character", hue="model", split="test", where=LANGUAGE,
+            x_scale="log10",
+            caption="What the time bought: bits for each character of the unseen play, against the time to "
+            "train.",
         ),
         Table(
             rows=("model",), where=LANGUAGE, split="test",

@@ -104,8 +104,8 @@ experiment = Experiment(
                 right=({"model": "CNN"}, {"model": "LSTM"}), above=0.01,
                 matched=("parameters", "steps", "examples", "tuning"),
             ),
-            "At equal parameters, steps and images, the Vision Transformer classifies at least one image in a "
-            "hundred more than the best other network.",
+            "At equal parameters, steps and images, the Vision Transformer classifies at least one image in "
+            "a hundred more than the best other network.",
         ),
     ),
     figures=(

@@ -97,8 +97,8 @@ def _show(place: Place) -> None:
     table = _table("experiment", "runs", "good", "failed", "seconds", "last run (UTC)")
     with Store(place.database) as store:
         rows = store.rows(
-            "SELECT experiment, count(*), sum(status = 'ok'), sum(status != 'ok'), sum(seconds), max(started) "
-            "FROM run GROUP BY experiment ORDER BY experiment"
+            "SELECT experiment, count(*), sum(status = 'ok'), sum(status != 'ok'), sum(seconds), "
+            "max(started) FROM run GROUP BY experiment ORDER BY experiment"
         )
     for name, runs, good, failed, seconds, last in rows:
         table.add_row(name, str(runs), str(good), str(failed), f"{seconds:.1f}", last[:16].replace("T", " "))

@@ -26,4 +26,5 @@ def current(kind: str | None = None) -> Device:
     wanted = {"gpu": mx.gpu, "cpu": mx.cpu, None: mx.default_device().type}[kind]
     told = mx.device_info(wanted)
     label = "gpu" if wanted == mx.gpu else "cpu"
-    return Device(label, f"{label} ({told.get('device_name') or told.get('architecture')})", mx.__version__)
+    name = f"{label} ({told.get('device_name') or told.get('architecture')})"
+    return Device(label, name, vars(mx)["__version__"])  # an attribute that MLX's type stubs leave out

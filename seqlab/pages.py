@@ -65,7 +65,7 @@ def discover(folder: Path, claims: Iterable[str]) -> Pages:
         except SeqlabError as error:
             experiments.pop(name, None)
             broken[name] = str(error)
-        except Exception as error:  # a page is the user's code: whatever it raises, the others go on
+        except Exception as error:  # noqa: BLE001 - a page is the user's code: the others go on
             last = traceback.extract_tb(error.__traceback__)[-1]
             broken[name] = f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
     by_chapter = sorted(experiments.items(), key=lambda page: (page[1].chapter, page[0]))

@@ -23,7 +23,7 @@ from seqlab.experiment import BudgetName
 from seqlab.ledger import Entry
 from seqlab.ledger import read as read_ledger
 from seqlab.running.execute import Plan, execute, fix_rules
-from seqlab.running.fingerprint import fingerprint
+from seqlab.running.fingerprint import Fingerprints
 from seqlab.running.plan import Request, counting, due, trials
 from seqlab.store.database import Store
 
@@ -100,11 +100,11 @@ def configure(
     ledger = read_ledger(place.words / "claims.toml")
     device = devices.current(kind)
     pages = discover(place.root / "experiments", ledger)
-    plans = []
+    plans, codes = [], Fingerprints(place.results / ".fingerprints.json")
     for name in names if names is not None else pages.experiments:
         experiment, page = pages.named(name), pages.path(name)
         planned = trials(experiment, asked)
-        code = fingerprint(page)
+        code = codes.of(page)
         wanted = due(
             planned,
             store.records(name),
@@ -114,6 +114,7 @@ def configure(
             force=asked.force,
         )
         plans.append(Plan(experiment, page, code, planned, tuple(wanted)))
+    codes.keep()
     broken = dict(pages.broken) if names is None else {}
     return Work(tuple(plans), broken, ledger, (device.kind, device.name, device.mlx))
 

@@ -24,7 +24,10 @@ experiment = Experiment(
     run=run,
     budgets=(Budget("smoke", grid(model=("LSTM", "RNN"), length=(1, 2))),),
     claims=(Claim("C01", Exact(metric="loss", per=("model",), below=1.0), "It is below one."),),
-    figures=(Curve(x="length", y="loss", hue="model", caption="A curve."), Table(rows=("model",), metrics=("loss",), caption="A table.")),
+    figures=(
+        Curve(x="length", y="loss", hue="model", caption="A curve."),
+        Table(rows=("model",), metrics=("loss",), caption="A table."),
+    ),
 )
 '''
 
@@ -75,7 +78,8 @@ def test_a_wrong_page_fails_alone(tmp_path: Path, old: str, new: str, words: str
 
 def test_a_name_taken_twice_is_refused(tmp_path: Path) -> None:
     names, broken = read(tmp_path, Vit=GOOD, vit=GOOD)
-    assert names == ["Vit"] and "Rename one" in broken["vit"]
+    assert names == ["Vit"]
+    assert "Rename one" in broken["vit"]
 
 
 def test_an_unknown_page_suggests_the_nearest(tmp_path: Path) -> None:

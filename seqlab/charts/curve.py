@@ -44,8 +44,12 @@ def plot(figure: Curve, summary: pd.DataFrame, samples: pd.DataFrame) -> Figure:
     names = {level: wrapped(level_name(figure.hue, level), width=22) for level in given}
     # Names beside the last panel's lines serve all panels, if every line is there to be named.
     beside = set(parts[-1][figure.hue]) == set(given) and len(given) <= height * 5
-    heights = pd.concat([summary["estimate"], summary["low"], summary["high"], samples["value"]])
-    y_bounds = limits([*drawable(heights, figure.y_scale), *guides.values()], figure.y_scale, pad=0.05)
+    y_bounds = limits(
+        [*summary["estimate"], *samples["value"], *guides.values()],
+        figure.y_scale,
+        intervals=[*summary["low"], *summary["high"]],
+        pad=0.05,
+    )
     x_bounds = limits(summary[figure.x], figure.x_scale, pad=0.03)
     y_ticks = ticks(*y_bounds, figure.y_scale, most=6 if height > 2 else 5)
     left = margin(tick_labels(y_ticks, figure.y_scale))

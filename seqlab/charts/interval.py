@@ -15,7 +15,7 @@ from seqlab.charts.placing import spread, text_width
 from seqlab.charts.style import INK, LINE, MUTED, RULE, SMALL, TEXT
 from seqlab.charts.ticks import drawable, limits, set_axis, tick_labels, ticks
 from seqlab.charts.units import display_unit, numbers
-from seqlab.charts.words import axis_title, level_name, level_value, levels_of, wrapped
+from seqlab.charts.words import axis_title, is_numeric, level_name, level_value, levels_of, wrapped
 from seqlab.figures import Interval, Level
 from seqlab.metrics import metric_named
 
@@ -28,7 +28,7 @@ def plot(figure: Interval, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
     metric = metric_named(figure.x)
     unit = display_unit(metric.unit, summary["estimate"], figure.x_scale)
     hue = figure.hue or figure.y
-    rows, shades = levels_of(summary, figure.y), levels_of(summary, hue)
+    rows, shades = _best_first(figure, summary), levels_of(summary, hue)
     lanes = shades if hue != figure.y else []
     summary, samples = (
         _laid_out(figure, table, unit.size, rows, lanes, shift)
@@ -46,8 +46,12 @@ def plot(figure: Interval, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
     height = len(rows) * (_ROW + _LANE * max(1, len(lanes)))
     row_names = [wrapped(level_name(figure.y, row)) for row in rows]
     lane_names = [level_name(hue, lane) for lane in lanes]
-    values = pd.concat([summary["estimate"], summary["low"], summary["high"], samples["value"]])
-    bounds = limits([*drawable(values, figure.x_scale), *guides.values()], figure.x_scale, pad=0.05)
+    bounds = limits(
+        [*summary["estimate"], *samples["value"], *guides.values()],
+        figure.x_scale,
+        intervals=[*summary["low"], *summary["high"]],
+        pad=0.05,
+    )
     means = numbers(summary["estimate"].tolist()) if len(columns) == 1 else []
     left, right = margin(row_names, size=TEXT), room_for(means) if means else 0.12
     most = max(3, int(panel_width(page, left=left, right=right) / 0.6))
@@ -80,6 +84,16 @@ def plot(figure: Interval, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
     if lanes:
         draw_key(page.figure, lane_names, [given[lane] for lane in lanes], top=top, lines=False)
     return page.figure
+
+
+def _best_first(figure: Interval, summary: pd.DataFrame) -> list[Level]:
+    """The rows from top to bottom: numbers in order, names by what they reached (over all panels)."""
+    rows = levels_of(summary, figure.y)
+    if is_numeric(rows):
+        return rows
+    sign = 1.0 if metric_named(figure.x).better == "lower" else -1.0
+    reached = (sign * summary.groupby(figure.y, observed=True)["estimate"].mean()).fillna(np.inf)
+    return sorted(rows, key=lambda row: float(reached[row]))
 
 
 def _laid_out(

@@ -71,6 +71,7 @@ KNOWN: dict[str, Mark] = {
     "linear": Mark(GREEN, "v", DASH_DOTS),
     "dlinear": Mark(GREEN, "v", DASH_DOTS),
     "mlp": Mark(ORANGE, "h", LONG_DOTS),
+    "leastsquares": Mark(PURPLE, "^", DOTS),
     "logisticregression": Mark(DARK_GREY, "X", SHORT),
     "seasonalnaive": Mark(DARK_GREY, "X", SHORT),
     "repeatlast": Mark(GREY, "p", DOTS),

@@ -18,25 +18,30 @@ def drawable(values: Iterable[float], scale: Scale) -> list[float]:
     return [value for value in values if math.isfinite(value) and (scale == "linear" or value > 0)]
 
 
-def limits(values: Iterable[float], scale: Scale, *, pad: float = 0.06) -> tuple[float, float]:
+def limits(
+    points: Iterable[float], scale: Scale, *, intervals: Iterable[float] = (), pad: float = 0.06
+) -> tuple[float, float]:
     """Where an axis begins and ends, with `pad` of its length to spare on each side.
 
+    The ends of `intervals` widen it too, but at most to twice what the points span: two seeds can have
+    an interval so wide that nothing else could be seen, and running off the axis tells as much.
     A linear axis starts at zero where that costs at most a fifth of its length.
     """
-    shown = drawable(values, scale)
+    forth, back = (math.log, math.exp) if scale != "linear" else (float, float)
+    shown = [forth(value) for value in drawable(points, scale)]
+    wide = [forth(value) for value in drawable(intervals, scale)]
     if not shown:
         return (1.0, 10.0) if scale != "linear" else (0.0, 1.0)
     low, high = min(shown), max(shown)
-    if scale != "linear":
-        room = pad * math.log(high / low) or math.log(2.0)
-        return low / math.exp(room), high * math.exp(room)
+    reach = (high - low) / 2 or math.inf
+    low, high = max(min([low, *wide]), low - reach), min(max([high, *wide]), high + reach)
     if low == high:
-        room = abs(low) / 2 or 1.0
-        return low - room, high + room
+        room = math.log(2.0) if scale != "linear" else abs(low) / 2 or 1.0
+        return back(low - room), back(high + room)
     room = pad * (high - low)
-    if 0 <= low <= (high - low) / 4:
-        return 0.0 - (room if low == 0 else 0.0), high + room
-    return low - room, high + room
+    if scale == "linear" and 0 <= low <= (high - low) / 4:
+        return (0.0 - room if low == 0 else 0.0), high + room
+    return back(low - room), back(high + room)
 
 
 def ticks(low: float, high: float, scale: Scale, *, most: int = 6) -> list[float]:

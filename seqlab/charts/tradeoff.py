@@ -11,14 +11,15 @@ from seqlab.charts.labels import in_inches, leader, write
 from seqlab.charts.marks import Mark, marks
 from seqlab.charts.panels import margin, seed_dots, settle, sheet
 from seqlab.charts.placing import around, clearest
-from seqlab.charts.ticks import drawable, limits, set_axis, tick_labels, ticks
+from seqlab.charts.style import WIDTH
+from seqlab.charts.ticks import limits, set_axis, tick_labels, ticks
 from seqlab.charts.units import Unit, display_unit
 from seqlab.charts.words import axis_title, level_name, levels_of, wrapped
 from seqlab.figures import Level, Scale, Tradeoff
 from seqlab.metrics import Metric, metric_named
 
 _HEIGHT = 3.0  # inches
-_DRAWN = ("estimate", "low", "high")
+_SCALED = ("estimate", "low", "high", "value")
 
 
 def plot(figure: Tradeoff, summary: pd.DataFrame, samples: pd.DataFrame) -> Figure:
@@ -54,14 +55,14 @@ def plot(figure: Tradeoff, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
     panel.set(xlabel="", ylabel="")
     for i, row in enumerate(summary.to_dict("records")):
         _mark(panel, row, given[row[figure.hue]], gid=f"series-0-{i}")
-    _name(panel, figure, summary, given)
+    _name(panel, figure, summary, samples, given)
     return page.figure
 
 
 def _shown(figure: Tradeoff, table: pd.DataFrame, units: Mapping[str, Unit]) -> pd.DataFrame:
     """The table in display units, less what the scales cannot show."""
     kept = table.dropna(subset=[figure.hue])
-    sizes = {f"{side}_{name}": units[side].size for side in "xy" for name in (*_DRAWN, "value")}
+    sizes = {f"{side}_{name}": units[side].size for side in "xy" for name in _SCALED}
     kept = kept.assign(**{name: kept[name] / size for name, size in sizes.items() if name in kept})
     for side, scale in (("x", figure.x_scale), ("y", figure.y_scale)):
         place = f"{side}_estimate" if f"{side}_estimate" in kept else f"{side}_value"
@@ -70,8 +71,9 @@ def _shown(figure: Tradeoff, table: pd.DataFrame, units: Mapping[str, Unit]) -> 
 
 
 def _bounds(side: str, scale: Scale, summary: pd.DataFrame, samples: pd.DataFrame) -> tuple[float, float]:
-    columns = [summary[f"{side}_{name}"] for name in _DRAWN] + [samples[f"{side}_value"]]
-    return limits(drawable(pd.concat(columns), scale), scale, pad=0.09)
+    points = [*summary[f"{side}_estimate"], *samples[f"{side}_value"]]
+    ends = [*summary[f"{side}_low"], *summary[f"{side}_high"]]
+    return limits(points, scale, intervals=ends, pad=0.09)
 
 
 def _directed(metric: Metric, title: str) -> str:
@@ -97,12 +99,15 @@ def _mark(panel: Axes, row: Mapping[Hashable, float], mark: Mark, *, gid: str) -
     point.set(markeredgewidth=0, gid=gid)
 
 
-def _name(panel: Axes, figure: Tradeoff, summary: pd.DataFrame, given: dict[Level, Mark]) -> None:
+def _name(
+    panel: Axes, figure: Tradeoff, summary: pd.DataFrame, samples: pd.DataFrame, given: dict[Level, Mark]
+) -> None:
     """A name beside each mark, where it covers the least."""
     corners = list(zip(panel.get_xlim(), panel.get_ylim(), strict=True))
     (least_x, _), (most_x, most_y) = in_inches(panel, np.array(corners))
     spots = in_inches(panel, summary[["x_estimate", "y_estimate"]].to_numpy(dtype=float))
-    taken = [spots + nudge for nudge in ((0, 0), (0.04, 0), (-0.04, 0), (0, 0.04), (0, -0.04))]
+    seeds = in_inches(panel, samples[["x_value", "y_value"]].to_numpy(dtype=float))
+    taken = [seeds] + [spots + nudge for nudge in ((0, 0), (0.04, 0), (-0.04, 0), (0, 0.04), (0, -0.04))]
     for tip in (
         ("x_low", "y_estimate"),
         ("x_high", "y_estimate"),
@@ -110,7 +115,8 @@ def _name(panel: Axes, figure: Tradeoff, summary: pd.DataFrame, given: dict[Leve
         ("x_estimate", "y_high"),
     ):
         reach = in_inches(panel, summary[list(tip)].to_numpy(dtype=float)) - spots
-        taken += [spots + share * reach for share in np.linspace(0.1, 1.0, 12)]
+        reach = np.clip(reach, -WIDTH, WIDTH)  # a bar may run off the page
+        taken += [spots + share * reach for share in np.linspace(0.0, 1.0, 150)[1:]]
     obstacles = np.concatenate(taken)
     obstacles = obstacles[np.isfinite(obstacles).all(axis=1)]
     for i, (level, spot) in enumerate(zip(summary[figure.hue], spots, strict=True)):

@@ -1,4 +1,4 @@
-"""How do stored runs become a report's content? Judge, summarise, draw; then hand over to weaving.
+"""How does what was found become a report's content? Summarise, draw; then hand over to weaving.
 
 The numbers are computed once, by the analysis; a figure, a table and a verdict of the same metric
 cannot disagree.
@@ -7,7 +7,6 @@ cannot disagree.
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,49 +14,19 @@ from typing import Any
 import pandas as pd
 
 from seqlab.analysis.evidence import Evidence
+from seqlab.analysis.findings import Found
 from seqlab.analysis.summaries import samples, summarise
-from seqlab.analysis.verdicts import judge
 from seqlab.charts.draw import Need, describe_n, draw, gather
-from seqlab.claims import Verdict
 from seqlab.document.content import Chapter, Failure, Picture, Report, RuleChange, TableData
 from seqlab.document.numbers import interval, number
 from seqlab.document.weave import weave
-from seqlab.experiment import BudgetName, Experiment, Trial
+from seqlab.experiment import BudgetName, Experiment
 from seqlab.figures import Figure, Level, Table, Where
 from seqlab.ledger import Entry
 from seqlab.metrics import metric_named
 from seqlab.store.database import FixedRule, Store
-from seqlab.store.tables import Tables, load
 
 TITLE = "Why did Transformers replace RNNs, and when shouldn't they?"
-
-
-@dataclass(frozen=True)
-class Found:
-    """One page with what was measured of it: the runs that count, and the verdicts."""
-
-    experiment: Experiment
-    evidence: Evidence
-    verdicts: tuple[Verdict, ...]
-
-
-def find(
-    pages: Sequence[tuple[Experiment, Sequence[Trial]]], numbers: Mapping[str, Sequence[int]], store: Store
-) -> list[Found]:
-    """Load the runs with these numbers and judge every claim of each page."""
-    tables = load(store.path, runs=[number for chosen in numbers.values() for number in chosen])
-    found = []
-    for experiment, planned in pages:
-        evidence = _evidence(tables, experiment)
-        found.append(Found(experiment, evidence, judge(experiment, evidence, planned)))
-    return found
-
-
-def _evidence(tables: Tables, experiment: Experiment) -> Evidence:
-    runs = tables.runs[tables.runs["experiment"] == experiment.name]
-    # Factors of other pages have no value here, and no column.
-    runs = runs.dropna(axis="columns", how="all") if len(runs) else runs
-    return Evidence(runs, tables.measurements[tables.measurements["run"].isin(runs["run"])])
 
 
 def compose(
@@ -220,7 +189,7 @@ def _place(page: Found, name: str, level: object) -> tuple[int, object]:
     for budget in reversed(page.experiment.budgets):
         levels = page.experiment.factor_levels(budget).get(name, ())
         if level in levels:
-            return 1, levels.index(level)  # type: ignore[arg-type]
+            return 1, levels.index(level)
     return 2, str(level)
 
 

@@ -7,8 +7,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from seqlab.analysis.findings import Found
 from seqlab.claims import Verdict
-from seqlab.document.compose import Found, tables
+from seqlab.document.compose import tables
 from seqlab.document.numbers import effect
 
 STYLES = {"supported": "green", "not supported": "red", "with conditions": "yellow"}
@@ -35,7 +36,8 @@ def _print_verdict(console: Console, verdict: Verdict) -> None:
     style = STYLES.get(verdict.outcome.value, "dim")
     console.print(f"{verdict.claim}: {verdict.outcome}", style=f"bold {style}", markup=False)
     details = [verdict.reads, verdict.reason]
-    if verdict.effect is not None:
+    # One seed has an estimate without bounds: the reason says so, and there is no interval to tell.
+    if verdict.effect is not None and verdict.low is not None and verdict.high is not None:
         measured = effect(verdict.rule, verdict.effect, verdict.low, verdict.high)
         details.append(f"Effect {measured}, n = {verdict.n}.")
     if verdict.boundary:

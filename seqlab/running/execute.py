@@ -9,7 +9,6 @@ from typing import Any
 from seqlab.claims import Claim
 from seqlab.experiment import Experiment, Trial
 from seqlab.running.plan import Due
-from seqlab.running.worker import Worker
 from seqlab.store.database import FixedRule, Run, Store
 
 
@@ -39,7 +38,9 @@ def execute(
     work = [(plan, due.trial) for plan in plans for due in plan.due]
     if not work:
         return 0
-    from seqlab.running.progress import display  # rich is needed only where something runs
+    # A command with nothing to run needs neither rich nor pebble, and answers sooner without.
+    from seqlab.running.progress import display
+    from seqlab.running.worker import Worker
 
     kind, name, mlx = device
     failed = 0

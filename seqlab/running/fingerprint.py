@@ -8,37 +8,64 @@ discard evidence (the report tells of it instead). The vocabulary holds words, n
 """
 
 import ast
-from functools import cache
+import json
+from contextlib import suppress
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
 VOCABULARY = frozenset(f"seqlab.{name}" for name in ("errors", "metrics", "figures", "claims", "experiment"))
+RECIPE = "1"  # of the digests below; another number makes those kept in a file worthless
 
 
-def fingerprint(page: Path) -> str:
-    """The fingerprint of a page (16 hex digits)."""
-    source = page.read_bytes()
-    found = {"": _digest_page(source)}
-    queue = list(_imports(source))
-    while queue:
-        module = queue.pop()
-        path = _file(module)
-        if path is None or module in found or module in VOCABULARY:
-            continue
-        found[module], further = _module(path)
-        queue.extend(further)
-    return sha256("\n".join(f"{name} {found[name]}" for name in sorted(found)).encode()).hexdigest()[:16]
+@dataclass
+class Fingerprints:
+    """Fingerprints of pages. Digests are kept in `file`, so that code seen before is not parsed again.
 
+    They are found by the hash of the source's bytes, not by its date: a kept digest cannot be stale.
+    """
 
-@cache
-def _module(path: Path) -> tuple[str, frozenset[str]]:
-    source = path.read_bytes()
-    return _digest(ast.parse(source).body), _imports(source)
+    file: Path | None = None
+    _known: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+    _fresh: bool = False
 
+    def __post_init__(self) -> None:
+        if self.file is not None:
+            with suppress(OSError, ValueError):  # absent or damaged: made anew
+                self._known = json.loads(self.file.read_text())
 
-def _digest_page(source: bytes) -> str:
-    return _digest([node for node in ast.parse(source).body if not _declares_experiment(node)])
+    def of(self, page: Path) -> str:
+        """The fingerprint of a page (16 hex digits)."""
+        found: dict[str, str] = {}
+        found[""], imported = self._summary(page.read_bytes(), is_page=True)
+        queue = list(imported)
+        while queue:
+            module = queue.pop()
+            path = _file(module)
+            if path is None or module in found or module in VOCABULARY:
+                continue
+            found[module], further = self._summary(path.read_bytes(), is_page=False)
+            queue.extend(further)
+        return sha256("\n".join(f"{name} {found[name]}" for name in sorted(found)).encode()).hexdigest()[:16]
+
+    def keep(self) -> None:
+        """Write what was parsed anew to the file."""
+        if self.file is not None and self._fresh:
+            aside = self.file.with_name(f"{self.file.name}.part")
+            aside.write_text(json.dumps(self._known))
+            aside.replace(self.file)
+
+    def _summary(self, source: bytes, *, is_page: bool) -> tuple[str, list[str]]:
+        """The digest of a source, and the seqlab modules that it imports."""
+        key = sha256(f"{RECIPE} {is_page} ".encode() + source).hexdigest()
+        if key not in self._known:
+            body = ast.parse(source).body
+            imported = sorted(_imports(body))
+            kept = [node for node in body if not (is_page and _declares_experiment(node))]
+            self._known[key], self._fresh = (_digest(kept), imported), True
+        digest, imported = self._known[key]
+        return digest, imported
 
 
 def _declares_experiment(node: ast.stmt) -> bool:
@@ -66,10 +93,10 @@ def _is_text(statement: ast.stmt) -> bool:
     return False
 
 
-def _imports(source: bytes) -> frozenset[str]:
-    """The seqlab modules that the source names; `from seqlab.models import lstm` may name a module too."""
+def _imports(body: list[ast.stmt]) -> frozenset[str]:
+    """The seqlab modules that the code names; `from seqlab.models import lstm` may name a module too."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(ast.Module(body=body, type_ignores=[])):
         match node:
             case ast.Import():
                 names.update(alias.name for alias in node.names)

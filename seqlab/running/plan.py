@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from seqlab.errors import UsageError, unknown
-from seqlab.experiment import Budget, BudgetName, Experiment, Level, Trial
+from seqlab.experiment import Budget, BudgetName, Experiment, Trial
+from seqlab.figures import Level
 from seqlab.store.database import Record, canonical
 
 

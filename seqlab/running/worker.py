@@ -94,14 +94,14 @@ def _leave_with(parent: int) -> None:
     os._exit(1)
 
 
-def _run(page: str, trial: Trial, spool: str) -> _Ended:
+def _run(page: str, trial: Trial, spool: Path) -> _Ended:
     """Run one trial in the worker; each measurement goes to the spool as it is yielded."""
     from seqlab.pages import load
 
     assert _state is not None
     _state[STEP] = _state[VALUE] = 0.0
     started = time.perf_counter()
-    with open(spool, "w") as lines:
+    with spool.open("w") as lines:
         try:
             if page not in _experiments:
                 _experiments[page] = load(Path(page))
@@ -112,7 +112,7 @@ def _run(page: str, trial: Trial, spool: str) -> _Ended:
                 if found.step is not None:
                     _state[STEP], _state[VALUE] = found.step, found.value
                     lines.flush()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a page is the user's code: the others go on
             status, text = _told(error)
             shown = "" if isinstance(error, SeqlabError) else traceback.format_exc()
             return _Ended(status, time.perf_counter() - started, text, shown)
@@ -137,8 +137,9 @@ class Worker:
     def __init__(self, *, device: str, memory_limit: int) -> None:
         self._limit = memory_limit
         self._state = RawArray(c_double, 3)
-        self._spool = tempfile.NamedTemporaryFile(prefix="seqlab-", suffix=".jsonl", delete=False)
-        self._spool.close()
+        descriptor, spool = tempfile.mkstemp(prefix="seqlab-", suffix=".jsonl")
+        os.close(descriptor)
+        self._spool = Path(spool)
         self._pool = ProcessPool(
             max_workers=1,
             max_tasks=0,
@@ -153,7 +154,7 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self._pool.stop()
         self._pool.join()
-        Path(self._spool.name).unlink(missing_ok=True)
+        self._spool.unlink(missing_ok=True)
 
     def seen(self) -> tuple[int, float]:
         """The step that the running trial has reached, and the value measured there."""
@@ -161,13 +162,11 @@ class Worker:
 
     def run(self, page: Path, trial: Trial) -> Iterator[Outcome | None]:
         """Run a trial: yields None while it runs, a few times a second, then its outcome."""
-        Path(self._spool.name).write_text("")
+        self._spool.write_text("")
         self._state[STEP] = self._state[VALUE] = 0.0
         began, clock = datetime.now(UTC), time.perf_counter()
         with _interrupts_blocked():  # the worker inherits the mask, so Ctrl-C never reaches it
-            future = self._pool.schedule(
-                _run, args=[str(page), trial, self._spool.name], timeout=trial.timeout
-            )
+            future = self._pool.schedule(_run, args=[str(page), trial, self._spool], timeout=trial.timeout)
         grown = False
         while not _done(future):
             yield None
@@ -199,7 +198,7 @@ class Worker:
                 )
             how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
             return _Ended("failed", seconds, f"the trial ended its own process ({how}).")
-        except Exception as error:  # the worker could not start: no trial can run, but say why in the run
+        except Exception as error:  # noqa: BLE001 - the worker could not start: the run says why
             return _Ended("failed", seconds, f"{type(error).__name__}: {error}", traceback.format_exc())
 
     def _held(self) -> int:
@@ -217,7 +216,7 @@ class Worker:
             psutil.Process(int(self._state[PROCESS])).kill()
 
     def _spooled(self) -> Iterator[Measurement]:
-        with open(self._spool.name) as lines:
+        with self._spool.open() as lines:
             yield from _read(lines)
 
 

@@ -113,7 +113,8 @@ class Store:
             self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
-                f"cannot open {path}: {error}. The results folder must be writable; choose one with --results."
+                f"cannot open {path}: {error}. "
+                "The results folder must be writable; choose one with --results."
             ) from error
         try:
             with self._explained("open"):
@@ -141,7 +142,10 @@ class Store:
                     "Another program is writing to it; wait for it to end, then give the same command again"
                 )
             else:
-                advice = "The file is damaged or is no SQLite database; move it aside, or name another with --results"
+                advice = (
+                    "The file is damaged or is no SQLite database; move it aside, "
+                    "or name another with --results"
+                )
             raise StoreError(
                 f"cannot {doing} {self.path}: {text}. {advice}. Nothing stored before was changed."
             ) from error
@@ -165,8 +169,8 @@ class Store:
         found = execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise StoreError(
-                f"{self.path} is damaged ({found.strip().splitlines()[-1]}). It was not touched; restore a copy "
-                "or move it aside, then give the same command again."
+                f"{self.path} is damaged ({found.strip().splitlines()[-1]}). It was not touched; "
+                "restore a copy or move it aside, then give the same command again."
             )
         execute("PRAGMA journal_mode = WAL")
         # In WAL mode NORMAL survives a killed process; only a power cut may cost the last runs.
@@ -333,16 +337,19 @@ class Store:
             "WHERE uid NOT IN (SELECT uid FROM main.run)"
         )
         execute(
-            "INSERT INTO run SELECT NULL, r.uid, r.key, r.experiment, r.seed, r.budget, r.factors, r.settings, "
-            "r.status, r.error, r.traceback, r.seconds, r.started, r.device, r.mlx, r.fingerprint, p.id "
-            "FROM other.run r JOIN temp.arriving a ON a.id = r.id JOIN other.provenance q ON q.id = r.provenance "
+            "INSERT INTO run SELECT NULL, r.uid, r.key, r.experiment, r.seed, r.budget, r.factors, "
+            "r.settings, r.status, r.error, r.traceback, r.seconds, r.started, r.device, r.mlx, "
+            "r.fingerprint, p.id FROM other.run r JOIN temp.arriving a ON a.id = r.id "
+            "JOIN other.provenance q ON q.id = r.provenance "
             "JOIN main.provenance p ON p.digest = q.digest ORDER BY r.id"
         )
         execute(
             "INSERT INTO measurement SELECT mine.id, metric.id, split.id, m.step, m.value "
-            "FROM other.measurement m JOIN temp.arriving a ON a.id = m.run JOIN main.run mine ON mine.uid = a.uid "
+            "FROM other.measurement m JOIN temp.arriving a ON a.id = m.run "
+            "JOIN main.run mine ON mine.uid = a.uid "
             "JOIN other.name om ON om.id = m.metric JOIN main.name metric ON metric.text = om.text "
-            "JOIN other.name os ON os.id = m.split JOIN main.name split ON split.text = os.text ORDER BY m.rowid"
+            "JOIN other.name os ON os.id = m.split JOIN main.name split ON split.text = os.text "
+            "ORDER BY m.rowid"
         )
         execute("INSERT OR IGNORE INTO rule SELECT * FROM other.rule")
         execute("DROP TABLE temp.arriving")

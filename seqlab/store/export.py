@@ -1,7 +1,6 @@
 """How do results leave for other tools? As Parquet, CSV or JSON, with a schema version."""
 
 import json
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -35,10 +34,11 @@ def _write(frame: pd.DataFrame, path: Path, form: Format) -> Path:
         case "csv":
             frame.to_csv(aside, index=False)
         case "parquet":
-            # Levels of one factor may be of several types, which a Parquet column cannot hold: write them as text.
+            # Levels of one factor may be of several types, which a Parquet column cannot hold:
+            # write them as text.
             mixed = [name for name in frame if frame[name].dtype == object]
             frame.astype(dict.fromkeys(mixed, "string")).to_parquet(aside, index=False)
         case "json":
             frame.to_json(aside, orient="records", indent=None)
-    os.replace(aside, path)
+    aside.replace(path)
     return path

@@ -12,7 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-RUN_COLUMNS = "id AS run, uid, experiment, seed, budget, status, error, seconds, started, device, mlx, fingerprint, factors, settings"
+RUN_COLUMNS = (
+    "id AS run, uid, experiment, seed, budget, status, error, seconds, started, device, mlx, fingerprint, "
+    "factors, settings"
+)
 
 
 class Tables(NamedTuple):
@@ -26,11 +29,10 @@ def load(path: Path, *, runs: Iterable[int] | None = None) -> Tables:
     """Read runs and their measurements, all of them or those with the given numbers."""
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     try:
-        if runs is None:
-            chosen, parameters = "", ()
-        else:
+        chosen, parameters = "", list[str]()
+        if runs is not None:
             chosen = " WHERE {} IN (SELECT value FROM json_each(?))"
-            parameters = (json.dumps(list(runs)),)
+            parameters = [json.dumps(list(runs))]
         table = pd.read_sql_query(
             f"SELECT {RUN_COLUMNS} FROM run{chosen.format('id')} ORDER BY id", connection, params=parameters
         )
@@ -66,10 +68,10 @@ def _measurements(cursor: sqlite3.Cursor, names: dict[int, str]) -> pd.DataFrame
     lookup = np.zeros(max(order, default=0) + 1, dtype=np.intp)
     for number, place in position.items():
         lookup[number] = place
-    texts = [names[number] for number in order]
+    texts = pd.Index([names[number] for number in order])
 
-    def named(column: int) -> pd.Categorical:
-        return pd.Categorical.from_codes(lookup[table[:, column].astype(np.intp)], categories=texts)
+    def named(column: int) -> "pd.Categorical[str]":
+        return pd.Categorical.from_codes(lookup[table[:, column].astype(np.intp)], texts)
 
     return pd.DataFrame(
         {
@@ -77,6 +79,6 @@ def _measurements(cursor: sqlite3.Cursor, names: dict[int, str]) -> pd.DataFrame
             "metric": named(1),
             "value": table[:, 2],
             "split": named(3),
-            "step": pd.array(table[:, 4], dtype="Int64"),
+            "step": pd.Series(table[:, 4], dtype="Int64"),
         }
     )

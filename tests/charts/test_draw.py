@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from seqlab.charts.draw import FigureData, Need, describe_n, draw, gather, needs, plot
+from seqlab.charts.placing import text_width
 from seqlab.charts.style import theme
 from seqlab.figures import Curve, Figure, Interval, Table
 from tests.charts import planted
@@ -110,6 +111,17 @@ def test_the_mean_of_each_row_is_written_beside_it() -> None:
     assert [said["guide-0"], said["guide-1"]] == ["guessing", "a baseline"]
 
 
+def test_the_best_row_is_on_top() -> None:
+    for metric, expected in (("accuracy", ["0.800", "0.700"]), ("loss", ["0.700", "0.800"])):
+        figure = Interval(caption="", x=metric, y="model")
+        table = planted.tables(("model",), {("GRU",): 0.7, ("LSTM",): 0.8})
+        with theme():
+            canvas = plot(figure, planted.data(table, figure=figure))
+        means = [text for text in canvas.texts if str(text.get_gid()).startswith("mean-")]
+        means.sort(key=lambda text: -text.get_position()[1])
+        assert [text.get_text() for text in means] == expected
+
+
 def test_a_heat_map_writes_each_mean_and_leaves_the_unmeasured_cell_empty() -> None:
     with theme():
         canvas = plot(*planted.heatmap())
@@ -182,6 +194,20 @@ def test_needs_name_metric_factors_and_split() -> None:
     assert needs(planted.heatmap()[0]) == (Need("peak_memory", ("width", "length"), ""),)
     with pytest.raises(TypeError, match="found a Table"):
         needs(Table(caption="", rows=("model",), metrics=("loss",)))
+
+
+def test_names_in_a_scatter_plot_stay_clear_of_its_bars() -> None:
+    figure, data = planted.tradeoff()
+    wide = data.summary.assign(y_low=-5.0, y_high=5.0)
+    with theme():
+        canvas = plot(figure, FigureData(wide, data.samples))
+        axes, dpi = canvas.axes[0], canvas.dpi
+        bars = axes.transData.transform(wide[["x_estimate", "y_estimate"]] * [1e3, 1.0])[:, 0] / dpi
+    names = [text for text in canvas.texts if str(text.get_gid()).startswith("label-")]
+    assert len(names) == 3
+    for name in names:
+        left = name.get_position()[0]
+        assert not any(left < bar < left + text_width(name.get_text()) for bar in bars)
 
 
 def test_gather_joins_the_two_metrics_of_a_tradeoff_by_level_and_seed() -> None:

@@ -48,6 +48,13 @@ def test_some_ticks_all_inside(scale: Scale, low: float, ratio: float) -> None:
     assert len(set(tick_labels(at, scale))) == len(at)
 
 
+def test_an_interval_widens_an_axis_at_most_twofold() -> None:
+    assert limits([0.0, 1.0], "linear", intervals=[-0.2, 1.1], pad=0.0) == (-0.2, 1.1)
+    assert limits([0.0, 1.0], "linear", intervals=[-40.0, 50.0], pad=0.0) == (-0.5, 1.5)
+    assert limits([1.0, 100.0], "log10", intervals=[1e-9, 1e9], pad=0.0) == pytest.approx((0.1, 1000.0))
+    assert limits([3.0], "linear", intervals=[2.0, 5.0, math.nan], pad=0.0) == (2.0, 5.0)
+
+
 def test_limits_without_anything_to_show() -> None:
     assert limits([math.nan], "linear") == (0.0, 1.0)
     assert limits([0.0, -1.0], "log10") == (1.0, 10.0)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.running.fingerprint import fingerprint
+from seqlab.running.fingerprint import Fingerprints
+
+fingerprint = Fingerprints().of
 
 PAGE = '''"""A page."""
 from seqlab.experiment import Experiment, Trial
@@ -75,7 +77,6 @@ def test_imported_modules_count_and_the_vocabulary_does_not(
     monkeypatch.setattr(module, "PACKAGE", package)
 
     def now() -> str:
-        module._module.cache_clear()
         return fingerprint(page)
 
     before = now()
@@ -83,4 +84,21 @@ def test_imported_modules_count_and_the_vocabulary_does_not(
     assert now() == before
     (package / "models/parts.py").write_text("B = 2\n")  # imported by what the page imports
     assert now() != before
-    module._module.cache_clear()
+
+
+def test_kept_digests_give_the_same_fingerprint_and_are_never_stale(page: Path) -> None:
+    file = page.parent / "kept.json"
+    first = Fingerprints(file)
+    before = first.of(page)
+    first.keep()
+    assert before == fingerprint(page)
+    kept = Fingerprints(file)
+    assert kept.of(page) == before
+    page.write_text(PAGE.replace("STEPS = 5", "STEPS = 6"))
+    assert kept.of(page) == fingerprint(page) != before
+
+
+def test_damaged_digests_are_made_anew(page: Path) -> None:
+    file = page.parent / "kept.json"
+    file.write_text("{")
+    assert Fingerprints(file).of(page) == fingerprint(page)

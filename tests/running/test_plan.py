@@ -34,9 +34,9 @@ PAGE = Experiment(
 
 def record(trial: Trial, number: int = 1, **changes: object) -> Record:
     made = Record(
-        id=number, key=trial.key(**HERE), seed=trial.seed, budget=trial.budget, factors=canonical(trial.factors),
-        settings=canonical(trial.settings), status="ok", error="", started="2026-01-01T00:00:00",
-        fingerprint="code", seconds=1.0, **HERE,
+        id=number, key=trial.key(**HERE), seed=trial.seed, budget=trial.budget,
+        factors=canonical(trial.factors), settings=canonical(trial.settings), status="ok", error="",
+        started="2026-01-01T00:00:00", fingerprint="code", seconds=1.0, **HERE,
     )  # fmt: skip
     return replace(made, **changes)  # type: ignore[arg-type]
 
@@ -49,7 +49,8 @@ def test_a_deterministic_point_runs_once_and_the_others_once_a_seed() -> None:
 
 def test_trials_run_in_blocks_of_one_seed() -> None:
     seeds = [trial.seed for trial in trials(PAGE, Request(seeds=4))]
-    assert seeds == sorted(seeds) and seeds[-1] == 3
+    assert seeds == sorted(seeds)
+    assert seeds[-1] == 3
 
 
 def test_seeds_replaces_the_number_of_seeds_but_not_of_deterministic_points() -> None:

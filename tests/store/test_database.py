@@ -47,13 +47,15 @@ def test_a_run_comes_back_as_two_tables(tmp_path: Path) -> None:
     runs, measurements = load(path)
     assert list(runs["seed"]) == [0, 3]
     assert list(runs["model"]) == ["LSTM", "RNN"]
-    assert runs.loc[0, "length"] == 8 and isinstance(runs.loc[0, "length"], int)
+    assert runs.loc[0, "length"] == 8
+    assert isinstance(runs.loc[0, "length"], int)
     assert runs["length"].isna().tolist() == [False, True]
     assert measurements.groupby("run").size().to_dict() == {1: 3, 2: 3}
     first = measurements[measurements["run"] == 1]
     assert list(first["metric"]) == ["loss", "loss", "parameters"]
     assert list(first["split"]) == ["train", "train", ""]
-    assert first["step"].tolist()[:2] == [0, 10] and first["step"].isna().iloc[2]
+    assert first["step"].tolist()[:2] == [0, 10]
+    assert first["step"].isna().iloc[2]
     assert list(first["value"]) == [2.5, 1.5, 100.0]
 
 
@@ -72,7 +74,8 @@ def test_an_empty_store_gives_empty_tables(tmp_path: Path) -> None:
     with Store(path):
         pass
     runs, measurements = load(path)
-    assert runs.empty and measurements.empty
+    assert runs.empty
+    assert measurements.empty
 
 
 def test_history_is_kept(tmp_path: Path) -> None:

@@ -1,0 +1,143 @@
+"""How fast is Seqlab itself? Printed as a table by `nox -s bench`; nothing here asserts a time.
+
+Goals, in seconds on 2 cores: a report with nothing to do 0.5; 25 figures to HTML and PDF 4; loading
+100,000 runs with a million measurements 5, in at most 1 GB; the smoke budget of all pages 60. The
+harness may cost 1 % of the time in trials, and 1 µs a step within a timed region.
+"""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqlab.experiment import Trial
+from seqlab.measure.timing import time_repeats
+from seqlab.metrics import Measurement
+from seqlab.store.database import Run, Store
+from tests.project import CALM, HERE, make
+
+Benchmark = Callable[..., Any]
+
+PICTURES = CALM.replace(
+    'Interval(x="accuracy", y="model", split="test", caption="Accuracy of both."),',
+    '*(Interval(x="accuracy", y="model", split="test", caption=f"Accuracy {n}.") for n in range(25)),',
+)
+
+
+def command(root: Path, *arguments: str) -> None:
+    whole = [sys.executable, "-m", "seqlab", *arguments, "--smoke", "--root", str(root)]
+    subprocess.run(whole, cwd=HERE, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real project with its smoke report made."""
+    root = tmp_path_factory.mktemp("project")
+    for name in ("experiments", "report"):
+        shutil.copytree(HERE / name, root / name)
+    return root
+
+
+def test_smoke_report_from_nothing(benchmark: Any, finished: Path) -> None:
+    """All pages, the smoke budget: goal 60 s for the first four."""
+    benchmark.pedantic(command, args=(finished, "report"), rounds=1)
+
+
+def test_report_with_nothing_to_do(benchmark: Any, finished: Path) -> None:
+    """The whole process: goal 0.5 s."""
+    benchmark.pedantic(command, args=(finished, "report"), rounds=7, warmup_rounds=1)
+
+
+def test_share_of_the_harness(benchmark: Any, finished: Path) -> None:
+    """`extra_info` says which share of the time was not spent in trials: goal 1 %."""
+    with sqlite3.connect(finished / "results" / "seqlab.db") as connection:
+        trials, inside = connection.execute("SELECT count(*), sum(seconds) FROM run").fetchone()
+    database = finished / "results" / "seqlab.db"
+
+    def overhead() -> None:
+        with Store(database) as store:
+            store.add(a_run(Trial("bench", {"model": "LSTM"}, 0, "smoke", {}), points=50))
+
+    benchmark(overhead)
+    benchmark.extra_info["share of time in trials, %"] = 100 * benchmark.stats["median"] * trials / inside
+
+
+def a_run(trial: Trial, *, points: int) -> Run:
+    return Run(
+        trial=trial,
+        status="ok",
+        seconds=1.0,
+        started=datetime(2026, 1, 1, tzinfo=UTC),
+        device="cpu (bench)",
+        mlx="0",
+        fingerprint="f",
+        provenance={},
+        measurements=tuple(Measurement("loss", 1.0 / (step + 1), "train", step) for step in range(points)),
+    )
+
+
+def test_an_empty_step_within_a_timed_region(benchmark: Any) -> None:
+    """What `step_time` says of a step that does nothing: goal 1 µs."""
+
+    def median_of_many() -> float:
+        times = [one.value for one in time_repeats(lambda: (), repeats=1_001, warmup_steps=1)][1:]
+        return sorted(times)[len(times) // 2]
+
+    inside = benchmark.pedantic(median_of_many, rounds=5)
+    benchmark.extra_info["µs a step"] = 1e6 * inside
+
+
+def test_25_figures_to_html_and_pdf(benchmark: Any, tmp_path: Path) -> None:
+    """From stored results, in a new process, charts and imports included: goal 4 s."""
+    root = make(tmp_path, pictures=PICTURES)
+    command(root, "run", "pictures")
+
+    def again() -> tuple[tuple[Path, str], dict[str, str]]:
+        shutil.rmtree(root / "results" / "report", ignore_errors=True)
+        return (root, "report"), {}
+
+    benchmark.pedantic(command, setup=again, rounds=3)
+
+
+def test_loading_100_000_runs_with_a_million_measurements(benchmark: Any, tmp_path: Path) -> None:
+    """Into the two tables, in a new process: goal 5 s and 1 GB."""
+    path = tmp_path / "many.db"
+    with Store(path) as store:
+        add, execute = store.add, store._connection.execute
+        add(a_run(Trial("bench", {"model": "LSTM", "length": 64}, 0, "smoke", {"steps": 10}), points=10))
+        execute("BEGIN")
+        execute(
+            "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
+            "INSERT INTO run SELECT i, hex(randomblob(16)), key || i, experiment, i % 10, budget, "
+            "json_object('length', i % 1000, 'model', 'LSTM'), settings, status, error, traceback, seconds, "
+            "started, device, mlx, fingerprint, provenance FROM run, n WHERE id = 1"
+        )
+        execute(
+            "INSERT INTO measurement SELECT r.id, m.metric, m.split, m.step, m.value "
+            "FROM run r, measurement m WHERE r.id > 1 AND m.run = 1"
+        )
+        execute("COMMIT")
+
+    script = (
+        "import resource, sys, time; from pathlib import Path; from seqlab.store.tables import load; "
+        "begin = time.perf_counter(); tables = load(Path(sys.argv[1])); "
+        "assert len(tables.runs) == 100_000 and len(tables.measurements) == 1_000_000; "
+        "print(time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+
+    def load_all() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(path)], cwd=HERE, check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+    seconds, peak = map(float, benchmark.pedantic(load_all, rounds=3).split())
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes here
+    benchmark.extra_info["load alone, s"] = seconds
+    benchmark.extra_info["peak memory, GB"] = peak * unit / 1e9
