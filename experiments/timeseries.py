@@ -7,9 +7,11 @@ overlapping pieces [@nie2022time]; an LSTM reads it a day at a time; DLinear is 
 again (a week for traffic, a day for the household), the last hour repeated, and ordinary least squares
 from the window to the forecast.
 
-Errors are of standardised values, scaled by the training years alone, over all windows of the test
-years. Hours that were never measured were filled, and are scored as if they had been measured, as in
-the figures published with the data.
+Errors are of standardised values, scaled by the training years alone. Traffic is scored on every window
+of the test months, the household, seven series at once, on every eleventh in the quick budget. Hours that
+were never measured were filled, and are scored as if they had been measured, as in the figures
+published with the data. The networks have had four learning rates each to choose from, and the two
+that can be made so have equally many parameters; the classical forecasts have nothing to tune.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +32,13 @@ from seqlab.tasks import forecasting
 from seqlab.tasks.forecasting import HORIZON, LOOKBACK, Predictor, Series, SplitName
 from seqlab.training import fit
 
-LEARNING_RATE = 1e-3
+# Learning rates that did best on the validation split, of TRIED, at the quick budget with seed 1000, which
+# no verdict uses. To try again: nox -s timeseries -- --seed 1000 --set rate=0.003
+TRIED = (1e-3, 3e-3, 1e-2, 3e-2)
+RATES = {
+    "traffic": {"Transformer": 3e-2, "LSTM": 1e-2, "DLinear": 1e-2},
+    "household": {"Transformer": 1e-2, "LSTM": 3e-3, "DLinear": 3e-3},
+}
 DAY = 24  # hours
 # The Transformer's sizes are those of Nie et al. (2023), appendix, for small data sets.
 TRANSFORMER = patch_transformer.Config(
@@ -85,25 +93,28 @@ def run(trial: Trial) -> Iterator[Measurement]:
     """Fit one model to one series, choose its weights on the validation months, score the test months."""
     series = forecasting.load(trial["series"])
     yield Measurement("train_examples", len(series.origins("train")))
-    yield Measurement("tuning_trials", 0)
+    test_stride = trial["test_stride" if trial["series"] == "traffic" else "household_stride"]
     if trial["model"] in CLASSICAL:
         predict = CLASSICAL[trial["model"]](series)
         yield from errors(predict, series, "valid", trial["valid_stride"])
-        yield from errors(predict, series, "test", trial["test_stride"])
+        yield from errors(predict, series, "test", test_stride)
         return
+    yield Measurement("tuning_trials", len(TRIED))
     mx.random.seed(trial.seed)
     model = NETWORKS[trial["model"]]()
-    drawn = series.batches(np.random.default_rng(trial.seed), batch=trial["batch"])
+    # A batch counts single series: a window of the household holds seven.
+    windows = max(1, trial["batch"] // len(series.columns))
+    drawn = series.batches(np.random.default_rng(trial.seed), batch=windows)
     yield from fit(
         model,
         loss,
         batches=((mx.array(window), mx.array(target)) for window, target in drawn),
         steps=trial["steps"],
-        learning_rate=LEARNING_RATE,
+        learning_rate=trial["rate"] or RATES[trial["series"]][trial["model"]],
         validate=lambda model: errors(predictor(model), series, "valid", trial["valid_stride"]),
-        evaluate_every=max(1, trial["steps"] // 8),
+        evaluate_every=max(1, trial["steps"] // 5),
     )
-    yield from errors(predictor(model), series, "test", trial["test_stride"])
+    yield from errors(predictor(model), series, "test", test_stride)
     yield Measurement("parameters", parameters(model))
     window, target = next(drawn)
     yield Measurement("step_flops", training_step_flops(model, loss, mx.array(window), mx.array(target)))
@@ -121,18 +132,30 @@ experiment = Experiment(
     chapter=4,
     run=run,
     budgets=(
-        # Test windows are taken every 25 hours in smoke: 24 would meet one hour of the day alone.
+        # Strides have no factor in common with 24: else windows would begin at some hours of the day only.
         Budget(
             "smoke", points(2),
-            {"steps": 20, "batch": 16, "valid_stride": 97, "test_stride": 25}, timeout=120,
+            {
+                "steps": 20, "batch": 16, "rate": 0.0,
+                "valid_stride": 97, "test_stride": 25, "household_stride": 97,
+            },
+            timeout=120,
         ),
         Budget(
             "quick", points(5),
-            {"steps": 300, "batch": 32, "valid_stride": 25, "test_stride": 1}, timeout=300,
+            {
+                "steps": 200, "batch": 16, "rate": 0.0,
+                "valid_stride": 49, "test_stride": 1, "household_stride": 11,
+            },
+            timeout=300,
         ),
         Budget(
             "full", points(10),
-            {"steps": 5_000, "batch": 64, "valid_stride": 5, "test_stride": 1}, timeout=7_200,
+            {
+                "steps": 5_000, "batch": 64, "rate": 0.0,
+                "valid_stride": 5, "test_stride": 1, "household_stride": 1,
+            },
+            timeout=7_200,
         ),
     ),
     claims=(
@@ -140,7 +163,7 @@ experiment = Experiment(
             "C41",
             Ratio(
                 metric="mse", split="test", per=("series",), along="series", left={"model": "Transformer"},
-                right=tuple({"model": name} for name in RIVALS), below=0.98, matched=("examples", "tuning"),
+                right=tuple({"model": name} for name in RIVALS), below=0.98, matched=("examples",),
             ),
             "The Transformer's squared error is at least two per cent below that of the best other forecast, "
             "trained or not.",

@@ -6,6 +6,10 @@ import mlx.core as mx
 
 from seqlab.errors import UsageError
 
+# MLX keeps at most 32 MB of freed buffers on a CPU. Measured on 2 cores: with 1 GiB a training step of a
+# Transformer at length 512 took 0.75 of the time, shorter ones the same.
+CPU_CACHE_BYTES = 1 << 30
+
 
 @dataclass(frozen=True)
 class Device:
@@ -28,3 +32,10 @@ def current(kind: str | None = None) -> Device:
     label = "gpu" if wanted == mx.gpu else "cpu"
     name = f"{label} ({told.get('device_name') or told.get('architecture')})"
     return Device(label, name, vars(mx)["__version__"])  # an attribute that MLX's type stubs leave out
+
+
+def use(kind: str) -> None:
+    """Compute on this kind of device from here on, with the settings that suit it."""
+    mx.set_default_device(mx.Device(mx.gpu if kind == "gpu" else mx.cpu))
+    if kind == "cpu":
+        mx.set_cache_limit(CPU_CACHE_BYTES)

@@ -212,9 +212,7 @@ def test_a_render_that_fails_costs_no_result(
     assert len(statuses(tmp_path)) == 10
 
 
-def test_two_at_once_are_kept_apart(
-    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_two_at_once_are_kept_apart(tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]) -> None:
     make(tmp_path, calm=CALM)
     process = started(tmp_path, "run", "calm", "--set", "pause=0.5")
     wait_for_runs(tmp_path, 1, process)

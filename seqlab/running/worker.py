@@ -20,7 +20,6 @@ from concurrent.futures import Future
 from ctypes import Array, c_double
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
@@ -80,10 +79,12 @@ def _start(state: "Array[c_double]", parent: int, device: str) -> None:
     _state = state
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
-    blas = import_module("seqlab.blas")
+    from seqlab import blas
+
     blas.load()  # before MLX is imported
-    mx = import_module("mlx.core")
-    mx.set_default_device(mx.Device(mx.gpu if device == "gpu" else mx.cpu))
+    from seqlab.device import use
+
+    use(device)
     state[PROCESS] = os.getpid()
 
 
@@ -96,6 +97,8 @@ def _leave_with(parent: int) -> None:
 
 def _run(page: str, trial: Trial, spool: Path) -> _Ended:
     """Run one trial in the worker; each measurement goes to the spool as it is yielded."""
+    import mlx.core as mx
+
     from seqlab.pages import load
 
     assert _state is not None
@@ -105,7 +108,7 @@ def _run(page: str, trial: Trial, spool: Path) -> _Ended:
         try:
             if page not in _experiments:
                 _experiments[page] = load(Path(page))
-            import_module("mlx.core").random.seed(trial.seed)
+            mx.random.seed(trial.seed)
             started = time.perf_counter()
             for found in _experiments[page].run(trial):
                 lines.write(json.dumps([found.metric, found.value, found.split, found.step]) + "\n")
