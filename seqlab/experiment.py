@@ -24,6 +24,10 @@ Factors = Mapping[str, Level]
 BudgetName = Literal["smoke", "quick", "full"]
 BUDGETS: tuple[BudgetName, ...] = ("smoke", "quick", "full")
 
+# A page of several parts tells them apart by this factor. It says which question a trial belongs to, not
+# for what the answer holds, so scopes leave it out.
+PART = "part"
+
 # Columns that the runs table has of its own, so no factor or setting may take them.
 RESERVED = frozenset(
     [

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from seqlab.analysis.evidence import Evidence, matches
 from seqlab.claims import Comparison, Rule
+from seqlab.experiment import PART
 from seqlab.figures import Level
 
 
@@ -22,7 +23,7 @@ def scope(rule: Rule, evidence: Evidence) -> str:
     for run in runs:
         for name, level in run.factors.items():
             tested.setdefault(name, {})[level] = None
-    parts = [f"{name} {_range(list(levels))}" for name, levels in tested.items()]
+    parts = [f"{name} {_range(list(levels))}" for name, levels in tested.items() if name != PART]
     return "; ".join([*parts, *dict.fromkeys(run.device for run in runs if run.device)])
 
 
