@@ -144,7 +144,7 @@ experiment = Experiment(
         Budget(
             "quick", points(5),
             {
-                "steps": 200, "batch": 16, "rate": 0.0,
+                "steps": 160, "batch": 16, "rate": 0.0,
                 "valid_stride": 49, "test_stride": 1, "household_stride": 11,
             },
             timeout=300,

@@ -213,7 +213,7 @@ experiment = Experiment(
                 seeds=5, learning_seeds=3,
             ),
             {
-                "timed_batch": 8, "repeats": 3, "batch": 16, "context": 64, "steps": 120, "width": 64,
+                "timed_batch": 8, "repeats": 3, "batch": 16, "context": 64, "steps": 90, "width": 64,
                 "scored": 12_000, "rate": 0.0,
             },
             timeout=300,
@@ -272,8 +272,8 @@ experiment = Experiment(
                 where=MEMORY | {"model": "Transformer"}, below=1.5, seeds=1,
             ),
             "Over three doublings of the length, the memory of a training step grows more slowly than the "
-            "length to the power of one and a half; at the power of two, twice the length takes four times the "
-            "memory.",
+            "length to the power of one and a half; at the power of two, twice the length takes four times "
+            "the memory.",
         ),
     ),
     figures=(

@@ -96,7 +96,7 @@ experiment = Experiment(
     run=run,
     budgets=(
         Budget("smoke", points(2), {"steps": 20, "batch": 32, "rate": 0.0}, timeout=120),
-        Budget("quick", points(5), {"steps": 300, "batch": 32, "rate": 0.0}, timeout=300),
+        Budget("quick", points(5), {"steps": 240, "batch": 32, "rate": 0.0}, timeout=300),
         Budget("full", points(10), {"steps": 6_000, "batch": 64, "rate": 0.0}, timeout=3_600),
     ),
     claims=(
