@@ -170,3 +170,18 @@ class Experiment:
             for name, level in point.factors.items():
                 levels.setdefault(name, {})[level] = None
         return {name: tuple(found) for name, found in levels.items()}
+
+    def level_order(self, factor: str, level: object) -> tuple[int, float]:
+        """Sorts levels: numbers by size, words in the order in which the grids name them, others last."""
+        if isinstance(level, int | float) and not isinstance(level, bool):
+            return 0, level
+        for budget in reversed(self.budgets):
+            levels = self.factor_levels(budget).get(factor, ())
+            if level in levels:
+                return 1, list(levels).index(level)
+        return 2, 0
+
+    def point_order(self, factors: Factors) -> tuple[tuple[int, float], ...]:
+        """Sorts points factor by factor; a factor that a point lacks comes last."""
+        names = {name: None for budget in self.budgets for point in budget.points for name in point.factors}
+        return tuple(self.level_order(name, factors[name]) if name in factors else (3, 0) for name in names)

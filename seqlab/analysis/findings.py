@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.verdicts import judge
 from seqlab.claims import Verdict
@@ -32,7 +34,9 @@ def find(
     found = []
     for experiment, planned in pages:
         evidence = _evidence(tables, experiment)
-        found.append(Found(experiment, evidence, judge(experiment, evidence, planned)))
+        # Trials run in a shuffled order, which changes from run to run; what is shown keeps the grid's.
+        ordered = sorted(planned, key=lambda trial: (experiment.point_order(trial.factors), trial.seed))
+        found.append(Found(experiment, evidence, judge(experiment, evidence, ordered)))
     return found
 
 
@@ -40,4 +44,11 @@ def _evidence(tables: Tables, experiment: Experiment) -> Evidence:
     runs = tables.runs[tables.runs["experiment"] == experiment.name]
     # Factors of other pages have no value here, and no column.
     runs = runs.dropna(axis="columns", how="all") if len(runs) else runs
+    names = {name for budget in experiment.budgets for name in experiment.factor_levels(budget)}
+    factors = [name for name in runs.columns if name in names]
+    places = [
+        (experiment.point_order({name: row[name] for name in factors if not pd.isna(row[name])}), row["seed"])
+        for row in runs.to_dict("records")
+    ]
+    runs = runs.iloc[sorted(range(len(places)), key=places.__getitem__)]
     return Evidence(runs, tables.measurements[tables.measurements["run"].isin(runs["run"])])

@@ -161,7 +161,10 @@ def _table(table: Table, page: Found) -> TableData:
         name = f"{known.title} ({split})" if split and twice else known.title
         head.append(name if level is None else f"{table.columns} {level}")
     order = sorted(
-        cells, key=lambda key: [_place(page, *named) for named in zip(table.rows, key, strict=True)]
+        cells,
+        key=lambda key: [
+            page.experiment.level_order(name, level) for name, level in zip(table.rows, key, strict=True)
+        ],
     )
     rows = tuple(
         (*map(str, key), *(cells[key].get(place, "–") for place in range(len(asked)))) for key in order
@@ -179,18 +182,9 @@ def _levels(page: Found, table: Table) -> tuple[Level, ...]:
     metric = table.metrics[0].partition("@")[0]
     split = _split(page.evidence, metric, table.split)
     found = summarise(page.evidence, metric, by=(table.columns,), split=split, where=table.where)
-    return tuple(sorted(found[table.columns], key=lambda level: _place(page, table.columns, level)))
-
-
-def _place(page: Found, name: str, level: object) -> tuple[int, object]:
-    """Numbers by size, words in the order in which the page's grid names them."""
-    if isinstance(level, int | float) and not isinstance(level, bool):
-        return 0, level
-    for budget in reversed(page.experiment.budgets):
-        levels = page.experiment.factor_levels(budget).get(name, ())
-        if level in levels:
-            return 1, levels.index(level)
-    return 2, str(level)
+    return tuple(
+        sorted(found[table.columns], key=lambda level: page.experiment.level_order(table.columns, level))
+    )
 
 
 def _failures(page: Found) -> Iterable[Failure]:

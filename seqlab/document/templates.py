@@ -41,7 +41,7 @@ def sides(rule: Rule) -> tuple[str, str]:
     if not isinstance(rule, Comparison):
         return "left", "right"
     right = [", ".join(str(value) for value in where.values()) for where in rule.opponents]
-    chosen = right[0] if len(right) == 1 else f"best of {', '.join(right)}"
+    chosen = right[0] if len(right) == 1 else f"the best of {len(right)} opponents"
     return ", ".join(str(value) for value in rule.left.values()), chosen
 
 

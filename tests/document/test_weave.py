@@ -119,7 +119,7 @@ def test_tables_fit_a_page(document: Path) -> None:
     [
         ("C01", "On this machine the claim held:"),
         ("C06", "On this machine the claim held under conditions, in 1 of 2 cells:"),
-        ("C17", "On this machine the claim did not hold; in 2 of 2 cells the opposite was measured:"),
+        ("C17", "On this machine the claim did not hold in 2 of 2 cells:"),
         ("C25", "On this machine the question stays open:"),
         ("C03", "Not tested here:"),
     ],
