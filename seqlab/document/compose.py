@@ -48,7 +48,7 @@ def compose(
         title=TITLE,
         generated=datetime.now(UTC),
         budget=budget,
-        device=device,
+        device=device.replace("cpu", "the CPU", 1).replace("gpu", "the GPU", 1),
         engine_note=engine_note,
         ledger=ledger,
         chapters=tuple(_chapter(page, folder / "figures", budget) for page in found),
