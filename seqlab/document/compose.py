@@ -121,13 +121,11 @@ def _deterministic(experiment: Experiment, where: Where) -> bool:
 def tables(page: Found) -> tuple[TableData, ...]:
     """The page's tables with their cells filled in."""
     asked = [figure for figure in page.experiment.figures if isinstance(figure, Table)]
-    if not page.experiment.figures:
-        asked = list(_default_tables(page))
-    return tuple(_table(table, page) for table in asked)
+    return tuple(_table(table, page) for table in asked or _default_tables(page))
 
 
 def _default_tables(page: Found) -> Iterable[Table]:
-    """For a page without figures: every metric that is one number a run, for every point."""
+    """For a page without tables: every metric that is one number a run, for every point."""
     names = [str(name) for name in page.evidence.measurements["metric"].unique()]
     splits = page.evidence.measurements.groupby("metric", observed=True)["split"].unique()
     metrics = [

@@ -67,16 +67,7 @@ class Model(nn.Module):
         self.config = config
         self.to_width = nn.Linear(config.patch, config.width)
         self.positions = LearnedPositions(length=config.patches, width=config.width)
-        self.blocks = [
-            Block(
-                width=config.width,
-                heads=config.heads,
-                hidden=config.hidden,
-                activation=config.activation,
-                rotary=False,
-            )
-            for _ in range(config.depth)
-        ]
+        self.blocks = [Block(config, rotary=False) for _ in range(config.depth)]
         self.norm = nn.LayerNorm(config.width)
         self.to_forecast = nn.Linear(config.patches * config.width, config.horizon)
 

@@ -62,16 +62,7 @@ class Model(nn.Module):
         self.config = config
         if config.positions == "learned" and config.length is not None:
             self.positions = LearnedPositions(length=config.length, width=config.width)
-        self.blocks = [
-            Block(
-                width=config.width,
-                heads=config.heads,
-                hidden=config.hidden,
-                activation=config.activation,
-                rotary=config.positions == "rope",
-            )
-            for _ in range(config.depth)
-        ]
+        self.blocks = [Block(config, rotary=config.positions == "rope") for _ in range(config.depth)]
 
     @property
     def width(self) -> int:

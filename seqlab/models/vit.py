@@ -50,16 +50,7 @@ class Model(nn.Module):
         self.config = config
         self.to_width = nn.Linear(config.patch**2, config.width)
         self.positions = LearnedPositions(length=(config.size // config.patch) ** 2, width=config.width)
-        self.blocks = [
-            Block(
-                width=config.width,
-                heads=config.heads,
-                hidden=config.hidden,
-                activation=config.activation,
-                rotary=False,
-            )
-            for _ in range(config.depth)
-        ]
+        self.blocks = [Block(config, rotary=False) for _ in range(config.depth)]
         self.norm = nn.LayerNorm(config.width)
         self.to_logits = nn.Linear(config.width, config.classes)
 

@@ -5,7 +5,7 @@ x ← x + Attention(norm(x)), then x ← x + MLP(norm(x)).
 """
 
 import math
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -80,22 +80,41 @@ class Attention(nn.Module):
         return self.attend(q, keys, values, seen[None, None, None]), (keys, values)
 
 
+@runtime_checkable
+class BlockSizes(Protocol):
+    """What a block reads of its model's Config."""
+
+    @property
+    def width(self) -> int:
+        """Features of an input and an output."""
+
+    @property
+    def heads(self) -> int:
+        """Attention heads, which divide the width."""
+
+    @property
+    def hidden(self) -> int | None:
+        """The MLP's width; None means four times the width (Vaswani et al. 2017, section 3.3)."""
+
+    @property
+    def activation(self) -> Activation:
+        """The MLP's nonlinearity."""
+
+
 class Block(nn.Module):
     """Attention, then a two-layer MLP of `hidden` units, each on normalised input and added back."""
 
-    def __init__(
-        self, *, width: int, heads: int, hidden: int | None, activation: Activation, rotary: bool
-    ) -> None:
+    def __init__(self, sizes: BlockSizes, *, rotary: bool) -> None:
         super().__init__()
-        check_choice("activation", activation, ACTIVATIONS)
-        hidden = 4 * width if hidden is None else hidden  # Vaswani et al. 2017, section 3.3
+        check_choice("activation", sizes.activation, ACTIVATIONS)
+        hidden = 4 * sizes.width if sizes.hidden is None else sizes.hidden
         check_positive(hidden=hidden)
-        self.activation = activation
-        self.attention_norm = nn.LayerNorm(width)
-        self.attention = Attention(width=width, heads=heads, rotary=rotary)
-        self.mlp_norm = nn.LayerNorm(width)
-        self.mlp_in = nn.Linear(width, hidden)
-        self.mlp_out = nn.Linear(hidden, width)
+        self.activation = sizes.activation
+        self.attention_norm = nn.LayerNorm(sizes.width)
+        self.attention = Attention(width=sizes.width, heads=sizes.heads, rotary=rotary)
+        self.mlp_norm = nn.LayerNorm(sizes.width)
+        self.mlp_in = nn.Linear(sizes.width, hidden)
+        self.mlp_out = nn.Linear(hidden, sizes.width)
 
     def mlp(self, x: Float[mx.array, "B L D"]) -> Float[mx.array, "B L D"]:
         """W₂ φ(W₁ norm(x) + b₁) + b₂."""

@@ -4,6 +4,7 @@ MLX's gradient of `x[:, t]` fills a whole array of zeros for every t, so a loop 
 O(T²) backward; splitting the time axis recursively into at most 8 parts costs O(T).
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -49,21 +50,22 @@ class RecurrentConfig:
         return self.width if self.hidden is None else self.hidden
 
 
-class Cell(nn.Module):
+class Cell(nn.Module, ABC):
     """One recurrent layer: maps (B, L, width) to (B, L, units), whole or a step at a time."""
 
     units: int
 
+    @abstractmethod
     def __call__(self, x: Float[mx.array, "B L D"]) -> Float[mx.array, "B L H"]:
-        raise NotImplementedError
+        """All steps."""
 
     def initial_state(self, batch: int) -> CellState:
         """The state before the first step: zeros."""
         return (mx.zeros((batch, self.units)),)
 
+    @abstractmethod
     def step(self, x: Float[mx.array, "B D"], state: CellState) -> CellState:
         """The state after one more input; its first array is the output."""
-        raise NotImplementedError
 
 
 class UnrolledCell(Cell):
@@ -86,9 +88,9 @@ class UnrolledCell(Cell):
             fill = nn.init.orthogonal()
             self.recurrent_weight = mx.concatenate([fill(mx.zeros((units, units))) for _ in range(gates)])
 
+    @abstractmethod
     def advance(self, z: Float[mx.array, "B G"], state: CellState) -> CellState:
         """One step from the input's share of the gates; state[0] is the output."""
-        raise NotImplementedError
 
     def __call__(self, x: Float[mx.array, "B L D"]) -> Float[mx.array, "B L H"]:
         state = self.initial_state(x.shape[0])
