@@ -27,6 +27,7 @@ BORNE_OUT_BY: Mapping[str, frozenset[Outcome]] = {
     "untestable": frozenset(),
 }
 REQUIRED = ("id", "line", "quote", "kind", "expect", "why", "sources", "designs")
+OPTIONAL = ("note", "pilot")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,7 @@ class Entry:
     sources: tuple[str, ...]
     designs: tuple[str, ...]
     note: str = ""
+    pilot: bool = False  # the prediction leaned on a rough measurement of the same kind: it is not blind
 
     @property
     def prediction(self) -> str:
@@ -68,9 +70,9 @@ def _entry(row: Mapping[str, Any], place: str) -> Entry:
     missing = [name for name in REQUIRED if name not in row]
     if missing:
         raise UsageError(f"{place} lacks {', '.join(missing)}. Add it to the claim's table.")
-    extra = sorted(set(row) - {*REQUIRED, "note"})
+    extra = sorted(set(row) - {*REQUIRED, *OPTIONAL})
     if extra:
-        raise UsageError(f"{place}: {unknown('field', extra[0], [*REQUIRED, 'note'])}")
+        raise UsageError(f"{place}: {unknown('field', extra[0], [*REQUIRED, *OPTIONAL])}")
     if not isinstance(row["line"], int) or row["line"] < 1:
         raise UsageError(f"{place}: line must be a whole number from 1, found {row['line']!r}.")
     entry = Entry(
@@ -83,6 +85,7 @@ def _entry(row: Mapping[str, Any], place: str) -> Entry:
         sources=_words(row["sources"]),
         designs=_words(row["designs"]),
         note=row.get("note", ""),
+        pilot=bool(row.get("pilot", False)),
     )
     for what, found, known in (("kind", entry.kinds, KINDS), ("prediction", entry.expect, BORNE_OUT_BY)):
         if not found:

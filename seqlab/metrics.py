@@ -54,7 +54,18 @@ METRICS = _catalogue(
     Metric(
         "gradient_norm", "Gradient norm, relative to distance 0", "", "neither", log=True, index="distance"
     ),
-    Metric("gradient_slope", "Change of the gradient over 100 steps (powers of ten)", "", "higher"),
+    Metric(
+        "gradient_slope",
+        "Trend of the gradient over 100 steps, from distance 1 (powers of ten)",
+        "",
+        "higher",
+    ),
+    Metric(
+        "gradient_reach",
+        "Gradient at the largest distance (power of ten, relative to distance 0)",
+        "",
+        "higher",
+    ),
     Metric("max_abs_error", "Largest absolute difference", "", "lower"),
     Metric("future_influence", "Largest gradient from a future token", "", "lower"),
     Metric("pairs_connected", "Share of token pairs connected", "", "neither"),

@@ -54,6 +54,7 @@ def test_a_cosmetic_edit_keeps_the_fingerprint(page: Path, old: str, new: str) -
         ("STEPS = 5", "STEPS = 6"),
         ("yield trial, STEPS", "yield STEPS, trial"),
         ("import lstm", "import gru"),
+        ("Experiment(run=run,", "Experiment(run=lambda trial: run(trial),"),
     ],
 )
 def test_an_edit_that_may_change_results_changes_it(page: Path, old: str, new: str) -> None:
