@@ -13,9 +13,9 @@ were never measured were filled, and are scored as if they had been measured, as
 published with the data. The networks have had equally many learning rates to choose from, and the two
 that can be made so have equally many parameters; the classical forecasts have nothing to tune.
 
-At the smaller budgets training stops before the networks are done: DLinear, which is linear too, shows by its distance from least
-squares how much is left to learn. All look back equally far, which may suit some of them better than
-others [@abdelmalak2025channel].
+At the smaller budgets training stops before the networks are done: DLinear, which is linear too, shows
+by its distance from least squares how much is left to learn. All look back equally far, which may suit
+some of them better than others [@abdelmalak2025channel].
 """
 
 from collections.abc import Callable, Iterator, Mapping
