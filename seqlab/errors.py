@@ -38,6 +38,10 @@ class DataError(SeqlabError):
     """A data set is missing, altered or cannot be fetched."""
 
 
+class WorkerError(SeqlabError):
+    """The process that runs trials cannot be started, so no trial can run."""
+
+
 class DivergedError(SeqlabError):
     """A measured value is not finite: the trial diverged, which is a status and not a number."""
 

@@ -5,6 +5,7 @@ fails alone: it is returned as broken with one line of reason, and the others go
 """
 
 import importlib.util
+import math
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
@@ -14,7 +15,7 @@ from types import ModuleType
 
 from seqlab.claims import Comparison, Rule, Slope
 from seqlab.errors import SeqlabError, UsageError, unknown
-from seqlab.experiment import Experiment
+from seqlab.experiment import Experiment, Point
 from seqlab.figures import Curve, Figure, Heatmap, Interval, Table, Tradeoff, Where
 from seqlab.metrics import metric_named
 
@@ -65,7 +66,7 @@ def discover(folder: Path, claims: Iterable[str]) -> Pages:
         except SeqlabError as error:
             experiments.pop(name, None)
             broken[name] = str(error)
-        except Exception as error:  # noqa: BLE001 - a page is the user's code: the others go on
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a page is the user's code: the others go on
             last = traceback.extract_tb(error.__traceback__)[-1]
             broken[name] = f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
     by_chapter = sorted(experiments.items(), key=lambda page: (page[1].chapter, page[0]))
@@ -105,6 +106,13 @@ def _undented(prose: str) -> str:
 
 def check(experiment: Experiment, claims: frozenset[str]) -> None:
     """Every metric, factor and claim that the page names must exist, before anything trains."""
+    for budget in experiment.budgets:
+        points = [*budget.points, Point(budget.settings, None)]
+        named: list[tuple[str, object]] = [item for point in points for item in point.factors.items()]
+        for name, level in named:
+            finite = not isinstance(level, float) or math.isfinite(level)
+            if not isinstance(level, str | int | float | bool) or not finite:
+                raise UsageError(f"{name} must be a text, a number, True or False, found {level!r}.")
     factors = {name for budget in experiment.budgets for name in experiment.factor_levels(budget)}
     for claim in experiment.claims:
         if claim.id not in claims:

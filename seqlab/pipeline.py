@@ -8,6 +8,7 @@ failure there costs no result.
 import argparse
 import fcntl
 import json
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,8 +19,7 @@ from typing import TYPE_CHECKING
 
 from seqlab import blas
 from seqlab.engines.choice import choose
-from seqlab.errors import NothingRanError, StoreError, UsageError
-from seqlab.experiment import BudgetName
+from seqlab.errors import NothingRanError, RenderError, StoreError, UsageError
 from seqlab.ledger import Entry
 from seqlab.ledger import read as read_ledger
 from seqlab.running.execute import Plan, execute, fix_rules
@@ -68,7 +68,7 @@ class Options:
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Options":
-        if options.memory is not None and options.memory <= 0:
+        if options.memory is not None and not 0 < options.memory < math.inf:
             raise UsageError(f"--memory must be above 0 GiB, found {options.memory:g}.")
         return cls(
             options.device,
@@ -87,6 +87,7 @@ class Work:
     broken: Mapping[str, str]
     ledger: Mapping[str, Entry]
     device: tuple[str, str, str]  # kind, name, MLX version
+    sources: str  # a hash of all files that pages, words and our own code were read from
 
 
 def configure(
@@ -94,6 +95,9 @@ def configure(
 ) -> Work:
     """Read the pages and the ledger; plan every trial of the named pages (all of them for None)."""
     blas.load()  # before anything imports MLX
+    sources = _sources(
+        place
+    )  # before they are read: a file that is edited from here on makes the report stale
     from seqlab import device as devices
     from seqlab.pages import discover
 
@@ -116,7 +120,7 @@ def configure(
         plans.append(Plan(experiment, page, code, planned, tuple(wanted)))
     codes.keep()
     broken = dict(pages.broken) if names is None else {}
-    return Work(tuple(plans), broken, ledger, (device.kind, device.name, device.mlx))
+    return Work(tuple(plans), broken, ledger, (device.kind, device.name, device.mlx), sources)
 
 
 def run(place: Place, asked: Request, *, names: Sequence[str], options: Options) -> int:
@@ -128,7 +132,7 @@ def run(place: Place, asked: Request, *, names: Sequence[str], options: Options)
         failed = measure(place, work, store, options)
         from seqlab.document.terminal import print_findings
 
-        print_findings(analyse(work, evidence_runs(work, store), store, budget=asked.budget))
+        print_findings(analyse(work, evidence_runs(work, store), store, asked=asked))
     return 1 if failed else 0
 
 
@@ -140,28 +144,23 @@ def report(place: Place, asked: Request, *, names: Sequence[str] | None, options
             return _print_due(work)
         if options.engine != "auto":  # one that was asked for must be there before hours are spent
             choose(options.engine)
-        if options.run:
-            measure(place, work, store, options)
+        failed = measure(place, work, store, options) if options.run else 0
         evidence = evidence_runs(work, store)
-        render(place, work, evidence, store, budget=asked.budget, engine=options.engine)
+        render(place, work, evidence, store, asked=asked, engine=options.engine)
         if not any(evidence.values()) and not work.broken:
             raise NothingRanError(
                 "nothing ran and nothing is stored: the report is empty. Give `seqlab report`."
             )
-        failed = any(_failures(store, numbers) for numbers in evidence.values())
-    return 1 if failed or work.broken else 0
+        failing = any(_failures(store, numbers) for numbers in evidence.values())
+    return 1 if failed or failing or work.broken else 0
 
 
 def measure(place: Place, work: Work, store: Store, options: Options) -> int:
-    """Fix every rule with today's date, unless it is known; then run every due trial and store it.
-
-    Returns how many failed.
-    """
+    """Fix every rule, then run every due trial and store it; returns how many failed."""
     from seqlab.running.worker import memory_limit
     from seqlab.store.provenance import gather
 
-    for plan in work.plans:
-        fix_rules(plan.experiment, store)
+    _fix(work, store)
     _, name, _ = work.device
     loaded = blas.load()
     limit = int(options.memory_gib * 2**30) if options.memory_gib else memory_limit()
@@ -189,16 +188,22 @@ def evidence_runs(work: Work, store: Store) -> dict[str, list[int]]:
     }
 
 
-def analyse(
-    work: Work, evidence: Mapping[str, list[int]], store: Store, *, budget: BudgetName
-) -> "list[Found]":
-    """Judge every claim of every page; keep what changed as history."""
+def _fix(work: Work, store: Store) -> None:
+    """Keep every rule with today's date, unless it is kept already."""
+    for plan in work.plans:
+        fix_rules(plan.experiment, store)
+
+
+def analyse(work: Work, evidence: Mapping[str, list[int]], store: Store, *, asked: Request) -> "list[Found]":
+    """Judge every claim of every page; keep what changed as history, if a whole budget was asked for."""
+    _fix(work, store)
     from seqlab.analysis.findings import find
 
     found = find([(plan.experiment, plan.planned) for plan in work.plans], evidence, store)
+    whole = not asked.changes and asked.seed is None
     for page in found:
-        for verdict in page.verdicts:
-            store.add_verdict(verdict, budget=budget)
+        for verdict in page.verdicts if whole else ():
+            store.add_verdict(verdict, budget=asked.budget)
     return found
 
 
@@ -208,47 +213,71 @@ def render(
     evidence: Mapping[str, list[int]],
     store: Store,
     *,
-    budget: BudgetName,
+    asked: Request,
     engine: str,
 ) -> None:
     """Judge, draw, weave and render, unless the report on disk already says all this; print its paths."""
     chosen = choose(engine)
     folder = place.results / "report"
     finished = [place.results / "report.html", place.results / "report.pdf"]
-    inputs, stamp = _inputs(place, work, evidence, store, budget, chosen.identity), folder / "inputs.sha256"
+    inputs, stamp = _inputs(work, evidence, store, asked, chosen.identity), folder / "inputs.sha256"
     if stamp.is_file() and stamp.read_text() == inputs and all(path.is_file() for path in finished):
         print("Nothing is due and nothing changed; the report is up to date.")
     else:
-        from seqlab.document.compose import compose  # the desk: pandas, seaborn
-
-        stamp.unlink(missing_ok=True)
-        compose(
-            analyse(work, evidence, store, budget=budget),
-            ledger=work.ledger,
-            broken=work.broken,
-            store=store,
-            budget=budget,
-            device=work.device[1],
-            engine_note=chosen.note,
-            words=place.words,
-            folder=folder,
-        )
-        rendered = chosen.render(folder)
-        for made, final in zip((rendered.html, rendered.pdf), finished, strict=True):
-            if made is not None:
-                aside = final.with_name(f".{final.name}.part")
-                shutil.copyfile(made, aside)
-                aside.replace(final)
-        stamp.write_text(inputs)
+        try:
+            stamp.unlink(missing_ok=True)
+            _compose(place, work, evidence, store, asked, engine_note=chosen.note)
+            rendered = chosen.render(folder)
+            for made, final in zip((rendered.html, rendered.pdf), finished, strict=True):
+                if made is not None:
+                    aside = final.with_name(f".{final.name}.part")
+                    shutil.copyfile(made, aside)
+                    aside.replace(final)
+            stamp.write_text(inputs)
+        except OSError as error:
+            raise RenderError(
+                f"cannot write the report into {place.results}: {error}. Make room or make it writable, then "
+                "give the same command again; every result is safe."
+            ) from error
     for path in finished:
         print(path)
 
 
-def _inputs(
-    place: Place, work: Work, evidence: Mapping[str, list[int]], store: Store, budget: str, engine: str
-) -> str:
-    """A hash of all that the report is made from: runs, rules, pages, words, our own code, the engine."""
-    digest = sha256(repr((evidence, store.state(), dict(work.broken), work.device, budget, engine)).encode())
+def _compose(
+    place: Place,
+    work: Work,
+    evidence: Mapping[str, list[int]],
+    store: Store,
+    asked: Request,
+    *,
+    engine_note: str,
+) -> None:
+    from seqlab.document.compose import compose  # the desk: pandas, seaborn
+
+    compose(
+        analyse(work, evidence, store, asked=asked),
+        ledger=work.ledger,
+        broken=work.broken,
+        store=store,
+        budget=asked.budget,
+        options=asked.options(),
+        device=work.device[1],
+        engine_note=engine_note,
+        words=place.words,
+        folder=place.results / "report",
+    )
+
+
+def _inputs(work: Work, evidence: Mapping[str, list[int]], store: Store, asked: Request, engine: str) -> str:
+    """A hash of all that the report is made from: trials, runs, rules, pages, words, code, engine."""
+    trials_asked = [trial for plan in work.plans for trial in plan.planned]
+    parts = (trials_asked, evidence, store.state(), dict(work.broken), work.device, asked.options(), engine)
+    return sha256(f"{parts!r} {work.sources}".encode()).hexdigest()
+
+
+def _sources(place: Place) -> str:
+    """A hash of the pages, the words and our own code, as they are on disk now."""
+    digest = sha256()
     for folder in (place.root / "experiments", place.words, PACKAGE):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path.suffix not in (".pyc", ".npz", ".xz") and "_output" not in path.parts:

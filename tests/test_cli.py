@@ -167,6 +167,7 @@ def test_a_full_project_can_be_looked_at(
         (["run", "calm", "--set", "stepz=3"], 2, "Did you mean 'steps'?"),
         (["run", "calm", "--set", "steps=few"], 2, "expects a whole number, found 'few'"),
         (["run", "calm", "--memory", "-1"], 2, "--memory must be above 0 GiB"),
+        (["run", "calm", "--memory", "nan"], 2, "--memory must be above 0 GiB"),
         (["report", "--only", "clam"], 2, "Did you mean 'calm'?"),
         (["report", "--engine", "quarto"], 4, "Quarto"),
         (["results", "export"], 2, "found none. Give `seqlab report` first"),
@@ -210,6 +211,52 @@ def test_a_render_that_fails_costs_no_result(
     methods.write_text(whole)
     assert seqlab("report", "--smoke") == 0
     assert len(statuses(tmp_path)) == 10
+
+
+def test_a_report_that_cannot_be_written_costs_no_result(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, calm=CALM)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "report").write_text("a file where a folder should be")
+    assert seqlab("report", "--smoke") == 4
+    assert "every result is safe" in capsys.readouterr().err
+    assert len(statuses(tmp_path)) == 10
+
+
+def test_a_report_of_other_trials_is_not_taken_for_this_one(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, calm=CALM)
+    assert seqlab("report", "--smoke") == 0
+    assert seqlab("report", "--smoke", "--set", "model=LSTM") == 0
+    assert "No trial was planned" in html(tmp_path)
+    assert "--set model=LSTM" in html(tmp_path)
+    capsys.readouterr()
+    assert main(["claims", "--root", str(tmp_path)]) == 0
+    assert "supported" in capsys.readouterr().out  # a part of a budget is no judgement of it
+    assert seqlab("report", "--smoke") == 0
+    assert "No trial was planned" not in html(tmp_path)
+
+
+def test_failures_of_this_very_command_are_told_by_its_exit_status(
+    tmp_path: Path, seqlab: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsteady = CALM.replace(
+        "    lift = LIFT", '    1 / (not os.environ.get("SEQLAB_TEST_FAILS"))\n    lift = LIFT'
+    )
+    make(tmp_path, calm=unsteady.replace("import time", "import os\nimport time"))
+    assert seqlab("report", "--smoke") == 0
+    monkeypatch.setenv("SEQLAB_TEST_FAILS", "1")
+    assert seqlab("report", "--smoke", "--force") == 1  # the good runs still stand, and yet
+
+
+def test_without_running_a_changed_rule_is_told_too(tmp_path: Path, seqlab: Run) -> None:
+    make(tmp_path, calm=CALM)
+    assert seqlab("report", "--smoke") == 0
+    (tmp_path / "experiments" / "calm.py").write_text(CALM.replace("above=0.1", "above=0.45"))
+    assert seqlab("report", "--smoke", "--no-run") == 0
+    assert "Rules that changed after evidence" in html(tmp_path)
 
 
 def test_two_at_once_are_kept_apart(tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]) -> None:

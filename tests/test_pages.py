@@ -60,6 +60,8 @@ def test_files_that_start_with_an_underscore_are_no_pages(tmp_path: Path) -> Non
         ("below=1.0", "below=1.0, above=2.0", "needs one of above= and below="),
         ('"smoke"', '"tiny"', "one Budget for each of"),
         ("length=", "seed=", "a factor cannot be called 'seed'"),
+        ('("LSTM", "RNN")', "(int, float)", "must be a text, a number"),
+        ("def run(trial):", "raise SystemExit(0)\ndef run(trial):", "SystemExit"),
         ("def run(trial):", "1 / 0\ndef run(trial):", r"ZeroDivisionError.*page.py, line \d+"),
         ("def run(trial):", "def run(trial:", "SyntaxError"),
         ("experiment = Experiment(", "experimental = Experiment(", "must bind `experiment"),

@@ -1,7 +1,7 @@
 """What was found on each page? Its runs that count, from the store, and what they say of its claims."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -20,6 +20,7 @@ class Found:
     experiment: Experiment
     evidence: Evidence
     verdicts: tuple[Verdict, ...]
+    settings: Mapping[str, object] = field(default_factory=dict)  # of the trials that were asked for
 
 
 def find(
@@ -36,7 +37,8 @@ def find(
         evidence = _evidence(tables, experiment)
         # Trials run in a shuffled order, which changes from run to run; what is shown keeps the grid's.
         ordered = sorted(planned, key=lambda trial: (experiment.point_order(trial.factors), trial.seed))
-        found.append(Found(experiment, evidence, judge(experiment, evidence, ordered)))
+        settings = dict(planned[0].settings) if planned else {}
+        found.append(Found(experiment, evidence, judge(experiment, evidence, ordered), settings))
     return found
 
 

@@ -36,6 +36,7 @@ def compose(
     broken: Mapping[str, str],
     store: Store,
     budget: BudgetName,
+    options: str,
     device: str,
     engine_note: str,
     words: Path,
@@ -51,21 +52,22 @@ def compose(
         device=device.replace("cpu", "the CPU", 1).replace("gpu", "the GPU", 1),
         engine_note=engine_note,
         ledger=ledger,
-        chapters=tuple(_chapter(page, folder / "figures", budget) for page in found),
+        chapters=tuple(_chapter(page, folder / "figures", options) for page in found),
         failures=tuple(failure for page in found for failure in _failures(page)),
         broken=broken,
         provenance=_provenance(store.provenance(runs)),
         rules_changed=tuple(_changed(rules, found)),
-        rules_fixed={rule.digest: datetime.fromisoformat(rule.fixed) for rule in reversed(rules)},
+        rules_fixed={
+            (rule.claim, rule.experiment, rule.digest): datetime.fromisoformat(rule.fixed) for rule in rules
+        },
         home="../",
     )
     return weave(report, words=words, folder=folder)
 
 
-def _chapter(page: Found, figures: Path, budget: BudgetName) -> Chapter:
+def _chapter(page: Found, figures: Path, options: str) -> Chapter:
     experiment, runs = page.experiment, page.evidence.runs
     charts = [figure for figure in experiment.figures if not isinstance(figure, Table)]
-    chosen = experiment.budget(budget)
     return Chapter(
         name=experiment.name,
         title=experiment.title,
@@ -76,11 +78,11 @@ def _chapter(page: Found, figures: Path, budget: BudgetName) -> Chapter:
             for number, figure in enumerate(charts, start=1)
         ),
         tables=tables(page),
-        rerun=f"nox -s {experiment.name} -- --budget {budget}",
+        rerun=f"nox -s {experiment.name} -- {options}",
         source=f"experiments/{experiment.name}.py",
         trials=len(runs),
         seconds=float(runs["seconds"].sum()) if len(runs) else 0.0,
-        settings=dict(chosen.settings),
+        settings=page.settings,
     )
 
 

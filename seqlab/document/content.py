@@ -75,9 +75,9 @@ class RuleChange:
 class Report:
     """All that the report says.
 
-    `broken` maps the pages that could not be used to the reason. `rules_fixed` maps a rule's digest to
-    when it was first run. `home` is the relative link from the rendered document to the repository's
-    root, ending in a slash, for links to the pages.
+    `broken` maps the pages that could not be used to the reason. `rules_fixed` maps claim, page and a
+    rule's digest to when it was first run. `home` is the relative link from the rendered document to
+    the repository's root, ending in a slash, for links to the pages.
     """
 
     title: str
@@ -91,5 +91,5 @@ class Report:
     broken: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     rules_changed: tuple[RuleChange, ...] = ()
-    rules_fixed: Mapping[str, datetime] = field(default_factory=dict)
+    rules_fixed: Mapping[tuple[str, str, str], datetime] = field(default_factory=dict)
     home: str = ""

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.claims import Claim
+from seqlab.errors import UsageError
 from seqlab.experiment import Experiment, Trial
+from seqlab.running.fingerprint import Fingerprints
 from seqlab.running.plan import Due
 from seqlab.store.database import FixedRule, Run, Store
 
@@ -49,11 +51,16 @@ def execute(
         Worker(device=kind, memory_limit=memory_limit) as worker,
         display([trial for _, trial in work], known) as shown,
     ):
-        last, circumstances = "", provenance()
+        last, circumstances, codes = "", provenance(), Fingerprints()
         for plan, trial in work:
             if plan.experiment.name != last:
                 circumstances = provenance() if last else circumstances
                 last = plan.experiment.name
+                if codes.of(plan.page) != plan.fingerprint:
+                    raise UsageError(
+                        f"{plan.page.name}, or what it imports, was changed since this command began. "
+                        "Finished trials are stored; give the same command again."
+                    )
             shown.begin(trial)
             for outcome in worker.run(plan.page, trial):
                 if outcome is None:

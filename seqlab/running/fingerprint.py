@@ -53,9 +53,10 @@ class Fingerprints:
     def keep(self) -> None:
         """Write what was parsed anew to the file."""
         if self.file is not None and self._fresh:
-            aside = self.file.with_name(f"{self.file.name}.part")
-            aside.write_text(json.dumps(self._known))
-            aside.replace(self.file)
+            with suppress(OSError):  # it only saves time
+                aside = self.file.with_name(f"{self.file.name}.part")
+                aside.write_text(json.dumps(self._known))
+                aside.replace(self.file)
 
     def _summary(self, source: bytes, *, is_page: bool) -> tuple[str, list[str]]:
         """The digest of a source, and the seqlab modules that it imports."""

@@ -5,6 +5,7 @@ leaves whole blocks for the paired comparisons, and slow drift of the machine fa
 each pair. Within a block the order is shuffled by a hash, so that no model always comes first.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -25,6 +26,13 @@ class Request:
     changes: Mapping[str, str] | None = None  # --set name=value, as typed
     force: bool = False
 
+    def options(self) -> str:
+        """The options that ask for the same trials again: `--budget quick --set steps=5`."""
+        parts = [f"--budget {self.budget}"]
+        parts += [f"--seeds {self.seeds}"] if self.seeds is not None else []
+        parts += [f"--seed {self.seed}"] if self.seed is not None else []
+        return " ".join([*parts, *(f"--set {name}={text}" for name, text in (self.changes or {}).items())])
+
 
 @dataclass(frozen=True)
 class Due:
@@ -40,6 +48,8 @@ def trials(experiment: Experiment, request: Request) -> tuple[Trial, ...]:
         raise UsageError(f"--seeds must be 1 or more, found {request.seeds}.")
     if request.seed is not None and request.seed < 0:
         raise UsageError(f"--seed must be 0 or more, found {request.seed}.")
+    if max(request.seed or 0, request.seeds or 0) >= 2**32:
+        raise UsageError("seeds must be below 2^32, which is where random generators end.")
     budget = experiment.budget(request.budget)
     points, settings = _changed(experiment, budget, request.changes or {})
     planned: dict[str, Trial] = {}
@@ -174,18 +184,36 @@ def counting(
 ) -> list[int]:
     """The runs that count as evidence: for each trial its latest good run, else its latest failure.
 
-    Counted are the planned trials, and what was run beside them under the same budget and settings
-    on this device: more seeds, or more levels of a factor. Runs of changed code do not count.
+    Counted are the planned trials, and good runs beside them under the same budget and settings on
+    this device: more seeds, or more numbers on the axis of a factor. Levels in words that the plan has
+    not, such as a model that the page dropped, do not count, nor do runs of changed code.
     """
     keys = {trial.key(device=device, mlx=mlx) for trial in planned}
     beside = {(trial.budget, canonical(trial.settings)) for trial in planned}
+    words: dict[str, set[Level]] = {}
+    for trial in planned:
+        for name, level in trial.factors.items():
+            words.setdefault(name, set()).add(level)
     latest: dict[str, Record] = {}
     for record in records:
         if record.fingerprint != fingerprint or (record.device, record.mlx) != (device, mlx):
             continue
-        if record.key not in keys and (record.budget, record.settings) not in beside:
+        if record.key not in keys and not (
+            record.status == "ok"
+            and (record.budget, record.settings) in beside
+            and any(_alike(json.loads(record.factors), trial.factors, words) for trial in planned)
+        ):
             continue
         before = latest.get(record.key)
         if before is None or record.status == "ok" or before.status != "ok":
             latest[record.key] = record
     return sorted(record.id for record in latest.values())
+
+
+def _alike(
+    factors: Mapping[str, Level], planned: Mapping[str, Level], words: Mapping[str, set[Level]]
+) -> bool:
+    """Whether the factors are those of a planned trial, and levels in words are planned ones."""
+    return factors.keys() == planned.keys() and all(
+        level in words[name] for name, level in factors.items() if isinstance(level, str | bool)
+    )

@@ -17,6 +17,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from ctypes import Array, c_double
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ from typing import TextIO
 import psutil
 from pebble import ProcessExpired, ProcessPool
 
-from seqlab.errors import DivergedError, SeqlabError
+from seqlab.errors import DivergedError, SeqlabError, WorkerError
 from seqlab.experiment import Experiment, Trial
 from seqlab.metrics import Measurement
 from seqlab.store.database import Status
@@ -115,14 +116,14 @@ def _run(page: str, trial: Trial, spool: Path) -> _Ended:
                 if found.step is not None:
                     _state[STEP], _state[VALUE] = found.step, found.value
                     lines.flush()
-        except Exception as error:  # noqa: BLE001 - a page is the user's code: the others go on
+        except BaseException as error:  # noqa: BLE001 - a page is the user's code: the others go on
             status, text = _told(error)
             shown = "" if isinstance(error, SeqlabError) else traceback.format_exc()
             return _Ended(status, time.perf_counter() - started, text, shown)
     return _Ended("ok", time.perf_counter() - started)
 
 
-def _told(error: Exception) -> tuple[Status, str]:
+def _told(error: BaseException) -> tuple[Status, str]:
     text = f"{type(error).__name__}: {error}" if not isinstance(error, SeqlabError) else str(error)
     if isinstance(error, DivergedError):
         return "diverged", text
@@ -143,12 +144,16 @@ class Worker:
         descriptor, spool = tempfile.mkstemp(prefix="seqlab-", suffix=".jsonl")
         os.close(descriptor)
         self._spool = Path(spool)
-        self._pool = ProcessPool(
+        self._device = device
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> ProcessPool:
+        return ProcessPool(
             max_workers=1,
             max_tasks=0,
             context=get_context("spawn"),
             initializer=_start,
-            initargs=(self._state, os.getpid(), device),
+            initargs=(self._state, os.getpid(), self._device),
         )
 
     def __enter__(self) -> "Worker":
@@ -164,22 +169,43 @@ class Worker:
         return int(self._state[STEP]), float(self._state[VALUE])
 
     def run(self, page: Path, trial: Trial) -> Iterator[Outcome | None]:
-        """Run a trial: yields None while it runs, a few times a second, then its outcome."""
+        """Run a trial: yields None while it runs, a few times a second, then its outcome.
+
+        Raises `WorkerError` where no worker can be started, so that no trial could run.
+        """
         self._spool.write_text("")
         self._state[STEP] = self._state[VALUE] = 0.0
         began, clock = datetime.now(UTC), time.perf_counter()
-        with _interrupts_blocked():  # the worker inherits the mask, so Ctrl-C never reaches it
-            future = self._pool.schedule(_run, args=[str(page), trial, self._spool], timeout=trial.timeout)
         grown = False
-        while not _done(future):
-            yield None
-            if not grown and self._held() > self._limit:
-                grown = True
-                self._kill()
+        for afresh in (False, True):
+            future = self._scheduled(page, trial, afresh=afresh)
+            while not _done(future):
+                yield None
+                if not grown and self._held() > self._limit:
+                    grown = True
+                    self._kill()
+            # A worker that died before it took the trial up, idle or starting, is replaced once.
+            if not isinstance(future.exception(), BrokenProcessPool):
+                break
+        if isinstance(future.exception(), BrokenProcessPool):
+            raise WorkerError(
+                "the process that runs trials cannot start, twice in a row. `seqlab doctor` looks at MLX and "
+                "the BLAS; SEQLAB_BLAS=default does without the fast one. Finished trials are stored."
+            )
         ended = self._ended(future, time.perf_counter() - clock, trial, grown)
         yield Outcome(
             ended.status, ended.seconds, began, tuple(self._spooled()), ended.error, ended.traceback
         )
+
+    def _scheduled(self, page: Path, trial: Trial, *, afresh: bool = False) -> "Future[_Ended]":
+        """Hand the trial to the worker; to a new one where the old one is known to be gone."""
+        if afresh or not self._pool.active:
+            self._pool.stop()
+            self._pool.join()
+            self._state[PROCESS] = 0
+            self._pool = self._new_pool()
+        with _interrupts_blocked():  # the worker inherits the mask, so Ctrl-C never reaches it
+            return self._pool.schedule(_run, args=[str(page), trial, self._spool], timeout=trial.timeout)
 
     def _ended(self, future: "Future[_Ended]", seconds: float, trial: Trial, grown: bool) -> _Ended:
         try:

@@ -189,7 +189,8 @@ class Store:
             try:
                 yield
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # a full disk has ended it already
+                    self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
 
@@ -316,6 +317,8 @@ class Store:
         """Bring in another database's runs; returns how many were new and how many were known."""
         if not other.is_file():
             raise StoreError(f"expected a results database at {other}, found none. Check the path.")
+        if other.samefile(self.path):
+            raise StoreError(f"{other} is this very store; expected another one to merge.")
         with Store(other):  # checks that it is whole, ours, and brings it to this schema
             pass
         with self._explained("merge into"):

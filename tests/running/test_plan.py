@@ -81,6 +81,7 @@ def test_set_changes_a_setting_or_the_levels_of_a_factor() -> None:
     [
         (Request(seeds=0), "--seeds must be 1 or more, found 0"),
         (Request(seed=-1), "--seed must be 0 or more"),
+        (Request(seed=2**64 - 1), "below 2"),
         (Request(changes={"stepz": "1"}), "Did you mean 'steps'"),
         (Request(changes={"steps": "many"}), "expects a whole number, found 'many'"),
         (Request(changes={"rate": "x"}), "expects a number"),
@@ -120,7 +121,7 @@ def test_the_key_ignores_the_budgets_name_but_no_setting() -> None:
 
 
 def test_what_counts_as_evidence() -> None:
-    first, second = trials(PAGE, Request())[:2]
+    first, second = (trial for trial in trials(PAGE, Request()) if trial["part"] == "exact")
     extra = replace(first, seed=99)
     changed = replace(first, settings={"steps": 1})
     records = [
@@ -130,7 +131,10 @@ def test_what_counts_as_evidence() -> None:
         record(second, 4, status="timed out"),  # the latest failure tells of a trial without a good run
         record(extra, 5),  # one more seed under the same budget and settings
         record(changed, 6),  # other settings answer another question
+        record(replace(first, seed=96), 9, status="failed"),  # a failure that nobody asks for any more
+        record(replace(first, factors={"part": "dropped", "length": 8}), 10),  # a level that the page dropped
+        record(replace(first, factors={"part": "exact", "length": 512}), 11),  # one more number on an axis
         record(replace(first, seed=98), 7, fingerprint="older"),
         record(replace(first, seed=97), 8, device="gpu (other)"),
     ]
-    assert counting([first, second], records, fingerprint="code", **HERE) == [1, 4, 5]
+    assert counting([first, second], records, fingerprint="code", **HERE) == [1, 4, 5, 11]

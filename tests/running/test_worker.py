@@ -1,11 +1,15 @@
 """Can a trial do its worst without harming the others?"""
 
+import os
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from seqlab.errors import WorkerError
 from seqlab.experiment import Trial
 from seqlab.running.worker import Outcome, Worker
 
@@ -30,6 +34,8 @@ def run(trial):
             yield Measurement("loss", float("nan"), "train", 2)
         case "hang":
             time.sleep(60)
+        case "system exit":
+            raise SystemExit(0)
         case "exit":
             os._exit(7)
         case "crash":
@@ -89,6 +95,7 @@ def test_the_worker_is_kept_between_trials(worker: Worker, page: Path) -> None:
     [
         ("raise", "failed", "ZeroDivisionError: on purpose"),
         ("diverge", "diverged", "loss is nan at training step 2"),
+        ("system exit", "failed", "SystemExit: 0"),
         ("exit", "failed", "exit status 7"),
         ("crash", "failed", "signal SIGSEGV"),
         ("memory", "out of memory", "limit of 0.6 GiB"),
@@ -115,3 +122,25 @@ def test_a_hanging_trial_times_out(worker: Worker, page: Path) -> None:
 
 def test_a_raising_trial_keeps_its_traceback(worker: Worker, page: Path) -> None:
     assert "ZeroDivisionError" in outcome(worker, page, "raise").traceback
+
+
+def test_a_worker_that_died_between_two_trials_is_replaced(worker: Worker, page: Path) -> None:
+    before = outcome(worker, page, "good")
+    psutil.Process(int(before.measurements[-1].value)).kill()
+    time.sleep(0.5)  # until its death is noticed
+    after = outcome(worker, page, "good")
+    assert after.status == "ok"
+    assert after.measurements[-1] != before.measurements[-1]
+
+
+def test_a_worker_that_cannot_start_is_one_clear_error(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqlab.running.worker._start", _die)
+    with (
+        Worker(device="cpu", memory_limit=1 << 40) as broken,
+        pytest.raises(WorkerError, match="cannot start"),
+    ):
+        outcome(broken, page, "good")
+
+
+def _die(*_: object) -> None:
+    os._exit(3)

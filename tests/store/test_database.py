@@ -159,7 +159,7 @@ def test_a_full_disk_is_one_clear_error_and_nothing_stored_is_lost(tmp_path: Pat
         pages = store.rows("PRAGMA page_count")[0][0]
         store._connection.execute(f"PRAGMA max_page_count = {pages}")
         many = tuple(Measurement("loss", 1.0, "train", step) for step in range(20_000))
-        with pytest.raises(StoreError, match="full"):
+        with pytest.raises(StoreError, match="Free some space"):
             store.add(a_run(measurements=many))
         assert len(store.records("rnn")) == 1
 
@@ -181,6 +181,11 @@ def test_merging_a_missing_database_creates_nothing(tmp_path: Path) -> None:
     with Store(tmp_path / "here.db") as store, pytest.raises(StoreError, match="found none"):
         store.merge(tmp_path / "absent.db")
     assert not (tmp_path / "absent.db").exists()
+
+
+def test_merging_a_store_into_itself_is_refused(tmp_path: Path) -> None:
+    with Store(tmp_path / "here.db") as store, pytest.raises(StoreError, match="this very store"):
+        store.merge(tmp_path / "here.db")
 
 
 def test_a_rule_keeps_its_first_date(tmp_path: Path) -> None:
