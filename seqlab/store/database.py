@@ -281,7 +281,7 @@ class Store:
         return [FixedRule(*row) for row in self.rows("SELECT * FROM rule ORDER BY fixed, claim")]
 
     def add_verdict(self, verdict: Verdict, *, budget: str) -> bool:
-        """Keep a verdict as history, unless it says the same as the last one. True if it was new."""
+        """Keep a verdict as history, unless it says the same as the last one by this rule. True if it was new."""
         row = (
             verdict.outcome.value,
             verdict.effect,
@@ -294,8 +294,8 @@ class Store:
         )
         last = self.rows(
             "SELECT outcome, effect, low, high, n, scope, reason, rule FROM verdict "
-            "WHERE claim = ? AND experiment = ? AND budget = ? ORDER BY id DESC LIMIT 1",
-            (verdict.claim, verdict.experiment, budget),
+            "WHERE claim = ? AND experiment = ? AND budget = ? AND rule = ? ORDER BY id DESC LIMIT 1",
+            (verdict.claim, verdict.experiment, budget, verdict.rule.digest()),
         )
         if last and last[0] == row:
             return False
