@@ -281,7 +281,7 @@ class Store:
         return [FixedRule(*row) for row in self.rows("SELECT * FROM rule ORDER BY fixed, claim")]
 
     def add_verdict(self, verdict: Verdict, *, budget: str) -> bool:
-        """Keep a verdict as history, unless it says the same as the last one by this rule. True if it was new."""
+        """Keep a verdict as history, unless it repeats the last one by this rule. True if it was new."""
         row = (
             verdict.outcome.value,
             verdict.effect,
