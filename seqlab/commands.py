@@ -65,7 +65,7 @@ def claims(options: argparse.Namespace) -> int:
     table = _table("claim", "quote", "predicted", "verdict", "page", "budget", "judged")
     for entry in ledger.values():
         for page, budget, outcome, judged in last.get(entry.id, [("", "", "not tested", "")]):
-            table.add_row(entry.id, entry.quote, str(entry.expect), outcome, page, budget, judged[:10])
+            table.add_row(entry.id, entry.quote, entry.prediction, outcome, page, budget, judged[:10])
     _print(table)
     return 0
 
@@ -194,7 +194,7 @@ def _engine(name: str) -> str:
     from seqlab.engines.choice import choose
 
     try:
-        return choose(name).note
+        return choose(name).version
     except SeqlabError as error:
         if name == "quarto":  # the embedded engine takes its place
             return f"not found; the embedded engine renders instead. {error}"
