@@ -22,7 +22,7 @@ from seqlab.engines.choice import choose
 from seqlab.errors import NothingRanError, RenderError, StoreError, UsageError
 from seqlab.ledger import Entry
 from seqlab.ledger import read as read_ledger
-from seqlab.running.execute import Plan, execute, fix_rules
+from seqlab.running.execute import Plan, execute, fix_rules_of
 from seqlab.running.fingerprint import Fingerprints
 from seqlab.running.plan import Request, counting, due, trials
 from seqlab.store.database import Store
@@ -95,9 +95,7 @@ def configure(
 ) -> Work:
     """Read the pages and the ledger; plan every trial of the named pages (all of them for None)."""
     blas.load()  # before anything imports MLX
-    sources = _sources(
-        place
-    )  # before they are read: a file that is edited from here on makes the report stale
+    sources = _sources(place)  # before they are read: what is edited from here on makes the report stale
     from seqlab import device as devices
     from seqlab.pages import discover
 
@@ -129,6 +127,7 @@ def run(place: Place, asked: Request, *, names: Sequence[str], options: Options)
         work = configure(place, asked, store, names=list(dict.fromkeys(names)), kind=options.device)
         if options.dry_run:
             return _print_due(work)
+        fix_rules(work, store)
         failed = measure(place, work, store, options)
         from seqlab.document.terminal import print_findings
 
@@ -144,6 +143,7 @@ def report(place: Place, asked: Request, *, names: Sequence[str] | None, options
             return _print_due(work)
         if options.engine != "auto":  # one that was asked for must be there before hours are spent
             choose(options.engine)
+        fix_rules(work, store)
         failed = measure(place, work, store, options) if options.run else 0
         evidence = evidence_runs(work, store)
         render(place, work, evidence, store, asked=asked, engine=options.engine)
@@ -155,12 +155,17 @@ def report(place: Place, asked: Request, *, names: Sequence[str] | None, options
     return 1 if failed or failing or work.broken else 0
 
 
+def fix_rules(work: Work, store: Store) -> None:
+    """Keep every rule with today's date, unless it is kept already: before it is run or judged by."""
+    for plan in work.plans:
+        fix_rules_of(plan.experiment, store)
+
+
 def measure(place: Place, work: Work, store: Store, options: Options) -> int:
-    """Fix every rule, then run every due trial and store it; returns how many failed."""
+    """Run every due trial and store it; returns how many failed."""
     from seqlab.running.worker import memory_limit
     from seqlab.store.provenance import gather
 
-    _fix(work, store)
     _, name, _ = work.device
     loaded = blas.load()
     limit = int(options.memory_gib * 2**30) if options.memory_gib else memory_limit()
@@ -188,15 +193,8 @@ def evidence_runs(work: Work, store: Store) -> dict[str, list[int]]:
     }
 
 
-def _fix(work: Work, store: Store) -> None:
-    """Keep every rule with today's date, unless it is kept already."""
-    for plan in work.plans:
-        fix_rules(plan.experiment, store)
-
-
 def analyse(work: Work, evidence: Mapping[str, list[int]], store: Store, *, asked: Request) -> "list[Found]":
     """Judge every claim of every page; keep what changed as history, if a whole budget was asked for."""
-    _fix(work, store)
     from seqlab.analysis.findings import find
 
     found = find([(plan.experiment, plan.planned) for plan in work.plans], evidence, store)

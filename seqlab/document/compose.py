@@ -214,8 +214,8 @@ def _changed(rules: Sequence[FixedRule], found: Sequence[Found]) -> Iterable[Rul
     first: dict[tuple[str, str], FixedRule] = {}
     for rule in rules:  # oldest first
         before = first.setdefault((rule.claim, rule.experiment), rule)
-        same_day = (rule.claim, rule.experiment, before.digest) in now
-        if before is not rule and not same_day and (rule.claim, rule.experiment, rule.digest) in now:
+        still_in_force = (rule.claim, rule.experiment, before.digest) in now
+        if before is not rule and not still_in_force and (rule.claim, rule.experiment, rule.digest) in now:
             yield RuleChange(
                 claim=rule.claim,
                 experiment=rule.experiment,

@@ -51,11 +51,10 @@ def execute(
         Worker(device=kind, memory_limit=memory_limit) as worker,
         display([trial for _, trial in work], known) as shown,
     ):
-        last, circumstances, codes = "", provenance(), Fingerprints()
+        last, codes = "", Fingerprints()
         for plan, trial in work:
             if plan.experiment.name != last:
-                circumstances = provenance() if last else circumstances
-                last = plan.experiment.name
+                circumstances, last = provenance(), plan.experiment.name
                 if codes.of(plan.page) != plan.fingerprint:
                     raise UsageError(
                         f"{plan.page.name}, or what it imports, was changed since this command began. "
@@ -86,7 +85,7 @@ def execute(
     return failed
 
 
-def fix_rules(experiment: Experiment, store: Store) -> None:
+def fix_rules_of(experiment: Experiment, store: Store) -> None:
     """Keep each rule of the page with today's date, unless it is kept already."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for claim in experiment.claims:

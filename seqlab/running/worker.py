@@ -187,7 +187,7 @@ class Worker:
             # A worker that died before it took the trial up, idle or starting, is replaced once.
             if not isinstance(future.exception(), BrokenProcessPool):
                 break
-        if isinstance(future.exception(), BrokenProcessPool):
+        else:
             raise WorkerError(
                 "the process that runs trials cannot start, twice in a row. `seqlab doctor` looks at MLX and "
                 "the BLAS; SEQLAB_BLAS=default does without the fast one. Finished trials are stored."
