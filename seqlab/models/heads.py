@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from seqlab.errors import UsageError
 from seqlab.models.parts.checks import check_choice, check_positive, check_sequence
 from seqlab.models.parts.series import NORMALISATIONS, Normalisation, join_channels, normalise, split_channels
+from seqlab.models.parts.streaming import State
 
 
 @runtime_checkable  # so that the tests can check arguments
@@ -27,11 +28,19 @@ class Body(Protocol):
     def __call__(self, x: Float[mx.array, "B L D"]) -> Float[mx.array, "B L D"]:
         """All steps."""
 
-    def initial_state(self, batch: int, length: int) -> Any:
+    def initial_state(self, batch: int, length: int) -> State:
         """The state before the first of at most `length` steps."""
 
-    def step(self, x: Float[mx.array, "B D"], state: Any) -> tuple[Float[mx.array, "B D"], Any]:
+    def extend(self, x: Float[mx.array, "B L D"], state: State) -> tuple[Float[mx.array, "B L D"], State]:
+        """Several steps."""
+
+    def step(self, x: Float[mx.array, "B D"], state: State) -> tuple[Float[mx.array, "B D"], State]:
         """One step."""
+
+    def advance(
+        self, x: Float[mx.array, "B D"], position: Int[mx.array, ""], memory: Any
+    ) -> tuple[Float[mx.array, "B D"], Any]:
+        """One step on arrays alone."""
 
 
 class LanguageModel(nn.Module):
@@ -65,14 +74,26 @@ class LanguageModel(nn.Module):
     def __call__(self, tokens: Int[mx.array, "B L"]) -> Float[mx.array, "B L V"]:
         return self.read(self.body(self.embed(tokens)))
 
-    def initial_state(self, batch: int, length: int) -> Any:
+    def initial_state(self, batch: int, length: int) -> State:
         """The body's state before the first of at most `length` tokens."""
         return self.body.initial_state(batch, length)
 
-    def step(self, tokens: Int[mx.array, "B"], state: Any) -> tuple[Float[mx.array, "B V"], Any]:
+    def prefill(self, tokens: Int[mx.array, "B L"], state: State) -> tuple[Float[mx.array, "B V"], State]:
+        """Read L more tokens at once: the logits of the token after the last, and the new state."""
+        y, state = self.body.extend(self.embed(tokens), state)
+        return self.read(y[:, -1]), state
+
+    def step(self, tokens: Int[mx.array, "B"], state: State) -> tuple[Float[mx.array, "B V"], State]:
         """One more token: the logits of the next, and the new state."""
         y, state = self.body.step(self.embed(tokens), state)
         return self.read(y), state
+
+    def advance(
+        self, tokens: Int[mx.array, "B"], position: Int[mx.array, ""], memory: Any
+    ) -> tuple[Float[mx.array, "B V"], Any]:
+        """`step` on arrays alone and without its check of room, to be compiled."""
+        y, memory = self.body.advance(self.embed(tokens), position, memory)
+        return self.read(y), memory
 
 
 class RowClassifier(nn.Module):

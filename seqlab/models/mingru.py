@@ -43,13 +43,18 @@ class Layer(Cell):
         gate, candidate = mx.split(self.to_gate_and_candidate(x), 2, axis=-1)
         return mx.sigmoid(-gate), mx.sigmoid(gate) * candidate
 
-    def __call__(self, x: Float[mx.array, "B L D"]) -> Float[mx.array, "B L H"]:
-        return SCANS[self.scan](*self.coefficients(x))
+    def extend(
+        self, x: Float[mx.array, "B L D"], state: CellState | None
+    ) -> tuple[Float[mx.array, "B L H"], CellState]:
+        """L more steps by a scan."""
+        h = SCANS[self.scan](*self.coefficients(x), None if state is None else state[0])
+        return h, (h[:, -1],)
 
-    def step(self, x: Float[mx.array, "B D"], state: CellState) -> CellState:
+    def step(self, x: Float[mx.array, "B D"], state: CellState) -> tuple[Float[mx.array, "B H"], CellState]:
         """The recurrent form: one step."""
         a, b = self.coefficients(x)
-        return (a * state[0] + b,)
+        h = a * state[0] + b
+        return h, (h,)
 
 
 class Model(Stack):

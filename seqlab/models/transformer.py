@@ -5,16 +5,16 @@ queries and keys (RoPE). No final norm: the heads have one.
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import mlx.core as mx
-import mlx.nn as nn
 from jaxtyping import Float, Int
 
 from seqlab.errors import UsageError
 from seqlab.models.parts.attention import Activation, Block, Cache
 from seqlab.models.parts.checks import check_choice, check_heads, check_positive, check_sequence
 from seqlab.models.parts.positions import LearnedPositions, sinusoids
+from seqlab.models.parts.streaming import State, Streaming
 
 Positions = Literal["none", "sinusoidal", "learned", "rope"]
 
@@ -47,14 +47,7 @@ class Config:
             raise UsageError("learned positions need the longest sequence: give Config.length.")
 
 
-class State(NamedTuple):
-    """Keys and values of the `position` inputs seen so far, in caches of the full length."""
-
-    position: int
-    caches: list[Cache]
-
-
-class Model(nn.Module):
+class Model(Streaming):
     """A stack of attention blocks: (B, L, width) to (B, L, width)."""
 
     def __init__(self, config: Config) -> None:
@@ -98,26 +91,28 @@ class Model(nn.Module):
         check_positive(batch=batch, length=length)
         self._check_length(length)
         shape = (batch, self.config.heads, length, self.width // self.config.heads)
-        return State(0, [(mx.zeros(shape), mx.zeros(shape)) for _ in self.blocks])
+        return State(0, [(mx.zeros(shape), mx.zeros(shape)) for _ in self.blocks], room=length)
 
-    def step(self, x: Float[mx.array, "B D"], state: State) -> tuple[Float[mx.array, "B D"], State]:
-        """One more input, attending to the cached ones: its output and the new state."""
-        length = state.caches[0][0].shape[2]
-        if state.position >= length:
-            raise UsageError(
-                f"the cache holds {length} steps and is full. Give initial_state a larger length."
-            )
-        y, caches = self.advance(x, mx.array(state.position), state.caches)
-        return y, State(state.position + 1, caches)
+    def absorb(
+        self, x: Float[mx.array, "B L D"], position: int, memory: list[Cache]
+    ) -> tuple[Float[mx.array, "B L D"], list[Cache]]:
+        """L more inputs, their keys and values written into the caches at once."""
+        check_sequence(x, size=self.width)
+        y = self._place(x, position + mx.arange(x.shape[1]))
+        after: list[Cache] = []
+        for block, cache in zip(self.blocks, memory, strict=True):
+            y, cache = block.extend(y, cache, mx.array(position))
+            after.append(cache)
+        return y, after
 
     def advance(
-        self, x: Float[mx.array, "B D"], position: Int[mx.array, ""], caches: list[Cache]
+        self, x: Float[mx.array, "B D"], position: Int[mx.array, ""], memory: list[Cache]
     ) -> tuple[Float[mx.array, "B D"], list[Cache]]:
-        """`step` on arrays alone and without its check: shapes never change, so it compiles once."""
+        """One more input, attending to the cached ones."""
         y = self._place(x[:, None], position[None])
         after: list[Cache] = []
-        for block, cache in zip(self.blocks, caches, strict=True):
-            y, cache = block.step(y, cache, position)
+        for block, cache in zip(self.blocks, memory, strict=True):
+            y, cache = block.extend(y, cache, position)
             after.append(cache)
         return y[:, 0], after
 

@@ -39,7 +39,7 @@ def test_the_cache_keeps_its_shape_and_what_it_held() -> None:
     model, x = transformer.Model(transformer.Config(8, depth=1, heads=2)), mx.random.normal((1, 2, 8))
     _, first = model.step(x[:, 0], model.initial_state(1, 4))
     _, second = model.step(x[:, 1], first)
-    for old, new in zip(first.caches[0], second.caches[0], strict=True):
+    for old, new in zip(first.memory[0], second.memory[0], strict=True):
         assert old.shape == new.shape == (1, 2, 4, 4)
         np.testing.assert_array_equal(old[:, :, 0], new[:, :, 0])
         assert not np.array_equal(old[:, :, 1], new[:, :, 1])
@@ -49,7 +49,7 @@ def test_a_full_cache_is_an_error() -> None:
     model = transformer.Model(transformer.Config(8, heads=2))
     state = model.initial_state(1, 1)
     _, state = model.step(mx.zeros((1, 8)), state)
-    with pytest.raises(UsageError, match="cache holds 1 steps"):
+    with pytest.raises(UsageError, match="cache holds 1 steps and is full"):
         model.step(mx.zeros((1, 8)), state)
 
 

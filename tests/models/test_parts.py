@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from seqlab.errors import UsageError
 from seqlab.models.parts.activations import gelu, rational_tanh
 from seqlab.models.parts.checks import check_choice, check_tokens
-from seqlab.models.parts.recurrence import PARTS, time_steps
+from seqlab.models.parts.forms import MOST_PARTS
+from seqlab.models.parts.recurrence import time_steps
 from seqlab.models.parts.scan import SCANS, loop
 from seqlab.models.parts.series import NORMALISATIONS, join_channels, normalise, split_channels
 
@@ -34,7 +35,7 @@ def test_time_steps_never_split_into_many_parts(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(mx, "split", counted)
     time_steps(mx.zeros((300, 1)), axis=0)
-    assert max(most) <= PARTS
+    assert max(most) <= MOST_PARTS
 
 
 @pytest.mark.parametrize("name", ["doubling", "chunked"])

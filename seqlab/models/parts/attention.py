@@ -17,7 +17,9 @@ from seqlab.models.parts.checks import check_choice, check_heads, check_positive
 Activation = Literal["relu", "gelu"]
 ACTIVATIONS = {"relu": relu, "gelu": gelu}
 Mask = Literal["causal"] | Bool[mx.array, "..."] | None
-Cache = tuple[Float[mx.array, "B H L K"], Float[mx.array, "B H L K"]]  # keys and values, K = D / H
+Cache = tuple[
+    Float[mx.array, "B H R K"], Float[mx.array, "B H R K"]
+]  # keys, values of R positions; K = D / H
 
 
 class Attention(nn.Module):
@@ -64,10 +66,10 @@ class Attention(nn.Module):
     def __call__(self, x: Float[mx.array, "B L D"], mask: Mask) -> Float[mx.array, "B L D"]:
         return self.attend(*self.project(x, 0), mask)
 
-    def step(
-        self, x: Float[mx.array, "B 1 D"], cache: Cache, position: Int[mx.array, ""]
-    ) -> tuple[Float[mx.array, "B 1 D"], Cache]:
-        """Write this position's key and value into the cache and attend to it and all before.
+    def extend(
+        self, x: Float[mx.array, "B L D"], cache: Cache, position: Int[mx.array, ""]
+    ) -> tuple[Float[mx.array, "B L D"], Cache]:
+        """Write the keys and values of positions `position`, … into the cache; attend to all up to each.
 
         The whole cache takes part, masked, so that every step has the same shapes and compiles once.
         """
@@ -76,8 +78,9 @@ class Attention(nn.Module):
             mx.slice_update(old, new, position[None], axes=(2,))
             for old, new in zip(cache, (k, v), strict=True)
         )
-        seen = mx.arange(keys.shape[2]) <= position
-        return self.attend(q, keys, values, seen[None, None, None]), (keys, values)
+        here = position + mx.arange(x.shape[1])
+        seen = mx.arange(keys.shape[2]) <= here[:, None]
+        return self.attend(q, keys, values, seen), (keys, values)
 
 
 @runtime_checkable
@@ -125,10 +128,10 @@ class Block(nn.Module):
         x = x + self.attention(self.attention_norm(x), mask)
         return x + self.mlp(x)
 
-    def step(
-        self, x: Float[mx.array, "B 1 D"], cache: Cache, position: Int[mx.array, ""]
-    ) -> tuple[Float[mx.array, "B 1 D"], Cache]:
-        """One position, with the keys and values of all before in the cache."""
-        y, cache = self.attention.step(self.attention_norm(x), cache, position)
+    def extend(
+        self, x: Float[mx.array, "B L D"], cache: Cache, position: Int[mx.array, ""]
+    ) -> tuple[Float[mx.array, "B L D"], Cache]:
+        """Positions `position`, …, with the keys and values of all before in the cache."""
+        y, cache = self.attention.extend(self.attention_norm(x), cache, position)
         x = x + y
         return x + self.mlp(x), cache

@@ -1,7 +1,7 @@
 """How is a recurrent cell unrolled over time, stacked in layers, and fed one step at a time?
 
 MLX's gradient of `x[:, t]` fills a whole array of zeros for every t, so a loop that indexes costs
-O(T²) backward; splitting the time axis recursively into at most 8 parts costs O(T).
+O(T²) backward; splitting the time axis recursively into at most 8 parts costs O(T) (`forms.split`).
 """
 
 from abc import ABC, abstractmethod
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import mlx.core as mx
 import mlx.nn as nn
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
+from seqlab.models.parts import forms
 from seqlab.models.parts.checks import check_positive, check_sequence
+from seqlab.models.parts.streaming import State, Streaming
 
-CellState = tuple[Float[mx.array, "B H"], ...]  # the first is the output
-State = list[CellState]  # one a layer
-PARTS = 8  # beyond about 10, mx.split's own gradient becomes quadratic again
+CellState = tuple[Float[mx.array, "B ..."], ...]
 
 
 def time_steps(x: mx.array, *, axis: int) -> list[mx.array]:
@@ -23,7 +23,7 @@ def time_steps(x: mx.array, *, axis: int) -> list[mx.array]:
     length = x.shape[axis]
     if length == 1:
         return [x.squeeze(axis)]
-    size = -(-length // PARTS)
+    size = -(-length // forms.current().split)
     return [
         step
         for part in mx.split(x, list(range(size, length, size)), axis=axis)
@@ -51,21 +51,27 @@ class RecurrentConfig:
 
 
 class Cell(nn.Module, ABC):
-    """One recurrent layer: maps (B, L, width) to (B, L, units), whole or a step at a time."""
+    """One recurrent layer: maps (B, L, width) to (B, L, units), whole, in pieces or a step at a time."""
 
     units: int
 
-    @abstractmethod
     def __call__(self, x: Float[mx.array, "B L D"]) -> Float[mx.array, "B L H"]:
-        """All steps."""
+        """All steps, from the initial state."""
+        return self.extend(x, None)[0]
 
     def initial_state(self, batch: int) -> CellState:
         """The state before the first step: zeros."""
         return (mx.zeros((batch, self.units)),)
 
     @abstractmethod
-    def step(self, x: Float[mx.array, "B D"], state: CellState) -> CellState:
-        """The state after one more input; its first array is the output."""
+    def extend(
+        self, x: Float[mx.array, "B L D"], state: CellState | None
+    ) -> tuple[Float[mx.array, "B L H"], CellState]:
+        """L more steps: their outputs and the state after them. None is the initial state."""
+
+    @abstractmethod
+    def step(self, x: Float[mx.array, "B D"], state: CellState) -> tuple[Float[mx.array, "B H"], CellState]:
+        """One more step: its output and the state after it."""
 
 
 class UnrolledCell(Cell):
@@ -92,21 +98,26 @@ class UnrolledCell(Cell):
     def advance(self, z: Float[mx.array, "B G"], state: CellState) -> CellState:
         """One step from the input's share of the gates; state[0] is the output."""
 
-    def __call__(self, x: Float[mx.array, "B L D"]) -> Float[mx.array, "B L H"]:
-        state = self.initial_state(x.shape[0])
+    def extend(
+        self, x: Float[mx.array, "B L D"], state: CellState | None
+    ) -> tuple[Float[mx.array, "B L H"], CellState]:
+        """L more steps, one after another."""
+        if state is None:
+            state = self.initial_state(x.shape[0])
         outputs = []
         # Time first, so that each step's slice lies in one piece.
         for z in time_steps(mx.addmm(self.bias, x.swapaxes(0, 1), self.input_weight.T), axis=0):
             state = self.advance(z, state)
             outputs.append(state[0])
-        return mx.stack(outputs, axis=1)
+        return mx.stack(outputs, axis=1), state
 
-    def step(self, x: Float[mx.array, "B D"], state: CellState) -> CellState:
-        """The state after one more input."""
-        return self.advance(mx.addmm(self.bias, x, self.input_weight.T), state)
+    def step(self, x: Float[mx.array, "B D"], state: CellState) -> tuple[Float[mx.array, "B H"], CellState]:
+        """One more step."""
+        state = self.advance(mx.addmm(self.bias, x, self.input_weight.T), state)
+        return state[0], state
 
 
-class Stack(nn.Module):
+class Stack(Streaming):
     """Layers of cells one above another: (B, L, width) to (B, L, width), causal."""
 
     causal = True
@@ -142,14 +153,29 @@ class Stack(nn.Module):
     def initial_state(self, batch: int, length: int) -> State:
         """The state before the first step. Its size does not depend on `length`, which attention needs."""
         check_positive(batch=batch, length=length)
-        return [cell.initial_state(batch) for cell in self.cells]
+        return State(0, [cell.initial_state(batch) for cell in self.cells])
 
-    def step(self, x: Float[mx.array, "B D"], state: State) -> tuple[Float[mx.array, "B D"], State]:
-        """One more input: its output and the new state."""
-        after: State = []
+    def absorb(
+        self, x: Float[mx.array, "B L D"], position: int, memory: list[CellState]
+    ) -> tuple[Float[mx.array, "B L D"], list[CellState]]:
+        """L more steps of every layer."""
+        check_sequence(x, size=self.width)
+        after = []
         for layer, cell in enumerate(self.cells):
-            after.append(cell.step(self._enter(layer, x), state[layer]))
-            x = self._leave(layer, x, after[-1][0])
+            y, state = cell.extend(self._enter(layer, x), memory[layer])
+            x = self._leave(layer, x, y)
+            after.append(state)
+        return x, after
+
+    def advance(
+        self, x: Float[mx.array, "B D"], position: Int[mx.array, ""], memory: list[CellState]
+    ) -> tuple[Float[mx.array, "B D"], list[CellState]]:
+        """One more step of every layer."""
+        after = []
+        for layer, cell in enumerate(self.cells):
+            y, state = cell.step(self._enter(layer, x), memory[layer])
+            x = self._leave(layer, x, y)
+            after.append(state)
         return x, after
 
 

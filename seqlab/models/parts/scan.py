@@ -1,8 +1,8 @@
 """How can h_t = a_t h_{t-1} + b_t be computed without taking T steps one after another?
 
 Two such steps make one of the same kind, (a₂, b₂) ∘ (a₁, b₁) = (a₁ a₂, a₂ b₁ + b₂), so they may be
-joined in any grouping. All three forms start from h₀ = 0, give equal values and use MLX's own
-gradients. Log-space forms lose two digits in float32 and are left out.
+joined in any grouping. All three forms start from `start`, or from zero, give equal values and use
+MLX's own gradients. Log-space forms lose two digits in float32 and are left out.
 
 - `loop`: T steps, one operation after another; the reference.
 - `doubling` (Hillis and Steele, 1986): log₂ T rounds, each joining pairs twice as far apart.
@@ -18,22 +18,32 @@ from typing import Literal
 import mlx.core as mx
 from jaxtyping import Float
 
+from seqlab.models.parts import forms
 from seqlab.models.parts.recurrence import time_steps
 
 Scan = Literal["doubling", "chunked", "loop"]
-Recurrence = Callable[[mx.array, mx.array], mx.array]
+Start = Float[mx.array, "B D"] | None
+Recurrence = Callable[[mx.array, mx.array, mx.array | None], mx.array]
 
 
-def loop(a: Float[mx.array, "B L D"], b: Float[mx.array, "B L D"]) -> Float[mx.array, "B L D"]:
+def loop(
+    a: Float[mx.array, "B L D"], b: Float[mx.array, "B L D"], start: Start = None
+) -> Float[mx.array, "B L D"]:
     """One step after another."""
     states: list[mx.array] = []
+    before = start
     for factor, term in zip(time_steps(a, axis=1), time_steps(b, axis=1), strict=True):
-        states.append(factor * states[-1] + term if states else term)
+        before = term if before is None else factor * before + term
+        states.append(before)
     return mx.stack(states, axis=1)
 
 
-def doubling(a: Float[mx.array, "B L D"], b: Float[mx.array, "B L D"]) -> Float[mx.array, "B L D"]:
+def doubling(
+    a: Float[mx.array, "B L D"], b: Float[mx.array, "B L D"], start: Start = None
+) -> Float[mx.array, "B L D"]:
     """After round r every step holds the last 2^r of them joined; four operations a round."""
+    if start is not None:
+        b = mx.concatenate([a[:, :1] * start[:, None] + b[:, :1], b[:, 1:]], axis=1)
     length, distance = a.shape[1], 1
     while distance < length:
         b = mx.concatenate([b[:, :distance], b[:, distance:] + a[:, distance:] * b[:, :-distance]], axis=1)
@@ -43,10 +53,12 @@ def doubling(a: Float[mx.array, "B L D"], b: Float[mx.array, "B L D"]) -> Float[
     return b
 
 
-def chunked(a: Float[mx.array, "B L D"], b: Float[mx.array, "B L D"]) -> Float[mx.array, "B L D"]:
+def chunked(
+    a: Float[mx.array, "B L D"], b: Float[mx.array, "B L D"], start: Start = None
+) -> Float[mx.array, "B L D"]:
     """Chunks of √L: inside each, products A_t and states from zero H_t; then h_t = A_t h_start + H_t."""
     batch, length, width = a.shape
-    size = math.isqrt(length)
+    size = min(length, max(1, round(forms.current().chunk * math.sqrt(length))))
     chunks = -(-length // size)
     padding = chunks * size - length
     if padding:  # the padded steps come last and are cut off, so any value serves
@@ -60,8 +72,9 @@ def chunked(a: Float[mx.array, "B L D"], b: Float[mx.array, "B L D"]) -> Float[m
         products.append(factor * products[-1] if products else factor)
 
     # ends[c] is the state at the end of chunk c, where chunk c + 1 starts.
-    ends = loop(products[-1], states[-1])
-    starts = mx.pad(ends[:, :-1], [(0, 0), (1, 0), (0, 0)])
+    ends = loop(products[-1], states[-1], start)
+    first = mx.zeros((batch, 1, width), dtype=b.dtype) if start is None else start[:, None]
+    starts = mx.concatenate([first, ends[:, :-1]], axis=1)
     h = mx.stack(products, axis=2) * starts[:, :, None] + mx.stack(states, axis=2)
     return h.reshape(batch, chunks * size, width)[:, :length]
 
