@@ -2,7 +2,8 @@
 
 MLX hands its own graph over (`mx.export_function` with a callback), so depth and work need no formula
 for each architecture. The graph is the forward pass as written, or any gradient inside the function:
-traced on the CPU, where fused kernels are spelled out, so that a count is the same on every machine.
+traced on the CPU, where fused kernels are spelled out, and in the plain forms (`seqlab.forms`), so that
+a count is the same on every machine.
 MLX merges equal sub-expressions before it hands the graph over; a compiled function appears unfused.
 
 Only primitives that depend on an input are listed: parameters, masks, positions and random bits
@@ -19,6 +20,7 @@ import mlx.core as mx
 from mlx import nn
 from mlx.utils import tree_flatten
 
+from seqlab import forms
 from seqlab.errors import UsageError
 
 Shape = tuple[int, ...]
@@ -40,8 +42,7 @@ def primitives(function: Callable[..., Any], *inputs: mx.array) -> Iterator[Prim
     Raises `UsageError` where MLX cannot trace the function: it evaluates an array itself, or has a
     custom gradient (`mx.custom_function`), which MLX cannot export.
     """
-    mx.eval(inputs)
-    for event in _on_large_stack(function, inputs):
+    for event in events(function, *inputs):
         if event["type"] == "inputs":
             reached = {name for name, _, _ in event["inputs"]}
         elif event["type"] == "primitive" and any(name in reached for name, _, _ in event["inputs"]):
@@ -52,6 +53,20 @@ def primitives(function: Callable[..., Any], *inputs: mx.array) -> Iterator[Prim
                 [(name, tuple(shape)) for name, shape, _ in event["inputs"]],
                 [(name, tuple(shape)) for name, shape, _ in event["outputs"]],
             )
+
+
+def events(function: Callable[..., Any], *inputs: mx.array) -> list[dict[str, Any]]:
+    """What MLX says of the graph, in its own words: inputs, outputs, constants, then all primitives.
+
+    Raises `UsageError` as `primitives` does.
+    """
+    mx.eval(inputs)
+    before = threading.stack_size(STACK_BYTES)  # for a recursion over half a million primitives
+    try:
+        with forms.using(forms.Forms()), ThreadPoolExecutor(1) as pool:
+            return pool.submit(_exported, function, inputs).result()
+    finally:
+        threading.stack_size(before)
 
 
 def forward_and_backward(model: nn.Module, loss: Callable[..., mx.array]) -> Callable[..., Any]:
@@ -76,21 +91,11 @@ def _exported(function: Callable[..., Any], inputs: tuple[mx.array, ...]) -> lis
         leaves = dict(tree_flatten(function(*arrays))).values()
         return [leaf for leaf in leaves if isinstance(leaf, mx.array)]
 
-    events: list[dict[str, Any]] = []
+    told: list[dict[str, Any]] = []
     try:
         with mx.stream(mx.cpu):
-            mx.export_function(events.append, flat, *inputs)
+            mx.export_function(told.append, flat, *inputs)
     except ValueError as error:
         hint = " Write its custom gradient with mx.stop_gradient." if "CustomTransforms" in str(error) else ""
         raise UsageError(f"MLX cannot hand over the graph to be counted: {error}.{hint}") from None
-    return events
-
-
-def _on_large_stack(function: Callable[..., Any], inputs: tuple[mx.array, ...]) -> list[dict[str, Any]]:
-    """Export in a thread whose stack holds a recursion over half a million primitives."""
-    before = threading.stack_size(STACK_BYTES)
-    try:
-        with ThreadPoolExecutor(1) as pool:
-            return pool.submit(_exported, function, inputs).result()
-    finally:
-        threading.stack_size(before)
+    return told

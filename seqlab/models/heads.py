@@ -1,16 +1,23 @@
 """How does a body, which maps vectors to vectors, become a model of text, of rows or of a series?"""
 
-import math
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import mlx.core as mx
 import mlx.nn as nn
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, Integer
 
 from seqlab.errors import UsageError
-from seqlab.models.parts.checks import check_choice, check_positive, check_sequence
+from seqlab.models.parts.checks import (
+    check_choice,
+    check_positive,
+    check_prompt,
+    check_seen,
+    check_sequence,
+    check_token_array,
+)
 from seqlab.models.parts.series import NORMALISATIONS, Normalisation, join_channels, normalise, split_channels
 from seqlab.models.parts.streaming import State
+from seqlab.models.parts.tokens import TokenModel
 
 
 @runtime_checkable  # so that the tests can check arguments
@@ -43,68 +50,124 @@ class Body(Protocol):
         """One step on arrays alone."""
 
 
-class LanguageModel(nn.Module):
+@runtime_checkable
+class MaskedBody(Body, Protocol):
+    """A body that can leave padding out; without one, see `masked`."""
+
+    @property
+    def takes_seen(self) -> bool:
+        """True: `seen` may be handed to it."""
+
+    def __call__(
+        self, x: Float[mx.array, "B L D"], seen: Bool[mx.array, "B L"] | None = None
+    ) -> Float[mx.array, "B L D"]:
+        """All steps; `seen` is True at real ones."""
+
+
+def masked(
+    body: Body, x: Float[mx.array, "B L D"], seen: Bool[mx.array, "B L"] | None
+) -> Float[mx.array, "B L D"]:
+    """The body's outputs, at real steps independent of padding.
+
+    A recurrent or convolutional body takes no mask and needs none where padding stands on the right: it
+    is causal, so what comes later cannot reach a real step. On the left it would be read as input.
+    """
+    if seen is None:
+        return body(x)
+    check_seen(seen, x)
+    if isinstance(body, MaskedBody):
+        return body(x, seen)
+    if not body.causal:
+        raise UsageError("this body sees ahead and takes no padding mask. Give sequences of one length.")
+    return body(x)
+
+
+class LanguageModel(TokenModel):
     """Tokens to the logits of the token after each: embedding, body, norm, projection.
 
-    Embeddings start with variance 1/D and are multiplied by √D (Vaswani et al. 2017, section 3.4), so
-    every body gets inputs of unit scale. `width` must be the body's and may be left out.
+    With an encoder for its body, `transformer.Config(causal=False)`, this is the model of BERT (Devlin et
+    al., 2019): hide tokens behind the id of a mask token, one more id, and the logits at its places say
+    what it hides. With `outputs` it labels each token. `width` must be the body's and may be left out.
     """
 
-    def __init__(self, body: Body, *, vocabulary: int, width: int | None = None) -> None:
-        super().__init__()
-        check_positive(vocabulary=vocabulary)
+    def __init__(
+        self,
+        body: Body,
+        *,
+        vocabulary: int,
+        width: int | None = None,
+        outputs: int | None = None,
+        tied: bool = False,
+    ) -> None:
         if width is not None and width != body.width:
             raise UsageError(f"the head's width must be the body's, found {width} and {body.width}.")
-        self.vocabulary = vocabulary
-        self.embedding = nn.Embedding(vocabulary, body.width)
+        super().__init__(width=body.width, vocabulary=vocabulary, outputs=outputs, tied=tied)
         self.body = body
-        self.norm = nn.LayerNorm(body.width)
-        self.to_logits = nn.Linear(body.width, vocabulary)
 
-    def embed(self, tokens: Int[mx.array, "..."]) -> Float[mx.array, "... D"]:
-        """Vectors of unit variance. Ids are not checked here: see `parts.checks.check_tokens`."""
-        vectors: mx.array = self.embedding(tokens) * math.sqrt(self.body.width)
-        return vectors
-
-    def read(self, y: Float[mx.array, "... D"]) -> Float[mx.array, "... V"]:
-        """Logits from the body's output."""
-        logits: mx.array = self.to_logits(self.norm(y))
-        return logits
-
-    def __call__(self, tokens: Int[mx.array, "B L"]) -> Float[mx.array, "B L V"]:
-        return self.read(self.body(self.embed(tokens)))
+    def __call__(
+        self, tokens: Integer[mx.array, "B L"], seen: Bool[mx.array, "B L"] | None = None
+    ) -> Float[mx.array, "B L V"]:
+        """Logits of all positions. `seen` is True at real tokens: see `masked`."""
+        check_token_array(tokens, axes=2)
+        return self.read(masked(self.body, self.embed(tokens), seen))
 
     def initial_state(self, batch: int, length: int) -> State:
         """The body's state before the first of at most `length` tokens."""
         return self.body.initial_state(batch, length)
 
-    def prefill(self, tokens: Int[mx.array, "B L"], state: State) -> tuple[Float[mx.array, "B V"], State]:
-        """Read L more tokens at once: the logits of the token after the last, and the new state."""
+    def prefill(self, tokens: Integer[mx.array, "B L"], state: State) -> tuple[Float[mx.array, "B V"], State]:
+        """Read L more tokens at once: the logits of the token after the last, and the new state.
+
+        Decoding begins here, so the ids are checked, unless MLX is tracing.
+        """
+        check_prompt(tokens, self.vocabulary)
         y, state = self.body.extend(self.embed(tokens), state)
         return self.read(y[:, -1]), state
 
-    def step(self, tokens: Int[mx.array, "B"], state: State) -> tuple[Float[mx.array, "B V"], State]:
+    def step(self, tokens: Integer[mx.array, "B"], state: State) -> tuple[Float[mx.array, "B V"], State]:
         """One more token: the logits of the next, and the new state."""
         y, state = self.body.step(self.embed(tokens), state)
         return self.read(y), state
 
     def advance(
-        self, tokens: Int[mx.array, "B"], position: Int[mx.array, ""], memory: Any
+        self, tokens: Integer[mx.array, "B"], position: Int[mx.array, ""], memory: Any
     ) -> tuple[Float[mx.array, "B V"], Any]:
         """`step` on arrays alone and without its check of room, to be compiled."""
         y, memory = self.body.advance(self.embed(tokens), position, memory)
         return self.read(y), memory
 
 
+def last(y: Float[mx.array, "B L D"], seen: Bool[mx.array, "B L"] | None) -> Float[mx.array, "B D"]:
+    """The last real step; the first of all where none is real."""
+    if seen is None:
+        return y[:, -1]
+    at = mx.max(mx.where(seen, mx.arange(y.shape[1]), 0), axis=1)
+    return mx.take_along_axis(y, at[:, None, None], axis=1)[:, 0]
+
+
+def mean(y: Float[mx.array, "B L D"], seen: Bool[mx.array, "B L"] | None) -> Float[mx.array, "B D"]:
+    """The mean of the real steps; zero where none is real."""
+    if seen is None:
+        return mx.mean(y, axis=1)
+    total = mx.sum(mx.where(seen[..., None], y, 0), axis=1)
+    return total / mx.maximum(mx.sum(seen, axis=1, keepdims=True), 1).astype(y.dtype)
+
+
+POOLS = {"last": last, "mean": mean}
+
+
 class RowClassifier(nn.Module):
-    """A sequence of rows to the logits of its class: linear, body, norm, last or mean step, linear."""
+    """A sequence of rows to the logits of its class: linear, body, norm, last or mean step, linear.
+
+    Given `seen`, True at real rows (see `masked`), the last or the mean is that of the real ones.
+    """
 
     def __init__(
         self, body: Body, *, channels: int, classes: int, pool: Literal["last", "mean"] = "last"
     ) -> None:
         super().__init__()
         check_positive(channels=channels, classes=classes)
-        check_choice("pool", pool, ("last", "mean"))
+        check_choice("pool", pool, POOLS)
         self.channels = channels
         self.pool = pool
         self.to_body = nn.Linear(channels, body.width)
@@ -112,10 +175,12 @@ class RowClassifier(nn.Module):
         self.norm = nn.LayerNorm(body.width)
         self.to_logits = nn.Linear(body.width, classes)
 
-    def __call__(self, rows: Float[mx.array, "B L C"]) -> Float[mx.array, "B K"]:
+    def __call__(
+        self, rows: Float[mx.array, "B L C"], seen: Bool[mx.array, "B L"] | None = None
+    ) -> Float[mx.array, "B K"]:
         check_sequence(rows, size=self.channels)
-        y = self.norm(self.body(self.to_body(rows)))
-        logits: mx.array = self.to_logits(y[:, -1] if self.pool == "last" else mx.mean(y, axis=1))
+        y = self.norm(masked(self.body, self.to_body(rows), seen))
+        logits: mx.array = self.to_logits(POOLS[self.pool](y, seen))
         return logits
 
 

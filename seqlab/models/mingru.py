@@ -13,27 +13,21 @@ import mlx.core as mx
 import mlx.nn as nn
 from jaxtyping import Float
 
-from seqlab.models.parts.checks import check_choice, check_positive
-from seqlab.models.parts.recurrence import Cell, CellState, RecurrentConfig, Stack, check_recurrent
-from seqlab.models.parts.scan import SCANS, Scan
+from seqlab.models.parts.recurrence import Stack, check_recurrent
+from seqlab.models.parts.scan import Scan
+from seqlab.models.parts.scanned import ScannedCell, ScannedConfig
 
 
 @dataclass(frozen=True)
-class Config(RecurrentConfig):
-    """Sizes; `scan` says how the recurrence is computed, never what it computes (see `parts.scan`)."""
-
-    scan: Scan = "chunked"
+class Config(ScannedConfig):
+    """Sizes and the form of the scan."""
 
 
-class Layer(Cell):
+class Layer(ScannedCell):
     """One layer; W_z and W_h are fused in that order."""
 
     def __init__(self, *, width: int, units: int, scan: Scan) -> None:
-        super().__init__()
-        check_choice("scan", scan, SCANS)
-        check_positive(hidden=units)
-        self.units = units
-        self.scan = scan
+        super().__init__(units=units, scan=scan)
         self.to_gate_and_candidate = nn.Linear(width, 2 * units)
 
     def coefficients(
@@ -42,19 +36,6 @@ class Layer(Cell):
         """a = 1 - z and b = z ⊙ candidate; 1 - σ(u) is taken as σ(-u), which keeps its digits."""
         gate, candidate = mx.split(self.to_gate_and_candidate(x), 2, axis=-1)
         return mx.sigmoid(-gate), mx.sigmoid(gate) * candidate
-
-    def extend(
-        self, x: Float[mx.array, "B L D"], state: CellState | None
-    ) -> tuple[Float[mx.array, "B L H"], CellState]:
-        """L more steps by a scan."""
-        h = SCANS[self.scan](*self.coefficients(x), None if state is None else state[0])
-        return h, (h[:, -1],)
-
-    def step(self, x: Float[mx.array, "B D"], state: CellState) -> tuple[Float[mx.array, "B H"], CellState]:
-        """The recurrent form: one step."""
-        a, b = self.coefficients(x)
-        h = a * state[0] + b
-        return h, (h,)
 
 
 class Model(Stack):

@@ -1,22 +1,19 @@
 """Transformer (Vaswani et al., 2017), pre-norm: a decoder when causal, else an encoder.
 
-x ← x + Attention(norm(x)), then x ← x + MLP(norm(x)), `depth` times; positions are added first, or turn
-queries and keys (RoPE). No final norm: the heads have one.
+x ← x + Attention(norm(x)), then x ← x + MLP(norm(x)), `depth` times; `parts.positions` says how order
+enters. No final norm: the heads have one.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import mlx.core as mx
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from seqlab.errors import UsageError
 from seqlab.models.parts.attention import Activation, Block, Cache
-from seqlab.models.parts.checks import check_choice, check_heads, check_positive, check_sequence
-from seqlab.models.parts.positions import LearnedPositions, sinusoids
+from seqlab.models.parts.checks import check_positive, check_sequence
+from seqlab.models.parts.positions import Placement, Positions, check_positions
 from seqlab.models.parts.streaming import State, Streaming
-
-Positions = Literal["none", "sinusoidal", "learned", "rope"]
 
 
 @dataclass(frozen=True)
@@ -37,25 +34,19 @@ class Config:
 
     def __post_init__(self) -> None:
         check_positive(depth=self.depth)
-        check_heads(width=self.width, heads=self.heads)
-        check_choice("positions", self.positions, ("none", "sinusoidal", "learned", "rope"))
-        if self.positions == "rope" and self.width // self.heads % 2:
-            raise UsageError(
-                f"rope turns features in pairs: width / heads must be even, found {self.width // self.heads}."
-            )
-        if self.positions == "learned" and self.length is None:
-            raise UsageError("learned positions need the longest sequence: give Config.length.")
+        check_positions(self)
 
 
 class Model(Streaming):
     """A stack of attention blocks: (B, L, width) to (B, L, width)."""
 
+    takes_seen = True
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        if config.positions == "learned" and config.length is not None:
-            self.positions = LearnedPositions(length=config.length, width=config.width)
-        self.blocks = [Block(config, rotary=config.positions == "rope") for _ in range(config.depth)]
+        self.positions = Placement(config)
+        self.blocks = [Block(config, rotary=self.positions.rotary) for _ in range(config.depth)]
 
     @property
     def width(self) -> int:
@@ -67,21 +58,19 @@ class Model(Streaming):
         """Whether a position sees only itself and those before it."""
         return self.config.causal
 
-    def _place(self, x: Float[mx.array, "B L D"], at: Int[mx.array, "L"]) -> Float[mx.array, "B L D"]:
-        if self.config.positions == "sinusoidal":
-            return x + sinusoids(at, self.width)
-        return x + self.positions(at) if self.config.positions == "learned" else x
-
-    def _check_length(self, length: int) -> None:
-        if self.config.positions == "learned":
-            self.positions.check(length)
-
-    def __call__(self, x: Float[mx.array, "B L D"]) -> Float[mx.array, "B L D"]:
+    def __call__(
+        self, x: Float[mx.array, "B L D"], seen: Bool[mx.array, "B L"] | None = None
+    ) -> Float[mx.array, "B L D"]:
+        """All steps at once. `seen` is True at real tokens: what is elsewhere, and how much, changes nothing
+        at them. Padding may stand on the right, and on the left as well with none, rope and alibi. What
+        comes out at padding means nothing, but is finite.
+        """
         check_sequence(x, size=self.width)
-        self._check_length(x.shape[1])
-        x = self._place(x, mx.arange(x.shape[1]))
+        self.positions.check(x.shape[1])
+        mask = self.positions.whole(x, causal=self.causal, seen=seen)
+        x = self.positions.add(x, mx.arange(x.shape[1]))
         for block in self.blocks:
-            x = block(x, "causal" if self.causal else None)
+            x = block(x, mask)
         return x
 
     def initial_state(self, batch: int, length: int) -> State:
@@ -89,32 +78,35 @@ class Model(Streaming):
         if not self.causal:
             raise UsageError("an encoder sees its whole input and has no steps. Use Config(causal=True).")
         check_positive(batch=batch, length=length)
-        self._check_length(length)
-        shape = (batch, self.config.heads, length, self.width // self.config.heads)
-        return State(0, [(mx.zeros(shape), mx.zeros(shape)) for _ in self.blocks], room=length)
+        self.positions.check(length)
+        return State(0, [block.attention.empty_cache(batch, length) for block in self.blocks], room=length)
 
     def absorb(
         self, x: Float[mx.array, "B L D"], position: int, memory: list[Cache]
     ) -> tuple[Float[mx.array, "B L D"], list[Cache]]:
         """L more inputs, their keys and values written into the caches at once."""
-        check_sequence(x, size=self.width)
-        y = self._place(x, position + mx.arange(x.shape[1]))
-        after: list[Cache] = []
-        for block, cache in zip(self.blocks, memory, strict=True):
-            y, cache = block.extend(y, cache, mx.array(position))
-            after.append(cache)
-        return y, after
+        return self._read_on(x, mx.array(position), memory)
 
     def advance(
         self, x: Float[mx.array, "B D"], position: Int[mx.array, ""], memory: list[Cache]
     ) -> tuple[Float[mx.array, "B D"], list[Cache]]:
         """One more input, attending to the cached ones."""
-        y = self._place(x[:, None], position[None])
+        y, after = self._read_on(x[:, None], position, memory)
+        return y[:, 0], after
+
+    def _read_on(
+        self, x: Float[mx.array, "B L D"], position: Int[mx.array, ""], memory: list[Cache]
+    ) -> tuple[Float[mx.array, "B L D"], list[Cache]]:
+        check_sequence(x, size=self.width)
+        here, room = position + mx.arange(x.shape[1]), memory[0][0].shape[2]
+        self.positions.check(room)
+        mask = self.positions.cached(here, room)
+        x = self.positions.add(x, here)
         after: list[Cache] = []
         for block, cache in zip(self.blocks, memory, strict=True):
-            y, cache = block.extend(y, cache, position)
+            x, cache = block.extend(x, cache, position, mask)
             after.append(cache)
-        return y[:, 0], after
+        return x, after
 
     def uncached(self, prefix: Float[mx.array, "B L D"]) -> Float[mx.array, "B D"]:
         """The last position's output by computing the whole prefix anew: decoding without a cache."""

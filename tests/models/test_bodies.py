@@ -21,7 +21,7 @@ def test_an_encoder_without_positions_is_permutation_equivariant() -> None:
     assert permuted_difference(encoder("none")) < 1e-5
 
 
-@pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rope"])
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rope", "alibi"])
 def test_positions_break_the_permutation(positions: str) -> None:
     assert permuted_difference(encoder(positions)) > 1e-3
 

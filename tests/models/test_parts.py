@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab.errors import UsageError
+from seqlab.forms import MOST_PARTS
 from seqlab.models.parts.activations import gelu, rational_tanh
 from seqlab.models.parts.checks import check_choice, check_tokens
-from seqlab.models.parts.forms import MOST_PARTS
 from seqlab.models.parts.recurrence import time_steps
 from seqlab.models.parts.scan import SCANS, loop
 from seqlab.models.parts.series import NORMALISATIONS, join_channels, normalise, split_channels

@@ -14,6 +14,7 @@ def lstm_of(hidden: int) -> nn.Module:
 
 
 def test_parameters_by_hand() -> None:
+    assert parameters(nn.Linear(5, 3)) == 5 * 3 + 3
     # W (4H × D), U (4H × H), b (4H), projection (D × H + D)
     assert parameters(lstm_of(5)) == 4 * 5 * 16 + 4 * 5 * 5 + 4 * 5 + 16 * 5 + 16
     d = 8  # per block: QKV and output 4 d² + 4 d, two norms 4 d, MLP 8 d² + 5 d

@@ -8,6 +8,7 @@ import pytest
 
 from seqlab.errors import UsageError
 from seqlab.models import cnn, dlinear, gru, heads, lstm, patch_transformer, transformer, vit
+from seqlab.models.sizing import parameters
 
 
 def test_a_language_model_streams() -> None:
@@ -23,6 +24,89 @@ def test_a_language_model_streams() -> None:
 def test_embeddings_have_unit_scale() -> None:
     model = heads.LanguageModel(gru.Model(gru.Config(64)), vocabulary=200)
     assert model.embed(mx.arange(200)).var().item() == pytest.approx(1, abs=0.1)
+
+
+def unread_gradient(model: heads.LanguageModel) -> float:
+    """The largest gradient of the embeddings of tokens that no input holds."""
+    tokens = mx.random.randint(0, 3, (2, 6))
+    _, gradients = nn.value_and_grad(model, lambda: mx.sum(mx.square(model(tokens))))()
+    return mx.abs(gradients["embedding"]["weight"][3:]).max().item()
+
+
+def test_tied_weights_share_their_gradient() -> None:
+    tied = heads.LanguageModel(gru.Model(gru.Config(8)), vocabulary=5, tied=True)
+    free = heads.LanguageModel(gru.Model(gru.Config(8)), vocabulary=5)
+    assert unread_gradient(tied) > 0 == unread_gradient(free)
+    assert parameters(free) - parameters(tied) == 5 * 9
+    y = mx.random.normal((3, 8))
+    np.testing.assert_allclose(tied.read(y), tied.norm(y) @ tied.embedding.weight.T, atol=1e-6)
+
+
+def test_tied_logits_start_with_unit_scale() -> None:
+    model = heads.LanguageModel(gru.Model(gru.Config(64)), vocabulary=200, tied=True)
+    assert model.read(mx.random.normal((50, 64))).var().item() == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_model_of_masked_tokens_leaves_padding_out(side: str) -> None:
+    """BERT's model: an encoder that labels each token of a padded batch."""
+    body = transformer.Model(transformer.Config(8, heads=2, causal=False))
+    model = heads.LanguageModel(body, vocabulary=5, outputs=3)
+    tokens, padding = mx.random.randint(0, 5, (2, 6)), mx.random.randint(0, 5, (2, 4))
+    padded = mx.concatenate([padding, tokens] if side == "left" else [tokens, padding], axis=1)
+    real = slice(4, 10) if side == "left" else slice(6)
+    seen = mx.broadcast_to(mx.array([t in range(10)[real] for t in range(10)]), (2, 10))
+    assert model(tokens).shape == (2, 6, 3)
+    np.testing.assert_allclose(model(padded, seen)[:, real], model(tokens), atol=1e-5)
+
+
+@pytest.mark.parametrize("pool", ["last", "mean"])
+@pytest.mark.parametrize("body", [gru.Model(gru.Config(8)), transformer.Model(transformer.Config(8))])
+def test_a_classifier_leaves_padding_out(pool: str, body: nn.Module) -> None:
+    model, rows = heads.RowClassifier(body, channels=3, classes=4, pool=pool), mx.random.normal((3, 7, 3))
+    lengths = [7, 4, 1]
+    seen = mx.arange(7) < mx.array(lengths)[:, None]
+    alone = [model(rows[i : i + 1, :length]) for i, length in enumerate(lengths)]
+    np.testing.assert_allclose(model(rows, seen), mx.concatenate(alone), atol=1e-5)
+    assert mx.isfinite(model(rows, mx.zeros_like(seen))).all().item()
+
+
+def test_a_body_that_sees_ahead_and_takes_no_mask_refuses_one() -> None:
+    class Ahead(gru.Model):
+        causal = False
+
+    model = heads.LanguageModel(Ahead(gru.Config(4)), vocabulary=5)
+    tokens = mx.zeros((1, 3), dtype=mx.int32)
+    assert model(tokens).shape == (1, 3, 5)
+    with pytest.raises(UsageError, match="sees ahead and takes no padding mask"):
+        model(tokens, mx.ones((1, 3), dtype=mx.bool_))
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+@pytest.mark.parametrize(
+    ("read", "message"),
+    [
+        (lambda m: m(mx.zeros((2, 0), dtype=mx.int32)), "no tokens"),
+        (lambda m: m(mx.zeros((2, 3))), "tokens must be integers, found mlx.core.float32"),
+        (lambda m: m(mx.zeros((3,), dtype=mx.int32)), r"shape \(batch, length\), found \(3,\)"),
+        (lambda m: m.step(mx.zeros((2,)), m.initial_state(2, 3)), "tokens must be integers"),
+        (lambda m: m.prefill(mx.array([[1, 5]]), m.initial_state(1, 3)), "0 to 4, found 1 to 5"),
+        (lambda m: m.prefill(mx.array([[1] * 4]), m.initial_state(1, 3)), "cache holds 3 steps"),
+        (lambda m: m.check(mx.array([[-1, 2]])), "0 to 4, found -1 to 2"),
+    ],
+)
+def test_tokens_that_cannot_be_are_named(read, message: str) -> None:
+    model = heads.LanguageModel(transformer.Model(transformer.Config(8)), vocabulary=5)
+    with pytest.raises(UsageError, match=message):
+        read(model)
+
+
+def test_a_prompt_can_be_compiled() -> None:
+    """The check of ids stands back where there are no values yet."""
+    model = heads.LanguageModel(transformer.Model(transformer.Config(8)), vocabulary=5)
+    tokens, state = mx.random.randint(0, 5, (2, 3)), model.initial_state(2, 3)
+    compiled = mx.compile(lambda tokens: model.prefill(tokens, state)[0])
+    np.testing.assert_allclose(compiled(tokens), model.prefill(tokens, state)[0], atol=1e-5)
 
 
 def test_a_forecast_moves_with_the_window() -> None:
@@ -92,6 +176,10 @@ def test_patches_of_an_image_are_its_squares() -> None:
         (lambda: dlinear.Config(lookback=9, horizon=1, kernel=4), "kernel must be odd"),
         (lambda: patch_transformer.Config(lookback=9, horizon=1), "must hold a patch of 16"),
         (lambda: heads.LanguageModel(gru.Model(gru.Config(4)), vocabulary=9, width=5), "found 5 and 4"),
+        (
+            lambda: heads.LanguageModel(gru.Model(gru.Config(4)), vocabulary=9, outputs=2, tied=True),
+            "as many outputs as tokens",
+        ),
         (lambda: heads.RowClassifier(gru.Model(gru.Config(4)), channels=2, classes=0), "classes must be 1"),
         (lambda: heads.Forecaster(gru.Model(gru.Config(4)), lookback=8, horizon=0), "horizon must be 1"),
     ],

@@ -11,6 +11,8 @@ import math
 import mlx.core as mx
 from jaxtyping import Float
 
+from seqlab import forms
+
 # Eigen's float32 tanh, a 13/6 minimax approximation (Eigen/src/Core/MathFunctionsImpl.h).
 LIMIT = 7.90531110763549805  # tanh rounds to 1 in float32 beyond it
 NUMERATOR = (
@@ -44,9 +46,51 @@ def rational_tanh(x: Float[mx.array, "..."]) -> Float[mx.array, "..."]:
     return y + (1 - y * y) * (x - mx.stop_gradient(x))
 
 
+def fused_tanh(x: Float[mx.array, "..."]) -> Float[mx.array, "..."]:
+    """The same ratio for compiled steps, without a gradient worth using.
+
+    In pairs of terms (Estrin), whose chain is short enough for MLX to fuse it into one operation.
+    """
+    x = mx.clip(x, -LIMIT, LIMIT)
+    s = x * x
+    s2 = s * s
+    n, d = NUMERATOR, DENOMINATOR
+    above = ((n[0] * s2 + (n[1] * s + n[2])) * s2 + (n[3] * s + n[4])) * s2 + (n[5] * s + n[6])
+    return x * above / ((d[0] * s + d[1]) * s2 + (d[2] * s + d[3]))
+
+
+# Cephes' expf: exp(f) for |f| ≤ ln 2 / 2, and ln 2 in two parts, the first with few digits.
+EXPONENTIAL = (
+    1.9875691500e-4,
+    1.3981999507e-3,
+    8.3334519073e-3,
+    4.1665795894e-2,
+    1.6666665459e-1,
+    5.0000001201e-1,
+)
+LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4
+LOWEST = -88.0  # n = -127 there, whose bits make 2^n zero
+
+
+def polynomial_exp(x: Float[mx.array, "..."]) -> Float[mx.array, "..."]:
+    """e^x for x ≤ 0 in float32, to 2e-7 (relative), and 0 below -87.7, where float32's normal numbers end.
+
+    e^x = 2^n e^f with n = round(x / ln 2): 2^n is written into the bits of the exponent. x must be finite.
+    """
+    inside = mx.maximum(mx.stop_gradient(x), LOWEST)
+    n = mx.round(inside * math.log2(math.e))
+    f = inside - n * LN2_HIGH - n * LN2_LOW
+    f2 = f * f
+    c = EXPONENTIAL
+    tail = ((c[0] * f + c[1]) * f2 + (c[2] * f + c[3])) * f2 + (c[4] * f + c[5])
+    y = (tail * f2 + (f + 1)) * mx.view((n.astype(mx.int32) + 127) << 23, mx.float32)
+    return y + y * (x - mx.stop_gradient(x))
+
+
 def gelu(x: Float[mx.array, "..."]) -> Float[mx.array, "..."]:
     """GELU in its tanh form: 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel, 2016)."""
-    return 0.5 * x * (1 + rational_tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+    tanh = rational_tanh if forms.current().tanh == "rational" else mx.tanh
+    return 0.5 * x * (1 + tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
 
 
 def relu(x: Float[mx.array, "..."]) -> Float[mx.array, "..."]:

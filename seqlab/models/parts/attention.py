@@ -11,15 +11,71 @@ import mlx.core as mx
 import mlx.nn as nn
 from jaxtyping import Bool, Float, Int
 
-from seqlab.models.parts.activations import gelu, relu
+from seqlab import forms
+from seqlab.models.parts.activations import gelu, polynomial_exp, relu
 from seqlab.models.parts.checks import check_choice, check_heads, check_positive
+from seqlab.models.parts.positions import Mask, reached
 
 Activation = Literal["relu", "gelu"]
 ACTIVATIONS = {"relu": relu, "gelu": gelu}
-Mask = Literal["causal"] | Bool[mx.array, "..."] | None
-Cache = tuple[
-    Float[mx.array, "B H R K"], Float[mx.array, "B H R K"]
-]  # keys, values of R positions; K = D / H
+# Keys and values, K = D / H: of the R places of a cache, or of the S tokens of a source.
+Cache = tuple[Float[mx.array, "B H R K"], Float[mx.array, "B H R K"]]
+Source = tuple[Float[mx.array, "B H S K"], Float[mx.array, "B H S K"]]
+
+
+def split_heads(x: Float[mx.array, "B L D"], heads: int) -> Float[mx.array, "B H L K"]:
+    """Features as `heads` groups, one after another."""
+    return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
+
+
+def softmax_attention(
+    q: Float[mx.array, "B H L K"],
+    k: Float[mx.array, "B H M K"],
+    v: Float[mx.array, "B H M K"],
+    mask: Mask,
+) -> Float[mx.array, "B L D"]:
+    """softmax(Q Kᵀ / √K + mask) V, heads joined. A boolean mask is True where seen, in no row nowhere."""
+    if isinstance(mask, mx.array) and mask.dtype != mx.bool_:
+        mask = mask.astype(q.dtype)
+    scale = 1 / math.sqrt(q.shape[-1])
+    scores = math.prod(q.shape[:3]) * k.shape[2]
+    if forms.current().exp == "native" or scores < LEAST_SCORES or q.dtype != mx.float32:
+        y = mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=mask)
+    else:
+        y = _blockwise(q * scale, k, v, mask)
+    return y.swapaxes(1, 2).flatten(-2, -1)
+
+
+LEAST_SCORES = 1 << 15  # below, twenty small operations cost more than the exponentials
+HIDDEN = -1e9  # the score of what is not seen: its weight is zero, and unlike -inf it has a gradient
+BLOCK = 64  # queries: smaller blocks cost more in operations than they save in scores
+
+
+def _blockwise(q: mx.array, k: mx.array, v: mx.array, mask: Mask) -> mx.array:
+    """The same, a block of queries after another: causal ones need no score of a later block's keys,
+    and smaller arrays of scores are used again before they leave the processor's caches.
+    """
+    length, blocks = q.shape[2], -(-q.shape[2] // BLOCK)
+    causal = isinstance(mask, str)
+    found = []
+    for index, queries in enumerate(mx.split(q, [BLOCK * i for i in range(1, blocks)], axis=2)):
+        start = index * BLOCK
+        end = start + queries.shape[2]
+        shown, bias = k.shape[2], mask
+        if causal:
+            shown = k.shape[2] - length + end  # where there are more keys than queries, they come first
+            ahead = mx.arange(shown) > mx.arange(shown - queries.shape[2], shown)[:, None]
+            bias = mx.where(ahead, HIDDEN, 0.0)
+        elif isinstance(mask, mx.array):
+            own = mask[..., start:end, :] if mask.ndim > 1 and mask.shape[-2] == length else mask
+            bias = mx.where(own, 0.0, HIDDEN) if mask.dtype == mx.bool_ else mx.maximum(own, HIDDEN)
+        keys, values = k[:, :, :shown], v[:, :, :shown]
+        scores = queries @ keys.swapaxes(-1, -2)
+        if isinstance(bias, mx.array):
+            scores = scores + bias
+        weights = polynomial_exp(scores - mx.stop_gradient(mx.max(scores, axis=-1, keepdims=True)))
+        found.append(weights @ values / mx.sum(weights, axis=-1, keepdims=True))
+    return found[0] if blocks == 1 else mx.concatenate(found, axis=2)
 
 
 class Attention(nn.Module):
@@ -37,11 +93,7 @@ class Attention(nn.Module):
         self, x: Float[mx.array, "B L D"], offset: int | Int[mx.array, ""]
     ) -> tuple[Float[mx.array, "B H L K"], Float[mx.array, "B H L K"], Float[mx.array, "B H L K"]]:
         """Queries, keys and values of positions `offset`, `offset + 1`, …"""
-        batch, length, width = x.shape
-        qkv = (
-            self.to_qkv(x).reshape(batch, length, 3, self.heads, width // self.heads).transpose(2, 0, 3, 1, 4)
-        )
-        q, k, v = qkv[0], qkv[1], qkv[2]
+        q, k, v = (split_heads(part, self.heads) for part in mx.split(self.to_qkv(x), 3, axis=-1))
         return (self.rotate(q, offset), self.rotate(k, offset), v) if self.rotary else (q, k, v)
 
     def rotate(
@@ -58,29 +110,61 @@ class Attention(nn.Module):
         v: Float[mx.array, "B H M K"],
         mask: Mask,
     ) -> Float[mx.array, "B L D"]:
-        """softmax(Q Kᵀ / √K + mask) V, heads joined and projected. A boolean mask is True where seen."""
-        y = mx.fast.scaled_dot_product_attention(q, k, v, scale=1 / math.sqrt(q.shape[-1]), mask=mask)
-        joined: mx.array = self.to_output(y.transpose(0, 2, 1, 3).flatten(-2, -1))
-        return joined
+        """What the queries find, projected."""
+        y: mx.array = self.to_output(softmax_attention(q, k, v, mask))
+        return y
 
     def __call__(self, x: Float[mx.array, "B L D"], mask: Mask) -> Float[mx.array, "B L D"]:
         return self.attend(*self.project(x, 0), mask)
 
+    def empty_cache(self, batch: int, length: int) -> Cache:
+        """Room for the keys and values of `length` positions."""
+        width = self.to_output.weight.shape[0]
+        shape, dtype = (batch, self.heads, length, width // self.heads), self.to_output.weight.dtype
+        return mx.zeros(shape, dtype=dtype), mx.zeros(shape, dtype=dtype)
+
     def extend(
-        self, x: Float[mx.array, "B L D"], cache: Cache, position: Int[mx.array, ""]
+        self, x: Float[mx.array, "B L D"], cache: Cache, position: Int[mx.array, ""], mask: Mask = None
     ) -> tuple[Float[mx.array, "B L D"], Cache]:
         """Write the keys and values of positions `position`, … into the cache; attend to all up to each.
 
         The whole cache takes part, masked, so that every step has the same shapes and compiles once.
+        `mask`, if given, says what is seen of the cache, and any bias (see `Placement.cached`).
         """
         q, k, v = self.project(x, position)
         keys, values = (
             mx.slice_update(old, new, position[None], axes=(2,))
             for old, new in zip(cache, (k, v), strict=True)
         )
-        here = position + mx.arange(x.shape[1])
-        seen = mx.arange(keys.shape[2]) <= here[:, None]
-        return self.attend(q, keys, values, seen), (keys, values)
+        if mask is None:
+            mask = reached(position + mx.arange(x.shape[1]), keys.shape[2])
+        return self.attend(q, keys, values, mask), (keys, values)
+
+
+class CrossAttention(nn.Module):
+    """Queries from one sequence, keys and values from another, whose positions are not told apart."""
+
+    def __init__(self, *, width: int, heads: int) -> None:
+        super().__init__()
+        check_heads(width=width, heads=heads)
+        self.heads = heads
+        self.to_q = nn.Linear(width, width)
+        self.to_kv = nn.Linear(width, 2 * width)
+        self.to_output = nn.Linear(width, width)
+
+    def project(self, source: Float[mx.array, "B S D"], seen: Bool[mx.array, "B S"] | None = None) -> Source:
+        """Keys and values of the source. The values of padding are zero: no mask need hide them alone."""
+        k, v = (split_heads(part, self.heads) for part in mx.split(self.to_kv(source), 2, axis=-1))
+        return k, v if seen is None else mx.where(seen[:, None, :, None], v, 0)
+
+    def __call__(self, x: Float[mx.array, "B L D"], source: Source, mask: Mask) -> Float[mx.array, "B L D"]:
+        y: mx.array = self.to_output(softmax_attention(split_heads(self.to_q(x), self.heads), *source, mask))
+        return y
+
+
+def mask_source(seen: Bool[mx.array, "B S"]) -> Bool[mx.array, "B 1 1 S"]:
+    """True at real tokens of a source. One that has none shows its padding, whose values are zero."""
+    return (seen | ~mx.any(seen, axis=1, keepdims=True))[:, None, None]
 
 
 @runtime_checkable
@@ -104,34 +188,41 @@ class BlockSizes(Protocol):
         """The MLP's nonlinearity."""
 
 
-class Block(nn.Module):
-    """Attention, then a two-layer MLP of `hidden` units, each on normalised input and added back."""
+class FeedForward(nn.Module):
+    """W₂ φ(W₁ norm(x) + b₁) + b₂, with `hidden` units between."""
 
-    def __init__(self, sizes: BlockSizes, *, rotary: bool) -> None:
+    def __init__(self, sizes: BlockSizes) -> None:
         super().__init__()
         check_choice("activation", sizes.activation, ACTIVATIONS)
         hidden = 4 * sizes.width if sizes.hidden is None else sizes.hidden
         check_positive(hidden=hidden)
         self.activation = sizes.activation
+        self.norm = nn.LayerNorm(sizes.width)
+        self.widen = nn.Linear(sizes.width, hidden)
+        self.narrow = nn.Linear(hidden, sizes.width)
+
+    def __call__(self, x: Float[mx.array, "B L D"]) -> Float[mx.array, "B L D"]:
+        y: mx.array = self.narrow(ACTIVATIONS[self.activation](self.widen(self.norm(x))))
+        return y
+
+
+class Block(nn.Module):
+    """Attention, then a two-layer MLP, each on normalised input and added back."""
+
+    def __init__(self, sizes: BlockSizes, *, rotary: bool) -> None:
+        super().__init__()
         self.attention_norm = nn.LayerNorm(sizes.width)
         self.attention = Attention(width=sizes.width, heads=sizes.heads, rotary=rotary)
-        self.mlp_norm = nn.LayerNorm(sizes.width)
-        self.mlp_in = nn.Linear(sizes.width, hidden)
-        self.mlp_out = nn.Linear(hidden, sizes.width)
-
-    def mlp(self, x: Float[mx.array, "B L D"]) -> Float[mx.array, "B L D"]:
-        """W₂ φ(W₁ norm(x) + b₁) + b₂."""
-        y: mx.array = self.mlp_out(ACTIVATIONS[self.activation](self.mlp_in(self.mlp_norm(x))))
-        return y
+        self.mlp = FeedForward(sizes)
 
     def __call__(self, x: Float[mx.array, "B L D"], mask: Mask) -> Float[mx.array, "B L D"]:
         x = x + self.attention(self.attention_norm(x), mask)
         return x + self.mlp(x)
 
     def extend(
-        self, x: Float[mx.array, "B L D"], cache: Cache, position: Int[mx.array, ""]
+        self, x: Float[mx.array, "B L D"], cache: Cache, position: Int[mx.array, ""], mask: Mask = None
     ) -> tuple[Float[mx.array, "B L D"], Cache]:
         """Positions `position`, …, with the keys and values of all before in the cache."""
-        y, cache = self.attention.extend(self.attention_norm(x), cache, position)
+        y, cache = self.attention.extend(self.attention_norm(x), cache, position, mask)
         x = x + y
         return x + self.mlp(x), cache

@@ -11,24 +11,30 @@ import mlx.core as mx
 import mlx.nn as nn
 from jaxtyping import Float, Int
 
-from seqlab.models.parts import forms
+from seqlab import forms
+from seqlab.models.parts import through_time
 from seqlab.models.parts.checks import check_positive, check_sequence
 from seqlab.models.parts.streaming import State, Streaming
 
 CellState = tuple[Float[mx.array, "B ..."], ...]
 
 
-def time_steps(x: mx.array, *, axis: int) -> list[mx.array]:
-    """The slices of x along an axis, without it, with a gradient that costs as much as x is large."""
-    length = x.shape[axis]
+def pieces(x: mx.array, *, axis: int, size: int = 1) -> list[mx.array]:
+    """x in pieces of `size` along an axis, with a gradient that costs as much as x is large."""
+    length = x.shape[axis] // size
     if length == 1:
-        return [x.squeeze(axis)]
-    size = -(-length // forms.current().split)
+        return [x]
+    part = -(-length // forms.current().split) * size
     return [
         step
-        for part in mx.split(x, list(range(size, length, size)), axis=axis)
-        for step in time_steps(part, axis=axis)
+        for larger in mx.split(x, list(range(part, length * size, part)), axis=axis)
+        for step in pieces(larger, axis=axis, size=size)
     ]
+
+
+def time_steps(x: mx.array, *, axis: int) -> list[mx.array]:
+    """The slices of x along an axis, without it, at the same cost."""
+    return [piece.squeeze(axis) for piece in pieces(x, axis=axis)]
 
 
 @dataclass(frozen=True)
@@ -80,23 +86,34 @@ class UnrolledCell(Cell):
     `gates` blocks of `units` rows are fused in W and in the recurrent matrix U. The product with W is
     made for all steps at once, so that only `advance` waits for the step before. Weights are uniform
     in ±1/√units; `orthogonal` makes each block of U orthogonal instead (Saxe et al., 2014).
+
+    `advance` is the cell as its equations have it; `fused` is the same for compiled steps.
     """
 
-    def __init__(self, *, width: int, units: int, gates: int, orthogonal: bool) -> None:
+    gates: int
+
+    def __init__(self, *, width: int, units: int, orthogonal: bool) -> None:
         super().__init__()
         check_positive(hidden=units)
         self.units = units
         bound = units**-0.5
-        self.input_weight = mx.random.uniform(-bound, bound, (gates * units, width))
-        self.recurrent_weight = mx.random.uniform(-bound, bound, (gates * units, units))
-        self.bias = mx.zeros((gates * units,))
+        rows = self.gates * units
+        self.input_weight = mx.random.uniform(-bound, bound, (rows, width))
+        self.recurrent_weight = mx.random.uniform(-bound, bound, (rows, units))
+        self.bias = mx.zeros((rows,))
         if orthogonal:
             fill = nn.init.orthogonal()
-            self.recurrent_weight = mx.concatenate([fill(mx.zeros((units, units))) for _ in range(gates)])
+            self.recurrent_weight = mx.concatenate(
+                [fill(mx.zeros((units, units))) for _ in range(self.gates)]
+            )
 
     @abstractmethod
     def advance(self, z: Float[mx.array, "B G"], state: CellState) -> CellState:
         """One step from the input's share of the gates; state[0] is the output."""
+
+    @abstractmethod
+    def fused(self) -> through_time.Fused:
+        """The same, forward and backward, in as few operations as can be."""
 
     def extend(
         self, x: Float[mx.array, "B L D"], state: CellState | None
@@ -104,6 +121,8 @@ class UnrolledCell(Cell):
         """L more steps, one after another."""
         if state is None:
             state = self.initial_state(x.shape[0])
+        if forms.is_compiling():
+            return through_time.run(self.fused(), x, state)
         outputs = []
         # Time first, so that each step's slice lies in one piece.
         for z in time_steps(mx.addmm(self.bias, x.swapaxes(0, 1), self.input_weight.T), axis=0):

@@ -18,12 +18,17 @@ from typing import Literal
 import mlx.core as mx
 from jaxtyping import Float
 
-from seqlab.models.parts import forms
-from seqlab.models.parts.recurrence import time_steps
+from seqlab import forms
+from seqlab.models.parts.recurrence import pieces
 
 Scan = Literal["doubling", "chunked", "loop"]
 Start = Float[mx.array, "B D"] | None
 Recurrence = Callable[[mx.array, mx.array, mx.array | None], mx.array]
+
+
+def chunk_size(length: int) -> int:
+    """Steps in a chunk: about √L, so that there are as many chunks as steps in one."""
+    return min(length, max(1, round(forms.current().chunk * math.sqrt(length))))
 
 
 def loop(
@@ -31,11 +36,11 @@ def loop(
 ) -> Float[mx.array, "B L D"]:
     """One step after another."""
     states: list[mx.array] = []
-    before = start
-    for factor, term in zip(time_steps(a, axis=1), time_steps(b, axis=1), strict=True):
+    before = None if start is None else start[:, None]
+    for factor, term in zip(pieces(a, axis=1), pieces(b, axis=1), strict=True):
         before = term if before is None else factor * before + term
         states.append(before)
-    return mx.stack(states, axis=1)
+    return mx.concatenate(states, axis=1)
 
 
 def doubling(
@@ -58,7 +63,7 @@ def chunked(
 ) -> Float[mx.array, "B L D"]:
     """Chunks of √L: inside each, products A_t and states from zero H_t; then h_t = A_t h_start + H_t."""
     batch, length, width = a.shape
-    size = min(length, max(1, round(forms.current().chunk * math.sqrt(length))))
+    size = chunk_size(length)
     chunks = -(-length // size)
     padding = chunks * size - length
     if padding:  # the padded steps come last and are cut off, so any value serves
@@ -67,15 +72,15 @@ def chunked(
 
     products: list[mx.array] = []
     states: list[mx.array] = []
-    for factor, term in zip(time_steps(a, axis=2), time_steps(b, axis=2), strict=True):
+    for factor, term in zip(pieces(a, axis=2), pieces(b, axis=2), strict=True):
         states.append(factor * states[-1] + term if states else term)
         products.append(factor * products[-1] if products else factor)
 
     # ends[c] is the state at the end of chunk c, where chunk c + 1 starts.
-    ends = loop(products[-1], states[-1], start)
+    ends = loop(products[-1].squeeze(2), states[-1].squeeze(2), start)
     first = mx.zeros((batch, 1, width), dtype=b.dtype) if start is None else start[:, None]
     starts = mx.concatenate([first, ends[:, :-1]], axis=1)
-    h = mx.stack(products, axis=2) * starts[:, :, None] + mx.stack(states, axis=2)
+    h = mx.concatenate(products, axis=2) * starts[:, :, None] + mx.concatenate(states, axis=2)
     return h.reshape(batch, chunks * size, width)[:, :length]
 
 

@@ -1,0 +1,56 @@
+"""iTransformer (Liu et al., 2024): every variate's whole window is one token; attention is across variates.
+
+Each window is normalised; X (lookback × C) becomes C tokens W_e x_c + b; an encoder without positions mixes
+them; one linear layer maps each token to its variate's forecast. No variate has a place in an order, so
+permuting the variates permutes the forecast, and any number of them will do. Ours normalises before each
+sub-layer, where the paper does it after.
+"""
+
+from dataclasses import dataclass
+
+import mlx.core as mx
+import mlx.nn as nn
+from jaxtyping import Float
+
+from seqlab.models.parts.attention import Activation, Block
+from seqlab.models.parts.checks import check_choice, check_heads, check_positive, check_sequence
+from seqlab.models.parts.series import NORMALISATIONS, Normalisation, normalise
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes, in steps of the series for `lookback` and `horizon`; `hidden` is the MLP's (4 × width)."""
+
+    lookback: int
+    horizon: int
+    width: int = 64
+    depth: int = 2
+    heads: int = 4
+    hidden: int | None = None
+    activation: Activation = "relu"
+    normalisation: Normalisation = "mean_std"
+
+    def __post_init__(self) -> None:
+        check_positive(lookback=self.lookback, horizon=self.horizon, depth=self.depth)
+        check_heads(width=self.width, heads=self.heads)
+        check_choice("normalisation", self.normalisation, NORMALISATIONS)
+
+
+class Model(nn.Module):
+    """A window (B, lookback, C) to its forecast (B, horizon, C)."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.to_width = nn.Linear(config.lookback, config.width)
+        self.blocks = [Block(config, rotary=False) for _ in range(config.depth)]
+        self.norm = nn.LayerNorm(config.width)
+        self.to_forecast = nn.Linear(config.width, config.horizon)
+
+    def __call__(self, window: Float[mx.array, "B L C"]) -> Float[mx.array, "B H C"]:
+        check_sequence(window, size=window.shape[-1], length=self.config.lookback)
+        x, level = normalise(window, self.config.normalisation)
+        x = self.to_width(x.swapaxes(1, 2))  # (B, C, width): a token a variate
+        for block in self.blocks:
+            x = block(x, None)
+        return level.restore(self.to_forecast(self.norm(x)).swapaxes(1, 2))

@@ -1,0 +1,207 @@
+"""Positions, masks and cross-attention against plain loops; padding, streaming and permutation."""
+
+import math
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+import pytest
+from mlx.utils import tree_flatten
+
+from seqlab.errors import UsageError
+from seqlab.models import transformer
+from seqlab.models.parts.attention import Attention, CrossAttention, mask_source
+from seqlab.models.parts.positions import Placement, slopes
+
+WIDTH, HEADS, SIZE, BATCH, LENGTH = 8, 2, 4, 3, 7
+POSITIONS = ("none", "sinusoidal", "learned", "rope", "alibi")
+RELATIVE = ("none", "rope", "alibi")
+SEEN = mx.array([[1] * 7, [1] * 5 + [0] * 2, [0] * 2 + [1] * 5]) == 1
+
+
+def body(positions: str, *, causal: bool = True, depth: int = 2) -> transformer.Model:
+    return transformer.Model(
+        transformer.Config(
+            WIDTH, depth=depth, heads=HEADS, causal=causal, positions=positions, length=2 * LENGTH
+        )
+    )
+
+
+def affine(layer: nn.Linear, x: np.ndarray) -> np.ndarray:
+    return x @ np.array(layer.weight, np.float64).T + np.array(layer.bias, np.float64)
+
+
+def turned(x: np.ndarray, position: int) -> np.ndarray:
+    """Rotary positions (Su et al. 2021, equation 34), features i and i + K/2 being a pair."""
+    half = len(x) // 2
+    angle = position * 10_000.0 ** (-np.arange(half) / half)
+    first, second = x[:half], x[half:]
+    return np.concatenate(
+        [first * np.cos(angle) - second * np.sin(angle), first * np.sin(angle) + second * np.cos(angle)]
+    )
+
+
+def loop(q, k, v, *, may_see, positions: str = "none") -> np.ndarray:
+    """One example: softmax over what each position may see, head by head, in doubles; nothing seen is 0."""
+    joined = np.zeros_like(q)
+    for head in range(HEADS):
+        own = slice(head * SIZE, (head + 1) * SIZE)
+        for i in range(len(q)):
+            scores, values = [], []
+            for j in range(len(k)):
+                if not may_see(i, j):
+                    continue
+                query, key = q[i, own], k[j, own]
+                if positions == "rope":
+                    query, key = turned(query, i), turned(key, j)
+                score = query @ key / math.sqrt(SIZE)
+                if positions == "alibi":
+                    score -= abs(i - j) * 2.0 ** (-8 * (head + 1) / HEADS)
+                scores.append(math.exp(score))
+                values.append(v[j, own])
+            if scores:
+                joined[i, own] = np.array(scores) @ np.array(values) / sum(scores)
+    return joined
+
+
+@pytest.mark.parametrize("positions", RELATIVE)
+@pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
+@pytest.mark.parametrize("seen", [None, SEEN], ids=["whole", "padded"])
+def test_attention_follows_its_equation(positions, causal, seen, randomised) -> None:
+    placement = Placement(transformer.Config(WIDTH, heads=HEADS, positions=positions))
+    module = randomised(Attention(width=WIDTH, heads=HEADS, rotary=placement.rotary))
+    x = mx.random.normal((BATCH, LENGTH, WIDTH))
+    found = np.array(module(x, placement.whole(x, causal=causal, seen=seen)))
+    real = np.ones((BATCH, LENGTH), bool) if seen is None else np.array(seen)
+    for b, row in enumerate(np.array(x, np.float64)):
+        q, k, v = np.split(affine(module.to_qkv, row), 3, axis=1)
+        y = loop(
+            q, k, v, may_see=lambda i, j, b=b: real[b, j] and (j <= i or not causal), positions=positions
+        )
+        expected = affine(module.to_output, y)
+        np.testing.assert_allclose(found[b][real[b]], expected[real[b]], rtol=1e-4, atol=1e-5)
+
+
+def test_cross_attention_follows_its_equation(randomised) -> None:
+    module = randomised(CrossAttention(width=WIDTH, heads=HEADS))
+    x, source = mx.random.normal((BATCH, 4, WIDTH)), mx.random.normal((BATCH, LENGTH, WIDTH))
+    seen = mx.array([[1] * 7, [0, 1, 1, 0, 1, 0, 0], [0] * 7]) == 1  # the last source is nothing but padding
+    for mask in (None, seen):
+        found = module(x, module.project(source, mask), None if mask is None else mask_source(mask))
+        for b in range(BATCH):
+            q, (k, v) = (
+                affine(module.to_q, np.array(x[b], np.float64)),
+                np.split(affine(module.to_kv, np.array(source[b], np.float64)), 2, axis=1),
+            )
+            y = loop(q, k, v, may_see=lambda i, j, b=b, mask=mask: mask is None or mask[b, j].item())
+            np.testing.assert_allclose(found[b], affine(module.to_output, y), rtol=1e-4, atol=1e-5)
+
+
+def test_alibi_has_the_published_slopes() -> None:
+    assert slopes(8) == [2.0**-h for h in range(1, 9)]  # Press et al. 2022, section 3
+    assert slopes(1) == [2.0**-8]
+    # Their code for 12 heads: those of 8, then the 1st, 3rd, 5th and 7th of 16.
+    assert slopes(12) == [2.0**-h for h in range(1, 9)] + [2.0**-h for h in (0.5, 1.5, 2.5, 3.5)]
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+@pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
+def test_padding_on_the_right_changes_nothing(positions: str, causal: bool) -> None:
+    model, x = body(positions, causal=causal), mx.random.normal((2, LENGTH, WIDTH))
+    for amount in (1, 4):
+        padded = mx.concatenate([x, 9 * mx.random.normal((2, amount, WIDTH))], axis=1)
+        seen = mx.broadcast_to(mx.arange(LENGTH + amount) < LENGTH, padded.shape[:2])
+        np.testing.assert_allclose(model(padded, seen)[:, :LENGTH], model(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("positions", RELATIVE)
+@pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
+def test_padding_on_the_left_changes_nothing_where_positions_are_relative(positions, causal) -> None:
+    model, x = body(positions, causal=causal), mx.random.normal((2, LENGTH, WIDTH))
+    for amount in (1, 4):
+        padded = mx.concatenate([9 * mx.random.normal((2, amount, WIDTH)), x], axis=1)
+        seen = mx.broadcast_to(mx.arange(LENGTH + amount) >= amount, padded.shape[:2])
+        np.testing.assert_allclose(model(padded, seen)[:, amount:], model(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+@pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
+def test_padding_alone_is_finite_and_gets_no_gradient_from_real_tokens(positions: str, causal: bool) -> None:
+    model, x = body(positions, causal=causal), mx.random.normal((BATCH, LENGTH, WIDTH))
+    seen = mx.concatenate([mx.zeros((1, LENGTH), dtype=mx.bool_), SEEN[1:]])
+
+    def at_real_tokens(x: mx.array) -> mx.array:
+        return mx.sum(mx.where(seen[..., None], mx.square(model(x, seen)), 0))
+
+    slope = mx.grad(at_real_tokens)(x)
+    assert mx.abs(mx.where(seen[..., None], 0, slope)).max().item() == 0
+    assert (mx.abs(slope[1:]).max(axis=-1) > 0).tolist() == seen[1:].tolist()
+    everywhere = nn.value_and_grad(model, lambda x: mx.sum(mx.square(model(x, seen))))
+    value, gradients = everywhere(x)
+    assert all(mx.isfinite(array).all().item() for _, array in [("", value), *tree_flatten(gradients)])
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+def test_reading_on_in_pieces_and_steps_equals_reading_whole(positions: str) -> None:
+    model, x = body(positions), mx.random.normal((BATCH, LENGTH, WIDTH))
+    state, outputs = model.initial_state(BATCH, LENGTH + 2), []  # a cache with room left over
+    for start, stop in ((0, 3), (3, 5)):
+        y, state = model.extend(x[:, start:stop], state)
+        outputs.append(y)
+    for t in range(5, LENGTH):
+        y, state = model.step(x[:, t], state)
+        outputs.append(y[:, None])
+    np.testing.assert_allclose(mx.concatenate(outputs, axis=1), model(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+def test_half_precision_stays_half(positions: str) -> None:
+    model = body(positions)
+    model.set_dtype(mx.bfloat16)
+    x = mx.random.normal((BATCH, LENGTH, WIDTH)).astype(mx.bfloat16)
+    y, state = model.extend(x, model.initial_state(BATCH, LENGTH))
+    assert {a.dtype for _, a in tree_flatten([y, model(x, SEEN), state.memory])} == {mx.bfloat16}
+    np.testing.assert_allclose(*(np.array(a.astype(mx.float32)) for a in (y, model(x))), atol=0.1)
+
+
+def test_alibi_in_an_encoder_is_symmetric() -> None:
+    """Distances count the same both ways: the reversed sequence gives the reversed output."""
+    model, x = body("alibi", causal=False), mx.random.normal((2, LENGTH, WIDTH))
+    np.testing.assert_allclose(model(x[:, ::-1]), model(x)[:, ::-1], atol=1e-5)
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+@pytest.mark.parametrize(
+    ("seen", "message"),
+    [
+        (mx.ones((2, LENGTH)), "must be bool"),
+        (mx.ones((2, LENGTH + 1), dtype=mx.bool_), r"shape \(2, 7\)"),
+    ],
+)
+def test_a_mask_that_cannot_be(seen: mx.array, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        body("rope")(mx.zeros((2, LENGTH, WIDTH)), seen)
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+def test_inputs_that_are_not_numbers_with_a_point_are_named() -> None:
+    model = body("rope")
+    for read in (
+        lambda: model(mx.zeros((2, LENGTH, WIDTH), dtype=mx.int32)),
+        lambda: model.step(mx.zeros((2, WIDTH), dtype=mx.int32), model.initial_state(2, 3)),
+    ):
+        with pytest.raises(UsageError, match="floating-point numbers"):
+            read()
+
+
+def test_a_cache_longer_than_the_learned_positions_is_refused_by_every_reader() -> None:
+    model, long = body("learned"), 2 * LENGTH + 1
+    foreign = body("rope").initial_state(1, long)  # the state of a model that can go further
+    for read in (
+        lambda: model.initial_state(1, long),
+        lambda: model.extend(mx.zeros((1, 2, WIDTH)), foreign),
+        lambda: model.step(mx.zeros((1, WIDTH)), foreign),
+        lambda: model(mx.zeros((1, long, WIDTH))),
+    ):
+        with pytest.raises(UsageError, match="learned for 14 steps, found 15"):
+            read()

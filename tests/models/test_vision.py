@@ -1,0 +1,113 @@
+"""The convolutional stem of the Vision Transformer: its equations, how many tokens it gives, and learning."""
+
+import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers as optim
+import numpy as np
+import pytest
+from mlx.utils import tree_flatten
+
+from seqlab.errors import UsageError
+from seqlab.models import vit
+
+
+def network(*, size: int, patch: int, stem: str = "convolution", width: int = 8) -> vit.Model:
+    return vit.Model(vit.Config(width=width, depth=1, heads=2, size=size, patch=patch, classes=4, stem=stem))
+
+
+def convolve(layer: nn.Conv2d, image: np.ndarray) -> np.ndarray:
+    """relu of a 3 × 3 convolution of stride 2, the image framed by zeros."""
+    weight, bias = (np.array(x, np.float64) for x in (layer.weight, layer.bias))
+    side = (len(image) + 1) // 2
+    framed = np.pad(image, ((1, 1), (1, 1), (0, 0)))
+    y = np.empty((side, side, len(weight)))
+    for row, column, output in np.ndindex(*y.shape):
+        seen = framed[2 * row : 2 * row + 3, 2 * column : 2 * column + 3]
+        y[row, column, output] = max(0, bias[output] + (weight[output] * seen).sum())
+    return y
+
+
+@pytest.mark.parametrize(("size", "patch"), [(8, 4), (9, 3), (7, 2)])
+def test_the_stem_follows_its_equations(size: int, patch: int, randomised) -> None:
+    model, images = randomised(network(size=size, patch=patch)), mx.random.normal((2, size, size))
+    expected = []
+    for image in np.array(images, np.float64)[..., None]:
+        for layer in model.stem.layers:
+            image = convolve(layer, image)
+        expected.append(image.reshape(-1, 8))
+    tokens = model.stem(images)
+    np.testing.assert_allclose(tokens, expected, rtol=1e-4, atol=1e-5)
+    assert model.embed(images).shape == tokens.shape
+    np.testing.assert_allclose(
+        model.embed(images), model.to_width(tokens) + model.positions.weight, rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "patch", "tokens"), [(28, 4, 49), (28, 7, 16), (28, 2, 196), (32, 8, 16), (9, 3, 9)]
+)
+def test_the_stem_gives_as_many_tokens_as_patches(size: int, patch: int, tokens: int) -> None:
+    for stem in ("patches", "convolution"):
+        model = network(size=size, patch=patch, stem=stem)
+        assert model.embed(mx.zeros((1, size, size))).shape == (1, tokens, 8)
+
+
+@pytest.mark.parametrize(
+    ("size", "patch", "width", "channels"),
+    [(28, 4, 64, [32, 64]), (16, 8, 6, [1, 3, 6]), (16, 8, 2, [1, 1, 2])],
+)
+def test_channels_double_up_to_the_width(size: int, patch: int, width: int, channels: list[int]) -> None:
+    layers = network(size=size, patch=patch, width=width).stem.layers
+    assert [layer.weight.shape[0] for layer in layers] == channels
+
+
+def test_patches_are_linear_and_the_stem_is_not(randomised) -> None:
+    one, two = mx.random.normal((2, 1, 8, 8))
+    for stem, linear in (("patches", True), ("convolution", False)):
+        model = randomised(network(size=8, patch=4, stem=stem))
+        bend = model.embed(one + two) + model.embed(0 * one) - model.embed(one) - model.embed(two)
+        assert (mx.abs(bend).max().item() < 1e-4) == linear
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_images_stay_independent_and_every_parameter_learns(batch: int) -> None:
+    model, images = network(size=9, patch=4), mx.random.normal((batch, 9, 9))
+    logits = model(images)
+    assert logits.shape == (batch, 4)
+    alone = mx.concatenate([model(images[i : i + 1]) for i in range(batch)])
+    np.testing.assert_allclose(logits, alone, atol=1e-5)
+    slope = mx.random.normal(logits.shape)
+    _, gradients = nn.value_and_grad(model, lambda x: mx.sum(slope * model(x)))(images)
+    for name, gradient in tree_flatten(gradients):
+        assert mx.isfinite(gradient).all().item(), name
+        assert mx.abs(gradient).max().item() > 0, name
+
+
+def test_it_overfits_a_batch() -> None:
+    model = network(size=8, patch=4, width=16)
+    images, labels = mx.random.normal((8, 8, 8)), mx.arange(8) % 4
+    optimiser = optim.Adam(learning_rate=1e-2)
+    step = nn.value_and_grad(
+        model, lambda images: nn.losses.cross_entropy(model(images), labels, reduction="mean")
+    )
+    for _ in range(60):
+        value, gradients = step(images)
+        optimiser.update(model, gradients)
+        mx.eval(value, model.parameters(), optimiser.state)
+    assert value.item() < 0.1  # guessing: 1.39
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"patch": 29}, "patch must be at most size, found patch 29 and size 28"),
+        ({"patch": 29, "stem": "convolution"}, "patch must be at most size, found patch 29 and size 28"),
+        ({"patch": 1, "stem": "convolution"}, "patch must be 2 or more"),
+        ({"patch": 0}, "patch must be 1 or more"),
+        ({"stem": "convolutions"}, "Did you mean 'convolution'"),
+    ],
+)
+def test_a_model_that_cannot_be(sizes: dict, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        vit.Config(**sizes)
