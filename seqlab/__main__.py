@@ -71,7 +71,10 @@ def parser() -> argparse.ArgumentParser:
     results.add_argument("--format", choices=("csv", "parquet", "json"), default="csv")
     diff = add("diff", "Say which verdicts changed: over this store's history, or against another's.")
     diff.add_argument("other", type=Path, nargs="?", help="another results database")
-    add("doctor", "Say what this machine offers: back end, BLAS, engines, data, store.")
+    doctor = add("doctor", "Say what this machine offers: back end, BLAS, settings, engines, data, store.")
+    doctor.add_argument(
+        "--calibrate", action="store_true", help="measure the device's settings again (about 10 s)"
+    )
     return top
 
 

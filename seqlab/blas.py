@@ -13,7 +13,7 @@ import ctypes
 import os
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,12 +23,13 @@ LOADED: list["Blas"] = []  # what this process ended up with: a process cannot c
 
 @dataclass(frozen=True)
 class Blas:
-    """The matrix library in use. `threads` is 0 where the library does not tell."""
+    """The matrix library in use. `threads` that it began with is 0 where the library does not tell."""
 
     name: str
     path: str = ""
     threads: int = 0
     note: str = ""  # why a better one is not in use
+    library: ctypes.CDLL | None = field(default=None, repr=False, compare=False)
 
 
 def load() -> Blas:
@@ -40,6 +41,25 @@ def load() -> Blas:
     if not LOADED:
         LOADED.append(_choose())
     return LOADED[0]
+
+
+def threads() -> int:
+    """How many threads the library uses now; 0 where it does not tell."""
+    library = load().library
+    return load().threads if library is None else int(library.openblas_get_num_threads())
+
+
+def set_threads(count: int) -> int:
+    """Let the library use so many threads from here on, where it can be told; returns `threads()`."""
+    library = load().library
+    if library is not None:
+        library.openblas_set_num_threads(ctypes.c_int(count))
+    return threads()
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _choose() -> Blas:
@@ -126,4 +146,4 @@ def _open(path: Path | str, label: str) -> Blas:
     library = ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
     if not hasattr(library, "cblas_sgemm"):
         raise OSError(f"{path} has no cblas_sgemm")
-    return Blas(label, str(path), int(library.openblas_get_num_threads()))
+    return Blas(label, str(path), int(library.openblas_get_num_threads()), library=library)

@@ -5,16 +5,21 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from seqlab import blas
+from seqlab.document.numbers import number
 from seqlab.errors import SeqlabError, UsageError
 from seqlab.ledger import read as read_ledger
 from seqlab.pipeline import Place
 from seqlab.store.database import Store
+
+if TYPE_CHECKING:  # imported where they are used, so that the other commands answer sooner
+    from seqlab.calibration.record import Calibration, InUse
 
 
 def _table(*columns: str, title: str | None = None) -> Table:
@@ -171,6 +176,9 @@ def doctor(options: argparse.Namespace) -> int:
     loaded = blas.load()
     add("BLAS", lambda: " ".join(filter(None, [f"{loaded.name}, {loaded.threads} threads.", loaded.note])))
     add("device", _device)
+    settings = _settings(again=options.calibrate)
+    add("settings", settings.words)
+    add("ceilings", lambda: _ceilings(settings))
     add("memory", lambda: f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB")
     add("disk", lambda: f"{shutil.disk_usage(place.root).free / 2**30:.1f} GiB free")
     add("Quarto", lambda: _engine("quarto"))
@@ -180,6 +188,8 @@ def doctor(options: argparse.Namespace) -> int:
     add("data", _data)
     add("store", lambda: _stored(place))
     _print(table)
+    if settings.calibration:
+        _print(_figures(settings.calibration))
     return 1 if problems else 0
 
 
@@ -188,6 +198,37 @@ def _device() -> str:
 
     found = device.current()
     return f"{found.name}, MLX {found.mlx}"
+
+
+def _settings(*, again: bool) -> "InUse":
+    """The settings that a run would get now; measured anew if asked for."""
+    from seqlab import device
+    from seqlab.calibration.record import Machine, in_use
+    from seqlab.running.calibrate import measure
+
+    found = device.current()
+    machine = Machine.here(found.kind, found.name, found.mlx)
+    return measure(machine) if again else in_use(machine)
+
+
+def _ceilings(settings: "InUse") -> str:
+    found = settings.calibration
+    if found is None:
+        return "not measured; the first run does, or `seqlab doctor --calibrate`"
+    products, memory = number(found.flops_per_second, "FLOP/s"), number(found.bytes_per_second, "B/s")
+    return "; ".join(filter(None, [f"matrix products {products}, memory {memory}", found.busy]))
+
+
+def _figures(found: "Calibration") -> Table:
+    title = f"What was tried, in {found.seconds:.0f} s: medians and quartiles"
+    table = _table("setting", "tried", "time", "25 % to 75 %", "chosen", title=title)
+    for one in found.figures:
+        once = one.low == one.high
+        quartiles = "once" if once else f"{number(one.low, 's')} to {number(one.high, 's')}"
+        table.add_row(
+            one.setting, one.tried, number(one.seconds, "s"), quartiles, "chosen" if one.chosen else ""
+        )
+    return table
 
 
 def _engine(name: str) -> str:

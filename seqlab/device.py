@@ -1,14 +1,12 @@
-"""On which device does MLX compute here?"""
+"""On which device does MLX compute here, and with which settings?"""
 
 from dataclasses import dataclass
 
 import mlx.core as mx
 
+from seqlab import blas, forms
 from seqlab.errors import UsageError
-
-# MLX keeps at most 32 MB of freed buffers on a CPU. Measured on 2 cores: with 1 GiB a training step of a
-# Transformer at length 512 took 0.75 of the time, shorter ones the same.
-CPU_CACHE_BYTES = 1 << 30
+from seqlab.settings import Settings, check_kind, defaults
 
 
 @dataclass(frozen=True)
@@ -20,12 +18,17 @@ class Device:
     mlx: str
 
 
+_settings: Settings | None = None
+
+
 def current(kind: str | None = None) -> Device:
     """MLX's own choice, or the wanted kind; `UsageError` where this machine or build has no GPU."""
+    if kind is not None:
+        check_kind(kind)
     if kind == "gpu" and not mx.is_available(mx.gpu):
         raise UsageError(
             "expected a GPU for --device gpu, found none that this build of MLX can use. "
-            "On Linux install the CUDA build (see README); on a Mac use Apple silicon."
+            "On Linux install the CUDA build (see README); on a Mac use Apple silicon. Or give --device cpu."
         )
     wanted = {"gpu": mx.gpu, "cpu": mx.cpu, None: mx.default_device().type}[kind]
     told = mx.device_info(wanted)
@@ -34,8 +37,20 @@ def current(kind: str | None = None) -> Device:
     return Device(label, name, vars(mx)["__version__"])  # an attribute that MLX's type stubs leave out
 
 
-def use(kind: str) -> None:
-    """Compute on this kind of device from here on, with the settings that suit it."""
+def use(kind: str, settings: Settings | None = None) -> None:
+    """Compute on this kind of device from here on, with these settings or else its defaults."""
+    global _settings
+    check_kind(kind)
+    _settings = settings or defaults(kind)
     mx.set_default_device(mx.Device(mx.gpu if kind == "gpu" else mx.cpu))
-    if kind == "cpu":
-        mx.set_cache_limit(CPU_CACHE_BYTES)
+    if _settings.blas_threads is not None:
+        blas.set_threads(_settings.blas_threads)
+    if _settings.cache_bytes is not None:
+        mx.set_cache_limit(_settings.cache_bytes)
+    forms.use(_settings.forms)
+
+
+def settings() -> Settings:
+    """The settings last given to `use` in this process, else the device's defaults."""
+    on_cpu = mx.default_device().type == mx.DeviceType.cpu
+    return _settings or defaults("cpu" if on_cpu else "gpu")

@@ -42,13 +42,21 @@ METRICS = _catalogue(
     Metric("step_time", "Time of a training step", "s", "lower", log=True, index="repeat"),
     Metric("compile_time", "Time of the first step, compilation included", "s", "lower", log=True),
     Metric("peak_memory", "Peak memory of a training step", "B", "lower", log=True),
+    Metric("activation_bytes", "Activations kept for the backward pass", "B", "lower", log=True),
+    Metric("cache_bytes", "Memory that decoding keeps", "B", "lower", log=True),
     Metric("training_time", "Time to train", "s", "lower", log=True),
     Metric("parameters", "Parameters", "", "neither", log=True),
     Metric("step_flops", "Work of a training step", "FLOP", "lower", log=True),
+    Metric("matmul_rate", "Largest rate of matrix products", "FLOP/s", "higher", log=True),
+    Metric("memory_bandwidth", "Memory bandwidth", "B/s", "higher", log=True),
+    Metric("utilisation", "Share of the largest rate of matrix products", "", "higher", log=True),
     # Fairness: what each side of a comparison was given
     Metric("train_steps", "Training steps taken", "", "neither", log=True),
     Metric("train_examples", "Training examples available", "", "neither", log=True),
     Metric("tuning_trials", "Tuning trials", "", "neither"),
+    Metric("learning_rate", "Learning rate, after warm-up", "", "neither", log=True),
+    Metric("tried_rate", "Learning rate tried", "", "neither", log=True, index="tuning trial"),
+    Metric("tuning_score", "Validation score of a rate tried, lower is better", "", index="tuning trial"),
     # Mechanism
     Metric("sequential_operations", "Sequential operations", "", "lower"),
     Metric(

@@ -162,19 +162,34 @@ def fix_rules(work: Work, store: Store) -> None:
 
 
 def measure(place: Place, work: Work, store: Store, options: Options) -> int:
-    """Run every due trial and store it; returns how many failed."""
+    """Run every due trial and store it; returns how many failed. A new device is calibrated before."""
+    if not any(plan.due for plan in work.plans):
+        return 0
+    from seqlab.calibration.record import Machine
+    from seqlab.running.calibrate import ensure
     from seqlab.running.worker import memory_limit
     from seqlab.store.provenance import gather
 
-    _, name, _ = work.device
-    loaded = blas.load()
+    found = ensure(Machine.here(*work.device))
+    settings, name, loaded = found.settings, work.device[1], blas.load()
+    # Set here as in the worker, so that what is recorded is what the library really took.
+    threads = blas.threads() if settings.blas_threads is None else blas.set_threads(settings.blas_threads)
     limit = int(options.memory_gib * 2**30) if options.memory_gib else memory_limit()
     return execute(
         work.plans,
         store,
         device=work.device,
         memory_limit=limit,
-        provenance=lambda: gather(place.root, device=name, blas=loaded.name, threads=loaded.threads),
+        settings=settings,
+        checkpoints=place.results / "checkpoints",
+        provenance=lambda: gather(
+            place.root,
+            device=name,
+            blas=loaded.name,
+            threads=threads,
+            calibration=found.words(),
+            cache_bytes=settings.cache_bytes,
+        ),
     )
 
 

@@ -1,4 +1,6 @@
-"""What holds in every test: the fast BLAS, array shapes checked, Hypothesis unhurried."""
+"""What holds in every test: the fast BLAS, default settings, array shapes checked, Hypothesis unhurried."""
+
+import os
 
 from hypothesis import settings
 from jaxtyping import install_import_hook
@@ -6,6 +8,7 @@ from jaxtyping import install_import_hook
 from seqlab import blas
 
 blas.load()  # before anything imports MLX
+os.environ["SEQLAB_CALIBRATE"] = "0"  # a command of a test is not to measure this machine first
 
 # Every call of a model or a measure is checked against the shapes in its signature.
 install_import_hook(["seqlab.models", "seqlab.measure", "seqlab.training"], "beartype.beartype")

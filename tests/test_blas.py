@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from seqlab import blas
+
 ROOT = Path(__file__).parents[1]
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux needs another BLAS")
 
@@ -23,6 +25,51 @@ with mx.stream(mx.cpu):
 exact = x[0].astype(np.float64) @ x[1]
 error = np.abs(y - exact).max() / np.abs(exact).max()
 print(found.name, found.threads, found.note, error < 1e-4, "lief" in sys.modules, sep="|")
+"""
+
+
+EVERY_KIND = """
+from seqlab import blas
+blas.load()
+import mlx.core as mx, numpy as np
+rng = np.random.default_rng(0)
+
+def array(*shape):
+    return rng.standard_normal(shape).astype(np.float32)
+
+def plain(*shape):
+    whole = array(*shape)
+    return whole, mx.array(whole)
+
+def turned(*shape):
+    whole = array(*shape[:-2], shape[-1], shape[-2])
+    return whole.swapaxes(-1, -2), mx.array(whole).swapaxes(-1, -2)
+
+def cut(*shape):
+    whole = array(*shape[:-2], 2 * shape[-2], shape[-1] + 3)
+    return whole[..., ::2, 3:], mx.array(whole)[..., ::2, 3:]
+
+SMALL = [(1, 1, 1), (1, 64, 256), (64, 1, 7), (3, 5, 2), (17, 31, 13), (33, 129, 65), (32, 64, 256)]
+LARGE = [(512, 64, 256), (512, 512, 512), (601, 515, 523)]
+KINDS = [(left, right) for left in (plain, turned, cut) for right in (plain, turned, cut)]
+cases = [(size, batch, kinds) for size in SMALL for batch in ((), (3,)) for kinds in KINDS]
+cases += [(size, (), kinds) for size in LARGE for kinds in ((plain, plain), (plain, turned), (turned, plain))]
+used, wrong = set(), []
+for (rows, inner, columns), batch, (left, right) in cases:
+    a, x = left(*batch, rows, inner)
+    b, y = right(*batch, inner, columns)
+    c, z = plain(*batch, rows, columns)
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    exact = a @ b
+    # Of single precision, and relative to what was summed, not to what remains of it.
+    room = 2e-6 * (np.abs(a) @ np.abs(b) + np.abs(c))
+    for threads in (1, blas.cores()):
+        used.add(blas.set_threads(threads))
+        with mx.stream(mx.cpu):
+            found = [np.array(x @ y), np.array(mx.addmm(z, x, y)) - c]
+        if not all((np.abs(one - exact) <= room).all() for one in found):
+            wrong.append((threads, rows, inner, columns, batch, left.__name__, right.__name__))
+print(sorted(used), len(cases), wrong, sep="|")
 """
 
 
@@ -46,6 +93,24 @@ def test_products_are_right_and_the_library_is_named(choice: str) -> None:
     if choice and sys.platform == "linux":
         assert name.startswith("reference")
         assert choice in note
+
+
+@pytest.mark.parametrize("choice", ["", "default"])
+def test_products_of_every_kind_equal_numpys_in_double_precision(choice: str) -> None:
+    """Odd, thin, single-row and large; plain, transposed, cut out; batched; with one thread and with all."""
+    # NumPy, which has a BLAS of its own, keeps to one thread.
+    used, tried, wrong = run(EVERY_KIND, SEQLAB_BLAS=choice, OPENBLAS_NUM_THREADS="1")
+    assert wrong == "[]"
+    assert int(tried) == 7 * 2 * 9 + 9
+    if sys.platform == "linux":
+        assert used == str([1] if choice else sorted({1, blas.cores()}))
+
+
+@LINUX
+def test_threads_are_told_and_set_where_the_library_can() -> None:
+    code = "from seqlab import blas\nprint(blas.load().threads, blas.set_threads(2), blas.threads(), sep='|')"
+    assert run(code, OPENBLAS_NUM_THREADS="1") == ["1", "2", "2"]
+    assert run(code, SEQLAB_BLAS="default") == ["1", "1", "1"]
 
 
 @LINUX

@@ -1,6 +1,6 @@
 """In which unit, and with how many digits, does a number read best?
 
-Values are stored in base units (s, B, FLOP). A chart shows all of its values in one display unit
+Values are stored in base units (s, B, FLOP, FLOP/s). A chart shows all of its values in one display unit
 with a prefix: SI prefixes throughout, so that 1 MB is 10⁶ bytes, as the drives' and networks' makers
 and the metric catalogue's own base units have it.
 """
@@ -34,8 +34,10 @@ _LADDERS: dict[str, tuple[Unit, ...]] = {
         Unit("min", 60.0),
         Unit("h", 3600.0),
     ),
-    "B": tuple(Unit(prefix + "B", size) for prefix, size in _SI),
-    "FLOP": tuple(Unit(prefix + "FLOP", size) for prefix, size in _SI),
+    **{
+        base: tuple(Unit(prefix + base, size) for prefix, size in _SI)
+        for base in ("B", "B/s", "FLOP", "FLOP/s")
+    },
     # Counts: a word reads better than a bare prefix.
     "": (Unit(""), Unit("thousand", 1e3), Unit("million", 1e6), Unit("billion", 1e9)),
 }

@@ -240,7 +240,7 @@ def _worded(name: str, value: Any) -> Iterable[tuple[str, str]]:
         yield name, ", ".join(f"{part} {of}" for part, of in value.items() if of)
     elif isinstance(value, bool):
         yield name, "yes" if value else "no"
-    elif name == "memory":
+    elif name in ("memory", "buffer cache"):
         yield name, number(float(value), "B")
     else:
         yield name, value if isinstance(value, str) else json.dumps(value)

@@ -10,7 +10,7 @@ from seqlab.claims import Exact, Ratio, Rule, Slope
 from seqlab.metrics import metric_named
 
 PREFIXES = {-9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
-PREFIXED_UNITS = {"s": range(-9, 1), "B": range(16), "FLOP": range(16)}
+PREFIXED_UNITS = {"s": range(-9, 1), **dict.fromkeys(("B", "B/s", "FLOP", "FLOP/s"), range(16))}
 TINY = 1e-300  # below it powers of ten leave the range of floats, and nothing is measured
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 

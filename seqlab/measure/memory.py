@@ -1,15 +1,22 @@
-"""How much memory does a step need beyond what is there before it?
+"""How much memory does a model take: a step at its peak, what backward waits for, and what decoding keeps?
 
-MLX counts the buffers that it allocates, on every backend; Python's own memory is not in it. What is
-active before the step (parameters, optimiser state, the batch) is subtracted, so that the number is
-what activations, gradients and temporary arrays take.
+`peak_memory` is measured: MLX counts the buffers that it allocates, on every backend; Python's own memory
+is not in it. What is active before the step (parameters, optimiser state, the batch) is subtracted, so
+that the number is what activations, gradients and temporary arrays take. The other two are exact and
+need no run: activations come from MLX's graph, and a cache is as large as its arrays.
 """
 
 import gc
+import math
 from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
+from mlx import nn
+from mlx.utils import tree_flatten
+
+from seqlab.measure.depth import VIEWS
+from seqlab.measure.graph import events, forward_and_backward
 
 
 def peak_memory(step: Callable[[], Any]) -> int:
@@ -27,3 +34,50 @@ def peak_memory(step: Callable[[], Any]) -> int:
     mx.eval(step())
     mx.synchronize()
     return max(int(mx.get_peak_memory()) - before, 0)
+
+
+def activation_bytes(model: nn.Module, loss: Callable[..., mx.array], *batch: mx.array) -> int:
+    """Bytes of the arrays that the forward pass makes and the backward pass of `loss(model, *batch)` reads.
+
+    They have to wait in memory from the one to the other. A primitive is forward if the loss depends on
+    it, else backward. An array and all views of it count once, as large as the array; parameters and the
+    batch, which are there anyway, do not count, but masks and dropout's choices do. Exact for the graph
+    that MLX hands over (see `seqlab.measure.graph`), uncompiled and on a CPU: a fused kernel may keep less.
+    """
+    mx.eval(model.parameters())  # else their initialisation would be a part of the forward pass
+    graph = events(forward_and_backward(model, loss), *batch)
+    nodes = [event for event in graph if event["type"] == "primitive"]
+    (outputs,) = (event["outputs"] for event in graph if event["type"] == "outputs")
+
+    needed, forward = {outputs[0][0]}, set()  # the loss is the first output; from it back to the inputs
+    for index in reversed(range(len(nodes))):
+        if any(name in needed for name, *_ in nodes[index]["outputs"]):
+            forward.add(index)
+            needed.update(name for name, *_ in nodes[index]["inputs"])
+
+    sizes: dict[str, int] = {}  # of what the forward pass makes
+    viewed: dict[str, str] = {}  # a view, and the array whose numbers it shows
+    kept: set[str] = set()
+    for index, node in enumerate(nodes):
+        if node["name"] in VIEWS:
+            source = node["inputs"][0][0] if node["inputs"] else ""
+            viewed.update((name, viewed.get(source, source)) for name, *_ in node["outputs"])
+        elif index in forward:
+            sizes.update((name, math.prod(shape) * dtype.size) for name, shape, dtype in node["outputs"])
+        if index not in forward:
+            kept.update(viewed.get(name, name) for name, *_ in node["inputs"])
+    return sum(sizes.get(name, 0) for name in kept)
+
+
+def cache_bytes(memory: Any) -> int:
+    """Bytes of all arrays in a decoding memory: keys and values, or recurrent states."""
+    leaves = dict(tree_flatten(memory)).values()
+    return sum(leaf.nbytes for leaf in leaves if isinstance(leaf, mx.array))
+
+
+def cache_bytes_per_token(memory_of: Callable[[int], Any]) -> int:
+    """Bytes that room for one more token takes; 0 for a memory that does not grow.
+
+    `memory_of(length)` makes the memory for `length` tokens, such as a model's `initial_state`.
+    """
+    return cache_bytes(memory_of(2)) - cache_bytes(memory_of(1))

@@ -1,5 +1,6 @@
 """Run what is due, page by page, and store each run as soon as it ends."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from seqlab.errors import UsageError
 from seqlab.experiment import Experiment, Trial
 from seqlab.running.fingerprint import Fingerprints
 from seqlab.running.plan import Due
+from seqlab.settings import Settings
 from seqlab.store.database import FixedRule, Run, Store
 
 
@@ -31,11 +33,14 @@ def execute(
     *,
     device: tuple[str, str, str],
     memory_limit: int,
+    settings: Settings,
+    checkpoints: Path,
     provenance: Callable[[], Mapping[str, Any]],
 ) -> int:
     """Run every due trial; returns how many failed. `device` is (kind, name, MLX version).
 
-    The circumstances are taken once a page, since power and heat change within an hour.
+    The circumstances are taken once a page, since power and heat change within an hour. A trial that did
+    not end keeps its trainings in a folder under `checkpoints`, until it ended or the code changed.
     """
     work = [(plan, due.trial) for plan in plans for due in plan.due]
     if not work:
@@ -48,7 +53,7 @@ def execute(
     failed = 0
     known = _seconds_before(store, [plan.experiment.name for plan in plans])
     with (
-        Worker(device=kind, memory_limit=memory_limit) as worker,
+        Worker(device=kind, memory_limit=memory_limit, settings=settings) as worker,
         display([trial for _, trial in work], known) as shown,
     ):
         last, codes = "", Fingerprints()
@@ -60,8 +65,10 @@ def execute(
                         f"{plan.page.name}, or what it imports, was changed since this command began. "
                         "Finished trials are stored; give the same command again."
                     )
+                _discard_of_other_code(checkpoints / last, plan.fingerprint)
             shown.begin(trial)
-            for outcome in worker.run(plan.page, trial):
+            kept = checkpoints / last / plan.fingerprint / trial.key(device=name, mlx=mlx)[:16]
+            for outcome in worker.run(plan.page, trial, checkpoints=kept):
                 if outcome is None:
                     shown.advance(trial, *worker.seen())
                     continue
@@ -80,6 +87,8 @@ def execute(
                         traceback=outcome.traceback,
                     )
                 )
+                if outcome.status in ("ok", "diverged"):
+                    shutil.rmtree(kept, ignore_errors=True)
                 failed += outcome.status != "ok"
                 shown.end(trial, outcome.status, outcome.seconds, outcome.error)
     return failed
@@ -90,6 +99,13 @@ def fix_rules_of(experiment: Experiment, store: Store) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for claim in experiment.claims:
         store.fix_rule(FixedRule(claim.id, experiment.name, claim.rule.digest(), _statement(claim), now))
+
+
+def _discard_of_other_code(folder: Path, fingerprint: str) -> None:
+    """Trainings that other code began must not go on."""
+    for other in folder.glob("*"):
+        if other.name != fingerprint:
+            shutil.rmtree(other)
 
 
 def _statement(claim: Claim) -> str:

@@ -32,6 +32,7 @@ from pebble import ProcessExpired, ProcessPool
 from seqlab.errors import DivergedError, SeqlabError, WorkerError
 from seqlab.experiment import Experiment, Trial
 from seqlab.metrics import Measurement
+from seqlab.settings import Settings
 from seqlab.store.database import Status
 
 # What the worker tells while it runs, without locks, so that a killed worker leaves none held.
@@ -74,34 +75,40 @@ _state: "Array[c_double] | None" = None
 _experiments: dict[str, Experiment] = {}
 
 
-def _start(state: "Array[c_double]", parent: int, device: str) -> None:
+def _start(state: "Array[c_double]", parent: int, device: str, settings: Settings | None) -> None:
     """Runs once in each new worker."""
     global _state
     _state = state
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    leave_with(parent)
     from seqlab import blas
 
     blas.load()  # before MLX is imported
     from seqlab.device import use
 
-    use(device)
+    use(device, settings)
     state[PROCESS] = os.getpid()
 
 
-def _leave_with(parent: int) -> None:
-    """A worker whose parent was killed must not go on computing for nobody."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
+def leave_with(parent: int) -> None:
+    """A process whose parent was killed must not go on computing for nobody."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
-def _run(page: str, trial: Trial, spool: Path) -> _Ended:
+def _run(page: str, trial: Trial, spool: Path, checkpoints: Path | None) -> _Ended:
     """Run one trial in the worker; each measurement goes to the spool as it is yielded."""
     import mlx.core as mx
 
     from seqlab.pages import load
+    from seqlab.training.checkpoints import Checkpoints, use
 
+    use(Checkpoints(checkpoints, keep_finished=True) if checkpoints else None)
     assert _state is not None
     _state[STEP] = _state[VALUE] = 0.0
     started = time.perf_counter()
@@ -136,15 +143,16 @@ class Worker:
     """A worker process for trials, one at a time. Use it as a context manager.
 
     `memory_limit` is the most that the worker may hold, in bytes; beyond it the trial is ended.
+    `settings` are the device's; None for its defaults.
     """
 
-    def __init__(self, *, device: str, memory_limit: int) -> None:
+    def __init__(self, *, device: str, memory_limit: int, settings: Settings | None = None) -> None:
         self._limit = memory_limit
         self._state = RawArray(c_double, 3)
         descriptor, spool = tempfile.mkstemp(prefix="seqlab-", suffix=".jsonl")
         os.close(descriptor)
         self._spool = Path(spool)
-        self._device = device
+        self._device, self._settings = device, settings
         self._pool = self._new_pool()
 
     def _new_pool(self) -> ProcessPool:
@@ -153,7 +161,7 @@ class Worker:
             max_tasks=0,
             context=get_context("spawn"),
             initializer=_start,
-            initargs=(self._state, os.getpid(), self._device),
+            initargs=(self._state, os.getpid(), self._device, self._settings),
         )
 
     def __enter__(self) -> "Worker":
@@ -168,9 +176,10 @@ class Worker:
         """The step that the running trial has reached, and the value measured there."""
         return int(self._state[STEP]), float(self._state[VALUE])
 
-    def run(self, page: Path, trial: Trial) -> Iterator[Outcome | None]:
+    def run(self, page: Path, trial: Trial, *, checkpoints: Path | None = None) -> Iterator[Outcome | None]:
         """Run a trial: yields None while it runs, a few times a second, then its outcome.
 
+        The trial's trainings are kept in the folder `checkpoints`, this trial's own, and go on from there.
         Raises `WorkerError` where no worker can be started, so that no trial could run.
         """
         self._spool.write_text("")
@@ -178,7 +187,7 @@ class Worker:
         began, clock = datetime.now(UTC), time.perf_counter()
         grown = False
         for afresh in (False, True):
-            future = self._scheduled(page, trial, afresh=afresh)
+            future = self._scheduled(page, trial, checkpoints, afresh=afresh)
             while not _done(future):
                 yield None
                 if not grown and self._held() > self._limit:
@@ -197,15 +206,18 @@ class Worker:
             ended.status, ended.seconds, began, tuple(self._spooled()), ended.error, ended.traceback
         )
 
-    def _scheduled(self, page: Path, trial: Trial, *, afresh: bool = False) -> "Future[_Ended]":
+    def _scheduled(
+        self, page: Path, trial: Trial, checkpoints: Path | None, *, afresh: bool
+    ) -> "Future[_Ended]":
         """Hand the trial to the worker; to a new one where the old one is known to be gone."""
         if afresh or not self._pool.active:
             self._pool.stop()
             self._pool.join()
             self._state[PROCESS] = 0
             self._pool = self._new_pool()
-        with _interrupts_blocked():  # the worker inherits the mask, so Ctrl-C never reaches it
-            return self._pool.schedule(_run, args=[str(page), trial, self._spool], timeout=trial.timeout)
+        with interrupts_blocked():  # the worker inherits the mask, so Ctrl-C never reaches it
+            given = [str(page), trial, self._spool, checkpoints]
+            return self._pool.schedule(_run, args=given, timeout=trial.timeout)
 
     def _ended(self, future: "Future[_Ended]", seconds: float, trial: Trial, grown: bool) -> _Ended:
         try:
@@ -263,7 +275,8 @@ def _done(future: "Future[_Ended]") -> bool:
 
 
 @contextlib.contextmanager
-def _interrupts_blocked() -> Iterator[None]:
+def interrupts_blocked() -> Iterator[None]:
+    """A process started in here never sees Ctrl-C."""
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         yield
         return

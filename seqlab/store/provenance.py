@@ -1,6 +1,6 @@
 """Under which circumstances was a run measured?
 
-Kept with every run, so that a number can be doubted with reason: code, versions, device, threads,
+Kept with every run, so that a number can be doubted with reason: code, versions, device, settings,
 memory, power and heat. What the machine does not tell is left out, never guessed.
 """
 
@@ -13,11 +13,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from seqlab.blas import cores
+
 PACKAGES = ("mlx", "numpy", "pandas", "seaborn", "matplotlib", "scikit-learn", "typst", "pypandoc_binary")
 
 
-def gather(root: Path, *, device: str, blas: str, threads: int) -> dict[str, Any]:
-    """Describe the code (in `root`), the machine and its state now. `device` and `blas` name the back end."""
+def gather(
+    root: Path, *, device: str, blas: str, threads: int, calibration: str, cache_bytes: int | None
+) -> dict[str, Any]:
+    """Describe the code (in `root`), the machine and its state now.
+
+    `device` and `blas` name the back end, `calibration` its settings and where they come from.
+    """
     found: dict[str, Any] = {
         "commit": _git(root, "rev-parse", "HEAD"),
         "uncommitted changes": _uncommitted(root),
@@ -27,10 +34,13 @@ def gather(root: Path, *, device: str, blas: str, threads: int) -> dict[str, Any
         "device": device,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "memory": _memory(),
         "BLAS": blas,
         "BLAS threads": threads,
+        "calibration": calibration,
+        "buffer cache": cache_bytes,
+        "TF32": os.environ.get("MLX_ENABLE_TF32"),  # as asked for; MLX's own choice where it is not set
         "power source": _power(),
         "thermal state": _thermal(),
     }

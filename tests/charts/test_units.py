@@ -19,6 +19,8 @@ from seqlab.charts.units import display_unit, number, numbers
         ("s", [7200.0, 36000.0], "h", 10.0),
         ("B", [3.2e6], "MB", 3.2),
         ("FLOP", [2e12], "TFLOP", 2.0),
+        ("FLOP/s", [2.37e11], "GFLOP/s", 237.0),
+        ("B/s", [3.5e10], "GB/s", 35.0),
         ("", [4096.0], "", 4096.0),
         ("", [404_000.0], "thousand", 404.0),
         ("nat", [1e-5], "nat", 1e-5),

@@ -28,7 +28,8 @@ def test_three_significant_digits(value: float, shown: str) -> None:
     ("value", "unit", "shown"),
     [
         (0.0123, "s", "12.3 ms"), (4e-8, "s", "40 ns"), (90.0, "s", "90 s"), (7.27e8, "B", "727 MB"),
-        (1.23e9, "FLOP", "1.23 GFLOP"), (1.234, "nat", "1.23 nat"), (5.0, "", "5"),
+        (1.23e9, "FLOP", "1.23 GFLOP"), (2.37e11, "FLOP/s", "237 GFLOP/s"),
+        (1.234, "nat", "1.23 nat"), (5.0, "", "5"),
     ],
 )  # fmt: skip
 def test_units_get_prefixes(value: float, unit: str, shown: str) -> None:

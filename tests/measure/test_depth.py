@@ -7,6 +7,7 @@ from mlx import nn
 from seqlab.errors import UsageError
 from seqlab.measure.depth import sequential_operations
 from seqlab.measure.graph import forward_and_backward
+from seqlab.models import lstm
 
 X = mx.ones((2, 4))
 
@@ -33,6 +34,25 @@ def test_a_linear_layer_is_a_product_and_a_sum_however_written() -> None:
     fused = sequential_operations(layer, X)
     written_out = sequential_operations(lambda x: x @ layer.weight.T + layer.bias, X)
     assert fused == written_out == 2
+
+
+def test_attention_by_hand() -> None:
+    """Scale, Q K^T, mask, softmax, the product with V: five, whatever the length."""
+
+    def attend(q: mx.array, mask: str | None) -> mx.array:
+        return mx.fast.scaled_dot_product_attention(q, q, q, scale=0.5, mask=mask)
+
+    for length in (4, 32):
+        q = mx.ones((1, 2, length, 4))
+        assert sequential_operations(lambda q: attend(q, None), q) == 4
+        assert sequential_operations(lambda q: attend(q, "causal"), q) == 5
+
+
+@pytest.mark.parametrize("length", [2, 8, 20])
+def test_an_lstm_by_hand(length: int) -> None:
+    """A step: U h + z (2), σ or tanh, i ⊙ g, + f ⊙ c, tanh, o ⊙: seven; and W x + b (2) before the first."""
+    layer = lstm.Layer(width=4, units=3, forget_bias=1.0, orthogonal=False)
+    assert sequential_operations(layer, mx.ones((2, length, 4))) == 2 + 7 * length + 1  # one stacking
 
 
 def test_all_outputs_of_a_tree_are_followed() -> None:

@@ -8,6 +8,7 @@ from mlx import nn
 
 from seqlab.errors import UsageError
 from seqlab.measure.flops import flops, training_step_flops
+from seqlab.models import lstm, transformer
 
 B, L, D = 2, 8, 4
 X = mx.ones((B, L, D))
@@ -42,6 +43,26 @@ def test_an_lstm_step() -> None:
     gates = 4 * B * D  # three sigmoids and a tanh
     state = 3 * B * D + 2 * B * D  # two products and their sum; tanh c, times o
     assert flops(lambda x, h, c: lstm(x, h, c), step, hidden, cell) == products + gates + state
+
+
+def test_our_lstm() -> None:
+    """L steps, the input's share for all of them at once; products with the first state, zeros, count."""
+    hidden = 3
+    layer = lstm.Layer(width=D, units=hidden, forget_bias=1.0, orthogonal=False)
+    inputs = B * L * (2 * D + 1) * 4 * hidden  # W x + b
+    step = B * (2 * hidden + 1) * 4 * hidden + B * (4 + 3 + 2) * hidden  # + U h; gates; c; h
+    assert flops(layer, X) == inputs + L * step
+
+
+def test_a_block_of_a_transformer() -> None:
+    """Projections to Q, K, V and back, attention, and an MLP four times as wide; two norms, two sums."""
+    model = transformer.Model(transformer.Config(D, depth=1, heads=2, positions="none"))
+    n = B * L * D
+    projections = (2 * D + 1) * 3 * n + (2 * D + 1) * n
+    attention = 2 * (2 * n * L) + (5 + 1) * B * 2 * L * L + n  # products; softmax and mask; the scale
+    mlp = (2 * D + 1) * 4 * n + 4 * n + (8 * D + 1) * n  # in, relu, out
+    norm = 7 * n + 2 * B * L  # two means, difference, square, quotient, scale, shift; four a row
+    assert flops(model, X) == projections + attention + mlp + 2 * norm + 2 * n
 
 
 @pytest.mark.parametrize(("stride", "groups"), [(1, 1), (2, 1), (1, 2)])

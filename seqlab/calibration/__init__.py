@@ -1,0 +1,1 @@
+"""Which settings are the fastest on this device: tried once, kept with their figures."""

@@ -1,0 +1,87 @@
+"""What does the lab compute, in small, that a setting can be judged by?
+
+Each function makes the arrays once and returns a step: call it, evaluate what it returns. The sizes are
+those of the pages; random numbers have a fixed seed, and all is float32.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import mlx.core as mx
+from mlx import nn, optimizers
+
+from seqlab.models import lstm, mingru, transformer
+from seqlab.models.parts.activations import gelu
+from seqlab.models.parts.attention import softmax_attention
+from seqlab.training.step import training_step
+
+Step = Callable[[], Any]
+
+
+def products() -> Step:
+    """Matrix products as they occur: a recurrent step's, a layer's over a batch of sequences, a large one."""
+    # (rows, columns in, columns out, how often): each shape takes a like share of the time.
+    shapes = ((32, 64, 256, 256), (512, 64, 256, 32), (1024, 1024, 1024, 1))
+    operands = [
+        (mx.random.normal((rows, inner)), mx.random.normal((inner, columns)), count)
+        for rows, inner, columns, count in shapes
+    ]
+    mx.eval(operands)
+    return lambda: [x @ y for x, y, count in operands for _ in range(count)]
+
+
+def attention_step() -> Step:
+    """A training step of a small Transformer at length 256: large arrays come and go."""
+    return _training(transformer.Model(transformer.Config(64, depth=1)), batch=8, length=256, compiled=False)
+
+
+def recurrent_gradient() -> Step:
+    """An LSTM over 128 steps, forward and backward."""
+    return _gradient(lstm.Model(lstm.Config(64)), batch=16, length=128)
+
+
+def scan_gradient() -> Step:
+    """A minGRU's scan over 512 steps, forward and backward."""
+    return _gradient(mingru.Model(mingru.Config(64)), batch=8, length=512)
+
+
+def activation_gradient() -> Step:
+    """GELU of 300,000 numbers, what an MLP has at length 128 and batch 8, forward and backward."""
+    x = mx.random.normal((300_000,))
+    mx.eval(x)
+    return lambda: mx.value_and_grad(lambda x: gelu(x).sum())(x)
+
+
+def softmax_gradient() -> Step:
+    """Causal attention over 128 positions, forward and backward."""
+    q, k, v = mx.random.normal((3, 8, 4, 128, 16))
+    mx.eval(q, k, v)
+    attend = mx.value_and_grad(lambda q, k, v: mx.sum(mx.square(softmax_attention(q, k, v, "causal"))))
+    return lambda: attend(q, k, v)
+
+
+def training_steps() -> tuple[Step, Step]:
+    """The same small training step, plain and compiled: a minGRU's, whose kernels are few to compile."""
+    plain, compiled = (
+        _training(mingru.Model(mingru.Config(64)), batch=16, length=64, compiled=compiled)
+        for compiled in (False, True)
+    )
+    return plain, compiled
+
+
+def _squares(model: nn.Module, x: mx.array) -> mx.array:
+    return mx.mean(mx.square(model(x)))
+
+
+def _gradient(model: nn.Module, *, batch: int, length: int) -> Step:
+    x = mx.random.normal((batch, length, 64))
+    mx.eval(x, model.parameters())
+    gradient = nn.value_and_grad(model, _squares)
+    return lambda: gradient(model, x)
+
+
+def _training(model: nn.Module, *, batch: int, length: int, compiled: bool) -> Step:
+    x = mx.random.normal((batch, length, 64))
+    mx.eval(x, model.parameters())
+    step = training_step(model, _squares, optimizers.AdamW(1e-3), compiled=compiled)
+    return lambda: step(x)

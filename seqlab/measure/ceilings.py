@@ -1,0 +1,97 @@
+"""How fast can this device multiply and move numbers at all, when MLX asks it to?
+
+Two ceilings that no model can pass, measured rather than read from a data sheet: the rate of large
+matrix products and that of moving memory. A model's rate over the first is its utilisation. The best
+of the repeats is the ceiling, since a disturbance only slows; the median beside it tells how quiet it was.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+
+import mlx.core as mx
+
+from seqlab.errors import UsageError
+from seqlab.metrics import Measurement
+
+SIZES = (512, 1024, 2048, 4096, 8192)  # edges of square products; the largest saturates a data-centre GPU
+LONG_SECONDS = 0.05  # a product that takes longer has left the costs of a call far behind
+ELEMENTS = 1 << 26  # 256 MiB an array: several times any last-level cache
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Units a second: the best of the repeats, and their median."""
+
+    best: float
+    median: float
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """`products` in FLOP/s (float32), `bandwidth` in B/s, both of one device with its present settings."""
+
+    products: Rate
+    bandwidth: Rate
+
+    def measurements(self) -> Iterator[Measurement]:
+        """Both, for a page to yield."""
+        yield Measurement("matmul_rate", self.products.best)
+        yield Measurement("memory_bandwidth", self.bandwidth.best)
+
+
+def ceilings(*, repeats: int = 5, elements: int = ELEMENTS) -> Ceilings:
+    """Measure both; about a second. `elements` is the length of the arrays that are moved."""
+    return Ceilings(product_rate(repeats=repeats), bandwidth(repeats=repeats, elements=elements))
+
+
+def product_rate(*, repeats: int = 5) -> Rate:
+    """FLOP/s of float32 products, 2n³ each, of the size from `SIZES` that is the fastest."""
+    rates = []
+    for size in SIZES:
+        x = mx.random.uniform(shape=(2, size, size))
+        mx.eval(x)
+        taken = _seconds(partial(mx.matmul, x[0], x[1]), repeats)
+        rates.append(_rate(2 * size**3, taken))
+        if median(taken) > LONG_SECONDS:
+            break
+    return max(rates, key=lambda rate: rate.best)
+
+
+def bandwidth(*, repeats: int = 5, elements: int = ELEMENTS) -> Rate:
+    """B/s of a sum x + y of float32 arrays: two read and one written, 12 bytes an element.
+
+    What a processor reads of memory before it writes there is not counted, nor is asking the system for
+    memory: the buffers are there already. On a CPU this is one thread, as MLX runs such operations.
+    """
+    before = mx.set_cache_limit(8 * elements)
+    try:
+        x, y = mx.ones((elements,)), mx.ones((elements,))
+        mx.eval(x, y)
+        return _rate(3 * x.nbytes, _seconds(lambda: x + y, repeats))
+    finally:
+        mx.set_cache_limit(before)
+
+
+def utilisation(flops: int, seconds: float, ceilings: Ceilings) -> float:
+    """The share of the device's largest product rate at which `flops` were done in `seconds`."""
+    if seconds <= 0:
+        raise UsageError(f"utilisation needs a time above 0 s, found {seconds:g}.")
+    return flops / seconds / ceilings.products.best
+
+
+def _rate(work: int, taken: list[float]) -> Rate:
+    return Rate(work / min(taken), work / median(taken))
+
+
+def _seconds(step: Callable[[], mx.array], repeats: int) -> list[float]:
+    mx.eval(step())  # threads start, buffers are allocated
+    taken = []
+    for _ in range(repeats):
+        mx.synchronize()
+        begin = time.perf_counter()
+        mx.eval(step())
+        taken.append(time.perf_counter() - begin)
+    return taken

@@ -1,0 +1,20 @@
+"""A calibration with a value of its own in every place."""
+
+from seqlab.calibration.record import Calibration, Figure, Machine
+from seqlab.forms import Forms
+from seqlab.settings import Settings
+
+MACHINE = Machine("cpu", "cpu (made)", "0.0", "OpenBLAS", cores=2, threads=2)
+CALIBRATION = Calibration(
+    machine=MACHINE,
+    settings=Settings(2, 4 << 30, 900, Forms(split=4, chunk=2.0, tanh="native")),
+    figures=(
+        Figure("split", "8", 0.020, 0.019, 0.021, chosen=False),
+        Figure("split", "4", 0.015, 0.014, 0.016, chosen=True),
+    ),
+    flops_per_second=2e11,
+    bytes_per_second=3e10,
+    seconds=9.5,
+    others=0.05,
+    date="2026-01-02T03:04:05+00:00",
+)

@@ -1,0 +1,65 @@
+"""Calibrating for real, in its own process and with hardly any time; nothing asserts what is fastest."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import mlx.core as mx
+import pytest
+
+from seqlab import blas, device
+from seqlab.calibration.record import Calibration, Machine, read
+from seqlab.running.calibrate import measure
+
+
+def measured(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Calibration:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    found = device.current("cpu")
+    machine = Machine.here(found.kind, found.name, found.mlx)
+    in_use = measure(machine, seconds=0.01)
+    assert in_use.calibration is not None, in_use.origin
+    assert read(machine) == in_use.calibration
+    assert in_use.settings == in_use.calibration.settings
+    return in_use.calibration
+
+
+def test_every_setting_is_tried_and_one_of_each_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """On a machine without a compiler, where compiling can gain nothing."""
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    (bin_folder / "sh").symlink_to(shutil.which("sh") or "/bin/sh")
+    monkeypatch.setenv("PATH", str(bin_folder))
+    before = (device.settings(), blas.threads(), os.environ.get("TMPDIR"), mx.random.state[0].tolist())
+    found = measured(tmp_path / "cache", monkeypatch)
+
+    tried = {one.setting: [other.tried for other in found.figures if other.setting == one.setting]
+             for one in found.figures}  # fmt: skip
+    assert tried["split"] == ["8", "4"]
+    assert tried["chunk"] == ["1", "0.5", "2"]
+    assert tried["tanh"] == ["rational", "native"]
+    assert tried["training step"] == ["plain", "compiled"]
+    assert tried["buffer cache"][:2] == ["1,024 MiB", "32 MiB"]
+    for setting in tried.keys() - {"first step"}:
+        assert sum(one.chosen for one in found.figures if one.setting == setting) == 1
+    assert all(0 < one.low <= one.seconds <= one.high for one in found.figures)
+    assert min(found.flops_per_second, found.bytes_per_second, found.seconds) > 0
+    if sys.platform == "linux":
+        assert found.settings.compile_after is None
+        assert found.settings.blas_threads == (found.machine.threads or None)
+
+    said = capfd.readouterr().err
+    assert said.startswith(f"Calibrating {found.machine.device}, once per device ... ")
+    assert f"s: {found.settings.words()}.\n" in said
+    after = (device.settings(), blas.threads(), os.environ.get("TMPDIR"), mx.random.state[0].tolist())
+    assert after == before  # nothing leaks into this process
+
+
+@pytest.mark.slow  # the compiler takes seconds
+@pytest.mark.skipif(shutil.which("g++") is None, reason="MLX compiles with g++")
+def test_compilation_is_timed_cold_however_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        figures = {(one.setting, one.tried): one.seconds for one in measured(tmp_path, monkeypatch).figures}
+        assert figures["first step", "compiled"] > 10 * figures["training step", "compiled"]

@@ -1,0 +1,84 @@
+"""A calibration is kept whole, found by what it holds for, and never trusted blindly."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from seqlab.calibration.record import in_use, read
+from seqlab.settings import defaults
+from tests.calibration.made import CALIBRATION, MACHINE
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("SEQLAB_CALIBRATE")
+    return tmp_path
+
+
+def test_it_is_read_as_it_was_kept(cache: Path) -> None:
+    assert read(MACHINE) == "not calibrated yet"
+    CALIBRATION.keep()
+    assert read(MACHINE) == CALIBRATION
+    assert [path for path in cache.rglob("*") if path.is_file()] == [MACHINE.file]  # nothing half-written
+
+
+def test_each_machine_has_its_own() -> None:
+    CALIBRATION.keep()
+    for other in (
+        replace(MACHINE, device="cpu (another)"),
+        replace(MACHINE, mlx="9.9"),
+        replace(MACHINE, blas="reference"),
+        replace(MACHINE, cores=64),
+        replace(MACHINE, threads=1),
+    ):
+        assert read(other) == "not calibrated yet"
+    other.file.write_text(CALIBRATION.text())  # copied from another machine
+    assert "calibration of another machine" in str(read(other))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text[:100],
+        lambda text: "",
+        lambda text: "[]",
+        lambda text: text.replace('"schema": 1', '"schema": 0'),
+        lambda text: text.replace('"split": 4', '"split": 99'),
+        lambda text: text.replace('"compile_after": 900', '"compile_after": "soon"'),
+        lambda text: text.replace('"seconds"', '"minutes"'),
+        lambda text: json.dumps({**json.loads(text), "more": 1}),
+    ],
+)
+def test_what_cannot_be_read_is_told_and_not_used(change: Callable[[str], str]) -> None:
+    CALIBRATION.keep()
+    MACHINE.file.write_text(change(CALIBRATION.text()))
+    told = read(MACHINE)
+    assert isinstance(told, str)
+    assert told.startswith("calibration unreadable")
+    assert in_use(MACHINE).settings == defaults("cpu")
+    assert "unreadable" in in_use(MACHINE).words()
+
+
+def test_a_run_gets_what_was_measured_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert in_use(MACHINE).words().startswith("defaults (not calibrated yet): BLAS threads as found")
+    CALIBRATION.keep()
+    found = in_use(MACHINE)
+    assert (found.settings, found.calibration) == (CALIBRATION.settings, CALIBRATION)
+    assert found.words() == (
+        "measured 2026-01-02T03:04:05+00:00: BLAS threads 2, buffer cache 4,096 MiB, compile from 900 steps, "
+        "split 4, chunk 2, tanh native, exp native"
+    )
+    monkeypatch.setenv("SEQLAB_CALIBRATE", "0")
+    assert in_use(MACHINE).words().startswith("defaults (SEQLAB_CALIBRATE=0): ")
+    assert in_use(MACHINE).settings == defaults("cpu")
+
+
+def test_a_busy_machine_is_told() -> None:
+    assert CALIBRATION.busy == ""
+    replace(CALIBRATION, others=0.7).keep()
+    told = "measured 2026-01-02T03:04:05+00:00, other processes took 70% of the processors meanwhile: BLAS"
+    assert in_use(MACHINE).words().startswith(told)

@@ -1,0 +1,125 @@
+"""Does a trial that was killed in its training go on where it was, when the command is given again?"""
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqlab.experiment import Trial
+from seqlab.pages import load
+from seqlab.running.execute import Plan, execute
+from seqlab.running.fingerprint import Fingerprints
+from seqlab.running.plan import Due
+from seqlab.settings import Settings
+from seqlab.store.database import Store
+
+PAGE = '''
+"""Does it train? It dies at batch 8 where there is a file `die`, and says how many validations it made."""
+
+import os, signal
+from dataclasses import replace
+from pathlib import Path
+
+import mlx.core as mx
+from mlx import nn
+
+from seqlab.experiment import Budget, Experiment, grid
+from seqlab.metrics import Measurement
+from seqlab.training import checkpoints
+from seqlab.training.fit import fit
+
+HERE = Path(__file__).parent
+
+
+def batches():
+    for number in range(1, 11):
+        if number == 8 and (HERE / "die").exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield mx.ones((2, 3)) * number,
+
+
+def run(trial):
+    checkpoints.use(replace(checkpoints.current(), every_seconds=0.0))
+    validations = 0
+
+    def validate(model):
+        nonlocal validations
+        validations += 1
+        yield Measurement("mse", 1 / validations, "valid")
+
+    yield from fit(
+        nn.Linear(3, 1), lambda model, x: mx.mean(model(x) ** 2), batches=batches(), steps=10,
+        learning_rate=trial["rate"], validate=validate, evaluate_every=5,
+    )
+    yield Measurement("tuning_trials", validations)
+
+
+experiment = Experiment(run=run, budgets=(Budget("smoke", grid(model="Linear")),))
+'''
+
+
+class Project:
+    """One page and one trial; `run` is what a command does with them."""
+
+    def __init__(self, root: Path) -> None:
+        self.page, self.kept, self.root = root / "trained.py", root / "checkpoints", root
+        self.page.write_text(textwrap.dedent(PAGE).lstrip())
+
+    def run(self, *, rate: float = 0.1) -> list[tuple[Any, ...]]:
+        """Execute the trial; the status and the measurements of its run, times left out."""
+        trial = Trial("trained", {"model": "Linear"}, 0, "smoke", {"rate": rate})
+        plan = Plan(
+            load(self.page), self.page, Fingerprints().of(self.page), (trial,), (Due(trial, "asked"),)
+        )
+        device = ("cpu", "cpu (any)", "0")
+        with Store(self.root / "seqlab.db") as store:
+            execute(
+                [plan], store, device=device, memory_limit=1 << 40, settings=Settings(),
+                checkpoints=self.kept, provenance=dict,
+            )  # fmt: skip
+            return store.rows(
+                "SELECT status, one.text, other.text, step, value FROM run "
+                "JOIN measurement ON run = run.id JOIN name AS one ON one.id = metric "
+                "JOIN name AS other ON other.id = split WHERE one.text != 'training_time' "
+                "AND run.id = (SELECT max(id) FROM run) ORDER BY measurement.rowid"
+            )
+
+    def files(self) -> list[Path]:
+        return list(self.kept.rglob("*.safetensors"))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_a_killed_trial_goes_on_and_yields_all_again(project: Project) -> None:
+    straight = project.run()
+    assert {row[0] for row in straight} == {"ok"}
+    assert straight[-1][1:] == ("tuning_trials", "", None, 2.0)
+    assert project.files() == []
+
+    (project.root / "die").touch()
+    died = project.run()
+    assert {row[0] for row in died} == {"out of memory"}  # as far as anyone can tell
+    assert len(project.files()) == 1
+    assert len(died) < len(straight)
+
+    (project.root / "die").unlink()
+    resumed = project.run()
+    assert resumed[-1][1:] == ("tuning_trials", "", None, 1.0)  # the first was made before
+    assert [row[:4] for row in resumed] == [row[:4] for row in straight]
+    assert [row for row in resumed if row[1] == "loss"] == [row for row in straight if row[1] == "loss"]
+    assert project.files() == []
+
+
+def test_what_other_settings_or_other_code_began_is_not_gone_on_with(project: Project) -> None:
+    (project.root / "die").touch()
+    project.run()
+    (project.root / "die").unlink()
+    assert project.run(rate=0.2)[-1][1:] == ("tuning_trials", "", None, 2.0)
+    assert len(project.files()) == 1  # the other trial's is still there
+    project.page.write_text(project.page.read_text().replace("** 2", "** 4"))
+    assert project.run()[-1][1:] == ("tuning_trials", "", None, 2.0)
+    assert project.files() == []
