@@ -49,10 +49,15 @@ def program(session: nox.Session, name: str) -> str:
     return str(session.cache_dir.parent / LAB / "bin" / name)
 
 
-def run(session: nox.Session, name: str, *arguments: str) -> None:
+def run(session: nox.Session, name: str, *arguments: str, **environment: str) -> None:
     """Run a program of the shared environment. After Ctrl-C wait for it: it is storing its results."""
     session.run(
-        program(session, name), *arguments, external=True, interrupt_timeout=None, terminate_timeout=None
+        program(session, name),
+        *arguments,
+        env=environment,
+        external=True,
+        interrupt_timeout=None,
+        terminate_timeout=None,
     )
 
 
@@ -81,7 +86,7 @@ def add_page(page: str, title: str) -> None:
         run(session, "seqlab", "run", page, *session.posargs)
 
     session_of_page.__doc__ = title
-    taken = {"report", "doctor", "tests", "lint", "types", "bench", "lock", LAB}
+    taken = {"report", "doctor", "tests", "lint", "types", "bench", "parity", "known", "lock", LAB}
     name = f"page-{page}" if page in taken else page
     nox.session(name=name, venv_backend="none", requires=[LAB], default=False, tags=["experiment"])(
         session_of_page
@@ -105,6 +110,12 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", requires=[LAB], default=False)
+def known(session: nox.Session) -> None:
+    """Train until results known from the literature come out again: minutes (pytest)."""
+    run(session, "pytest", "tests/known", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=[LAB], default=False)
 def lint(session: nox.Session) -> None:
     """Check style, formatting and who imports whom (ruff, import-linter)."""
     run(session, "ruff", "check", *session.posargs)
@@ -120,9 +131,19 @@ def types(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=[LAB], default=False)
 def bench(session: nox.Session) -> None:
-    """Time Seqlab itself and print a table (pytest-benchmark)."""
-    table = "--benchmark-columns=min,median,max,rounds"
-    run(session, "pytest", "tests/benchmarks", "--benchmark-only", table, *session.posargs)
+    """Time Seqlab, then its models beside PyTorch and stock mlx.nn; with options, the models alone."""
+    torch = fetch_torch(session) or ""
+    if not session.posargs:
+        table = "--benchmark-columns=min,median,max,rounds"
+        run(session, "pytest", "tests/benchmarks", "--benchmark-only", table)
+    run(session, "python", "-m", "tests.benchmarks.performance", *session.posargs, SEQLAB_TORCH=torch)
+
+
+@nox.session(venv_backend="none", requires=[LAB], default=False)
+def parity(session: nox.Session) -> None:
+    """Compare outputs and gradients with PyTorch's (pytest)."""
+    torch = fetch_torch(session) or session.error("These tests need PyTorch; no others do.")
+    run(session, "pytest", "tests/parity", *session.posargs, SEQLAB_TORCH=torch)
 
 
 @nox.session(venv_backend="none", requires=[LAB], default=False)
@@ -161,6 +182,33 @@ def lab(session: nox.Session) -> None:
     session.install("--no-deps", "--no-build-isolation", "-e", str(ROOT), log=False)
     # By a command, so that `nox -R`, which installs nothing, leaves no stamp.
     session.run_install("python", "-c", f"open({str(stamp)!r}, 'w').write({wanted!r})", log=False)
+
+
+def fetch_torch(session: nox.Session) -> str | None:
+    """The folder of PyTorch, which no user needs: installed if missing; None, and a line, where that fails.
+
+    By pip, which heeds its own settings: `PIP_INDEX_URL` may name an index of builds for the CPU alone,
+    a tenth as large as those for CUDA.
+    """
+    (requirement,) = nox.project.dependency_groups(PROJECT, "torch")
+    folder, python = session.cache_dir.parent / "torch", program(session, "python")
+    stamp, wanted = folder / "seqlab.stamp", f"{requirement} {Path(python).resolve()}"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return str(folder)
+    session.log(f"Installing {requirement} into {folder} ...")
+    shutil.rmtree(folder, ignore_errors=True)
+    log = folder.with_suffix(".log")
+    command = [sys.executable, "-m", "pip", "--python", python]
+    with log.open("wb") as output:
+        installer = subprocess.run(
+            [*command, "install", "--target", str(folder), requirement],
+            stdout=output, stderr=output, check=False,
+        )  # fmt: skip
+    if installer.returncode == 0:
+        stamp.write_text(wanted)
+        return str(folder)
+    session.warn(f"PyTorch could not be installed ({log} says why).")
+    return None
 
 
 def fetch_quarto(session: nox.Session) -> None:

@@ -13,6 +13,7 @@ costs the one that must learn most from data the most: read a short budget as a 
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 
 import mlx.core as mx
 import numpy as np
@@ -27,13 +28,16 @@ from seqlab.models import cnn, lstm, vit
 from seqlab.models.heads import RowClassifier
 from seqlab.models.sizing import match_parameters, parameters
 from seqlab.tasks import digits
-from seqlab.training import fit
+from seqlab.training.fit import fit
+from seqlab.training.rates import Search, search_learning_rate
+from seqlab.training.step import Batch
 
 PARAMETERS = 60_000
 # Learning rates that did best on the validation split, of TRIED, at the quick budget with seed 1000, which
 # no verdict uses. To try again: nox -s vit -- --seed 1000 --set rate=0.003
+# The full budget searches by itself, on that seed, with as many trials for every network.
 TRIED = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
-TUNED_STEPS = 240
+TUNED_STEPS, TUNING_SEED = 240, 1000
 RATES = {"ViT": 3e-3, "CNN": 3e-2, "LSTM": 1e-2}
 # Each is built from the one size that is free to match the number of parameters.
 MODELS: Mapping[str, Callable[[int], nn.Module]] = {
@@ -59,6 +63,33 @@ def accuracy(model: nn.Module, part: digits.Split, split: str) -> Measurement:
     return Measurement("accuracy", right / len(part.labels), split)
 
 
+def start(name: str, batch: int, seed: int) -> tuple[nn.Module, Iterator[Batch]]:
+    """A model of the common size, and the batches that it will see."""
+    hidden = match_parameters(MODELS[name], PARAMETERS, low=8, high=512)
+    mx.random.seed(seed)  # matching drew from the random state
+    drawn = digits.load().batches(np.random.default_rng(seed), batch=batch)
+    return MODELS[name](hidden), ((mx.array(images), mx.array(labels)) for images, labels in drawn)
+
+
+def train(model: nn.Module, batches: Iterator[Batch], *, steps: int, rate: float) -> Iterator[Measurement]:
+    """Train, and keep the weights that did best on the validation split."""
+    valid = digits.load().valid
+    return fit(
+        model, loss, batches=batches, steps=steps, learning_rate=rate,
+        validate=lambda model: [accuracy(model, valid, "valid")], evaluate_every=max(1, steps // 5),
+    )  # fmt: skip
+
+
+@cache  # the same for every seed
+def search_rate(name: str, steps: int, batch: int, trials: int) -> Search:
+    """The learning rate that does best on the validation split, on a seed that no verdict uses."""
+    return search_learning_rate(
+        lambda rate: train(*start(name, batch, TUNING_SEED), steps=steps, rate=rate),
+        trials=trials,
+        rng=np.random.default_rng(TUNING_SEED),
+    )
+
+
 def run(trial: Trial) -> Iterator[Measurement]:
     """Train one model on the digits, keep the weights that did best on the validation split, test once."""
     data = digits.load()
@@ -67,25 +98,18 @@ def run(trial: Trial) -> Iterator[Measurement]:
         yield Measurement("accuracy", digits.logistic_regression(data), "test")
         yield Measurement("parameters", (digits.SIDE**2 + 1) * digits.CLASSES)
         return
-    make = MODELS[trial["model"]]
-    hidden = match_parameters(make, PARAMETERS, low=8, high=512)
-    mx.random.seed(trial.seed)  # matching drew from the random state
-    model = make(hidden)
-    drawn = data.batches(np.random.default_rng(trial.seed), batch=trial["batch"])
-    yield from fit(
-        model,
-        loss,
-        batches=((mx.array(images), mx.array(labels)) for images, labels in drawn),
-        steps=trial["steps"],
-        learning_rate=trial["rate"] or RATES[trial["model"]],
-        validate=lambda model: [accuracy(model, data.valid, "valid")],
-        evaluate_every=max(1, trial["steps"] // 5),
-    )
+    if trial.get("tuning", 0) and not trial["rate"]:
+        search = search_rate(trial["model"], trial["steps"], trial["batch"], trial["tuning"])
+        yield from search.measurements()
+        rate = search.rate
+    else:
+        yield Measurement("tuning_trials", len(TRIED) if trial["steps"] == TUNED_STEPS else 0)
+        rate = trial["rate"] or RATES[trial["model"]]
+    model, batches = start(trial["model"], trial["batch"], trial.seed)
+    yield from train(model, batches, steps=trial["steps"], rate=rate)
     yield accuracy(model, data.test, "test")
     yield Measurement("parameters", parameters(model))
-    images, labels = next(drawn)
-    yield Measurement("step_flops", training_step_flops(model, loss, mx.array(images), mx.array(labels)))
-    yield Measurement("tuning_trials", len(TRIED) if trial["steps"] == TUNED_STEPS else 0)
+    yield Measurement("step_flops", training_step_flops(model, loss, *next(batches)))
 
 
 def points(seeds: int) -> tuple[Point, ...]:
@@ -99,7 +123,10 @@ experiment = Experiment(
     budgets=(
         Budget("smoke", points(2), {"steps": 20, "batch": 32, "rate": 0.0}, timeout=120),
         Budget("quick", points(5), {"steps": 240, "batch": 32, "rate": 0.0}, timeout=300),
-        Budget("full", points(10), {"steps": 6_000, "batch": 64, "rate": 0.0}, timeout=3_600),
+        Budget(
+            "full", points(10), {"steps": 6_000, "batch": 64, "rate": 0.0, "tuning": 12},
+            timeout=13 * 3_600,  # the first trial of each model searches
+        ),
     ),
     claims=(
         Claim(

@@ -8,12 +8,13 @@ MLX has it, and what work is counted on; `seqlab.settings` has the defaults of e
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from seqlab.errors import UsageError
 
 Tanh = Literal["native", "rational"]
 Exp = Literal["native", "polynomial"]
+Rope = Literal["native", "written"]
 MOST_PARTS = 8  # beyond about 10, the gradient of mx.split costs T² like that of indexing
 
 
@@ -21,24 +22,25 @@ MOST_PARTS = 8  # beyond about 10, the gradient of mx.split costs T² like that 
 class Forms:
     """`split`: parts at each level when time is cut into steps, 2 to 8. `chunk`: a scan's chunks are
     chunk × √T long. `tanh`, in GELU: MLX's own, or a ratio of polynomials. `exp`, in softmax: MLX's own
-    fused attention, or blocks of queries with a polynomial. MLX's CPU build for x86-64 takes tanh and exp
-    one number at a time.
+    fused attention, or blocks of queries with a polynomial. `rope`: MLX's own rotation, a single operation
+    on a GPU alone, or ours. MLX's CPU build for x86-64 takes tanh and exp one number at a time.
     """
 
     split: int = 8
     chunk: float = 1.0
     tanh: Tanh = "native"
     exp: Exp = "native"
+    rope: Rope = "native"
 
     def __post_init__(self) -> None:
         if not 2 <= self.split <= MOST_PARTS:
             raise UsageError(f"split must be 2 to {MOST_PARTS}, found {self.split}.")
         if self.chunk <= 0:
             raise UsageError(f"chunk must be above 0, found {self.chunk:g}.")
-        if self.tanh not in ("native", "rational"):
-            raise UsageError(f"tanh must be 'native' or 'rational', found {self.tanh!r}.")
-        if self.exp not in ("native", "polynomial"):
-            raise UsageError(f"exp must be 'native' or 'polynomial', found {self.exp!r}.")
+        for name, known in (("tanh", Tanh), ("exp", Exp), ("rope", Rope)):
+            if getattr(self, name) not in get_args(known):
+                names = " or ".join(map(repr, get_args(known)))
+                raise UsageError(f"{name} must be {names}, found {getattr(self, name)!r}.")
 
 
 _current = Forms()

@@ -43,7 +43,7 @@ class Settings:
         cache = "MLX's own" if self.cache_bytes is None else f"{self.cache_bytes / 2**20:,.0f} MiB"
         after = "never" if self.compile_after is None else f"from {self.compile_after:,} steps"
         forms = f"split {self.forms.split}, chunk {self.forms.chunk:g}"
-        forms += f", tanh {self.forms.tanh}, exp {self.forms.exp}"
+        forms += f", tanh {self.forms.tanh}, exp {self.forms.exp}, rope {self.forms.rope}"
         return f"BLAS threads {threads}, buffer cache {cache}, compile {after}, {forms}"
 
 
@@ -52,8 +52,9 @@ def defaults(kind: str) -> Settings:
     check_kind(kind)
     if kind == "cpu":  # compiling a step there takes 10 s and more
         # Apple's CPUs have vector instructions for tanh and exp in MLX; its build for x86-64 has not.
-        scalar = Forms(tanh="rational", exp="polynomial")
-        return Settings(cache_bytes=CPU_CACHE_BYTES, forms=Forms() if sys.platform == "darwin" else scalar)
+        scalar = Forms(tanh="rational", exp="polynomial", rope="written")
+        forms = Forms(rope="written") if sys.platform == "darwin" else scalar
+        return Settings(cache_bytes=CPU_CACHE_BYTES, forms=forms)
     return Settings(compile_after=50)  # well under a second of compilation, and launches are dear
 
 

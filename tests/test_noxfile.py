@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 from pathlib import Path
 
@@ -53,9 +54,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(lab, with_pip=False)
     inputs = b"\0".join((folder / name).read_bytes() for name in FILES[1:])
     (lab / "seqlab.stamp").write_text(hashlib.sha256(inputs).hexdigest())
-    seqlab = lab / "bin" / "seqlab"
-    seqlab.write_text('#!/bin/sh\necho "asked: $*"\n[ "$2" != broken ]\n')
-    seqlab.chmod(0o755)
+    for name in ("seqlab", "pytest"):
+        program = lab / "bin" / name
+        program.write_text('#!/bin/sh\necho "asked: $*${SEQLAB_TORCH:+ with PyTorch}"\n[ "$2" != broken ]\n')
+        program.chmod(0o755)
+    benchmarks = folder / "tests" / "benchmarks"
+    benchmarks.mkdir(parents=True)
+    (benchmarks / "performance.py").write_text(
+        "import os, sys\nprint('timed:', *sys.argv[1:], 'with PyTorch' * bool(os.environ['SEQLAB_TORCH']))\n"
+    )
     return folder
 
 
@@ -116,6 +123,36 @@ def test_no_attempt_where_quarto_is_there_or_not_wanted(
     assert "Quarto" not in done.stdout
 
 
+# Whatever pip there is, and whatever it is told elsewhere, it finds nothing.
+NO_PACKAGES = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
+
+
+def test_bench_does_without_pytorch_where_it_cannot_be_had_and_parity_does_not(project: Path) -> None:
+    done = nox(project, "-s", "bench", **NO_PACKAGES)
+    assert done.returncode == 0, done.stdout
+    assert "PyTorch could not be installed" in done.stdout
+    assert "asked: tests/benchmarks --benchmark-only" in done.stdout
+    assert "timed: \n" in done.stdout
+    done = nox(project, "-s", "parity", **NO_PACKAGES)
+    assert done.returncode != 0
+    assert "These tests need PyTorch" in done.stdout
+    assert "asked:" not in done.stdout
+
+
+def test_pytorch_is_handed_over_once_it_is_installed(project: Path) -> None:
+    torch = project / ".nox" / "torch"
+    torch.mkdir()
+    (group,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["torch"]
+    python = (project / ".nox" / "lab" / "bin" / "python").resolve()
+    (torch / "seqlab.stamp").write_text(f"{group} {python}")
+    done = nox(project, "-s", "bench", "parity", "--", "--models", "LSTM", **NO_PACKAGES)
+    assert done.returncode == 0, done.stdout
+    assert "Installing" not in done.stdout
+    assert "timed: --models LSTM with PyTorch\n" in done.stdout
+    assert "--benchmark-only" not in done.stdout, "with options, the models alone"
+    assert "asked: tests/parity --models LSTM with PyTorch\n" in done.stdout
+
+
 def test_an_unknown_back_end_is_refused_by_name(project: Path) -> None:
     done = nox(project, "-s", "lab-rocm", SEQLAB_MLX="rocm")
     assert done.returncode != 0
@@ -128,4 +165,5 @@ def test_the_lock_pins_what_every_session_needs_with_hashes_and_no_address() -> 
     assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
     pinned = {entry.partition("==")[0] for entry in entries}
     assert {"mlx-cpu", "mlx-metal", "mlx-cuda-13", "pandas", "pytest", "ruff", "mypy"} <= pinned
+    assert "torch" not in pinned, "no user needs it"
     assert "://" not in lock

@@ -81,6 +81,7 @@ def _trials(kind: str) -> Iterator[tuple[str, Sequence[Any], Change, Callable[[]
     for name, values, prepare in (
         ("tanh", ("native", "rational"), work.activation_gradient),
         ("exp", ("native", "polynomial"), work.softmax_gradient),
+        ("rope", ("native", "written"), work.rotation_gradient),
     ):
         first = getattr(default_forms, name)
         yield name, (first, *(value for value in values if value != first)), form(name), prepare

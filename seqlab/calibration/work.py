@@ -13,6 +13,7 @@ from mlx import nn, optimizers
 from seqlab.models import lstm, mingru, transformer
 from seqlab.models.parts.activations import gelu
 from seqlab.models.parts.attention import softmax_attention
+from seqlab.models.parts.positions import rotated
 from seqlab.training.step import training_step
 
 Step = Callable[[], Any]
@@ -58,6 +59,13 @@ def softmax_gradient() -> Step:
     mx.eval(q, k, v)
     attend = mx.value_and_grad(lambda q, k, v: mx.sum(mx.square(softmax_attention(q, k, v, "causal"))))
     return lambda: attend(q, k, v)
+
+
+def rotation_gradient() -> Step:
+    """Rotary positions of the queries of 8 sequences of 128, forward and backward."""
+    q = mx.random.normal((8, 4, 128, 16))
+    mx.eval(q)
+    return lambda: mx.value_and_grad(lambda q: mx.sum(mx.square(rotated(q, mx.array(0)))))(q)
 
 
 def training_steps() -> tuple[Step, Step]:

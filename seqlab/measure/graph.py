@@ -22,8 +22,10 @@ from mlx.utils import tree_flatten
 
 from seqlab import forms
 from seqlab.errors import UsageError
+from seqlab.forms import Forms
 
 Shape = tuple[int, ...]
+PLAIN = Forms()
 STACK_BYTES = 1 << 28  # MLX walks a graph by recursion: 8 MiB, the usual stack, end at a depth of 50,000
 
 
@@ -36,13 +38,14 @@ class Primitive(NamedTuple):
     outputs: list[tuple[str, Shape]]
 
 
-def primitives(function: Callable[..., Any], *inputs: mx.array) -> Iterator[Primitive]:
+def primitives(function: Callable[..., Any], *inputs: mx.array, form: Forms = PLAIN) -> Iterator[Primitive]:
     """What computing `function(*inputs)` (a tree of arrays) runs, each after all that it needs.
 
-    Raises `UsageError` where MLX cannot trace the function: it evaluates an array itself, or has a
-    custom gradient (`mx.custom_function`), which MLX cannot export.
+    Counts are of the plain form; `form` may ask for another, such as the one in use. Raises `UsageError`
+    where MLX cannot trace the function: it evaluates an array itself, or has a custom gradient
+    (`mx.custom_function`), which MLX cannot export.
     """
-    for event in events(function, *inputs):
+    for event in events(function, *inputs, form=form):
         if event["type"] == "inputs":
             reached = {name for name, _, _ in event["inputs"]}
         elif event["type"] == "primitive" and any(name in reached for name, _, _ in event["inputs"]):
@@ -55,7 +58,7 @@ def primitives(function: Callable[..., Any], *inputs: mx.array) -> Iterator[Prim
             )
 
 
-def events(function: Callable[..., Any], *inputs: mx.array) -> list[dict[str, Any]]:
+def events(function: Callable[..., Any], *inputs: mx.array, form: Forms = PLAIN) -> list[dict[str, Any]]:
     """What MLX says of the graph, in its own words: inputs, outputs, constants, then all primitives.
 
     Raises `UsageError` as `primitives` does.
@@ -63,7 +66,7 @@ def events(function: Callable[..., Any], *inputs: mx.array) -> list[dict[str, An
     mx.eval(inputs)
     before = threading.stack_size(STACK_BYTES)  # for a recursion over half a million primitives
     try:
-        with forms.using(forms.Forms()), ThreadPoolExecutor(1) as pool:
+        with forms.using(form), ThreadPoolExecutor(1) as pool:
             return pool.submit(_exported, function, inputs).result()
     finally:
         threading.stack_size(before)

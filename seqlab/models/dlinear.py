@@ -55,6 +55,6 @@ class Model(nn.Module):
         check_sequence(window, size=window.shape[-1], length=self.config.lookback)
         x, level = normalise(window, self.config.normalisation)
         series = split_channels(x)
-        trend = series @ self._averaging
+        trend = series @ self._averaging.astype(series.dtype)
         forecast = self.trend(trend) + self.remainder(series - trend)
         return level.restore(join_channels(forecast, window.shape[-1]))

@@ -73,9 +73,8 @@ class Model(Streaming):
 
     def initial_state(self, batch: int, length: int) -> State:
         """LSTM states of zero and an empty cache for `length` steps."""
-        shape = (batch, 1, length, self.width)
         below, above = (part.initial_state(batch, length).memory for part in (self.below, self.above))
-        return State(0, (below, (mx.zeros(shape), mx.zeros(shape)), above), room=length)
+        return State(0, (below, self.attention.empty_cache(batch, length), above), room=length)
 
     def absorb(
         self, x: Float[mx.array, "B L D"], position: int, memory: Memory

@@ -78,8 +78,9 @@ class Recurrence(Cell):
         return mx.zeros((batch, self.units)), mx.zeros((batch, self.units))
 
     def eigenvalues(self) -> tuple[Float[mx.array, "N"], Float[mx.array, "N"]]:
-        """λ, as real and imaginary parts."""
-        radius, phase = mx.exp(-mx.exp(self.log_nu)), mx.exp(self.log_theta)
+        """λ, as real and imaginary parts; in float32, as bfloat16 would round |λ| = 0.999 to 1."""
+        nu, theta = (log.astype(mx.float32) for log in (self.log_nu, self.log_theta))
+        radius, phase = mx.exp(-mx.exp(nu)), mx.exp(theta)
         return radius * mx.cos(phase), radius * mx.sin(phase)
 
     def drive(self, x: Float[mx.array, "M D"]) -> tuple[Float[mx.array, "N M"], Float[mx.array, "N M"]]:

@@ -22,7 +22,8 @@ shared weights, every published figure comes out (test MSE/MAE; in brackets with
                 seasonal 24 h   1.091/0.604  (1.109/0.612)             1.09/0.60
                 linear          0.613/0.514  (0.621/0.516)             0.613/0.514
 
-*Linear* is least squares on the lookback less its last value (NLinear of Zeng et al., 2023).
+*Linear* is least squares on the lookback less its last value (NLinear of Zeng et al., 2023); the other
+two are `seqlab.models.naive`.
 """
 
 from collections.abc import Callable, Iterator
@@ -173,20 +174,6 @@ def evaluate(
         squared, absolute = squared + float((error**2).sum()), absolute + float(np.abs(error).sum())
         counted += error.size
     return Errors(squared / counted, absolute / counted)
-
-
-def repeat_last(lookback: Float32[np.ndarray, "B L C"]) -> Float32[np.ndarray, "B 96 C"]:
-    """The last hour, 96 times."""
-    return np.repeat(lookback[:, -1:], HORIZON, axis=1)
-
-
-def seasonal_naive(season: int) -> Predictor:
-    """The last season (hours) of the lookback, over and over."""
-
-    def predict(lookback: Float32[np.ndarray, "B L C"]) -> Float32[np.ndarray, "B 96 C"]:
-        return lookback[:, lookback.shape[1] - season + np.arange(HORIZON) % season]
-
-    return predict
 
 
 def linear(series: Series) -> Predictor:

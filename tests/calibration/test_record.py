@@ -70,7 +70,7 @@ def test_a_run_gets_what_was_measured_unless_told_otherwise(monkeypatch: pytest.
     assert (found.settings, found.calibration) == (CALIBRATION.settings, CALIBRATION)
     assert found.words() == (
         "measured 2026-01-02T03:04:05+00:00: BLAS threads 2, buffer cache 4,096 MiB, compile from 900 steps, "
-        "split 4, chunk 2, tanh native, exp native"
+        "split 4, chunk 2, tanh native, exp native, rope native"
     )
     monkeypatch.setenv("SEQLAB_CALIBRATE", "0")
     assert in_use(MACHINE).words().startswith("defaults (SEQLAB_CALIBRATE=0): ")

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from seqlab import forms
 from seqlab.models.parts.activations import gelu, polynomial_exp, relu
 from seqlab.models.parts.checks import check_choice, check_heads, check_positive
-from seqlab.models.parts.positions import Mask, reached
+from seqlab.models.parts.positions import Mask, reached, rotated
 
 Activation = Literal["relu", "gelu"]
 ACTIVATIONS = {"relu": relu, "gelu": gelu}
@@ -93,15 +93,14 @@ class Attention(nn.Module):
         self, x: Float[mx.array, "B L D"], offset: int | Int[mx.array, ""]
     ) -> tuple[Float[mx.array, "B H L K"], Float[mx.array, "B H L K"], Float[mx.array, "B H L K"]]:
         """Queries, keys and values of positions `offset`, `offset + 1`, …"""
-        q, k, v = (split_heads(part, self.heads) for part in mx.split(self.to_qkv(x), 3, axis=-1))
-        return (self.rotate(q, offset), self.rotate(k, offset), v) if self.rotary else (q, k, v)
-
-    def rotate(
-        self, x: Float[mx.array, "B H L K"], offset: int | Int[mx.array, ""]
-    ) -> Float[mx.array, "B H L K"]:
-        """Turn each pair of features by an angle that grows with the position."""
-        # base: Su et al. 2021, section 3.2.2
-        return mx.fast.rope(x, x.shape[-1], traditional=False, base=10_000.0, scale=1.0, offset=offset)
+        batch, length, _ = x.shape
+        # Queries' and keys' heads side by side: one rotation turns both.
+        heads = self.to_qkv(x).reshape(batch, length, 3 * self.heads, -1).swapaxes(1, 2)
+        turning, v = mx.split(heads, [2 * self.heads], axis=1)
+        if self.rotary:
+            turning = rotated(turning, mx.array(offset))
+        q, k = mx.split(turning, 2, axis=1)
+        return q, k, v
 
     def attend(
         self,

@@ -12,9 +12,11 @@ import mlx.core as mx
 import mlx.nn as nn
 from jaxtyping import Bool, Float, Int
 
+from seqlab import forms
 from seqlab.errors import UsageError
 from seqlab.models.parts.checks import check_choice, check_heads, check_positive, check_seen
 
+BASE = 10_000.0  # the longest wavelength in radians: Vaswani et al. 2017, 3.5; Su et al. 2021, 3.2.2
 Positions = Literal["none", "sinusoidal", "learned", "rope", "alibi"]
 # True where a query may see a key, or numbers added to the scores. MLX knows "causal" by name, and fuses
 # it where a back end can.
@@ -56,9 +58,21 @@ def check_positions(sizes: PositionSizes) -> None:
 def sinusoids(positions: Int[mx.array, "L"], width: int) -> Float[mx.array, "L D"]:
     """sin(p ω₀) … sin(p ωₙ) cos(p ω₀) … cos(p ωₙ), with ωᵢ = 10,000^(-2i/D) (Vaswani et al. 2017, 3.5)."""
     half = (width + 1) // 2
-    frequencies = mx.exp(mx.arange(half) * (-2 * math.log(10_000.0) / width))
+    frequencies = mx.exp(mx.arange(half) * (-2 * math.log(BASE) / width))
     angles = positions[:, None] * frequencies
     return mx.concatenate([mx.sin(angles), mx.cos(angles)], axis=-1)[:, :width]
+
+
+def rotated(x: Float[mx.array, "B H L K"], offset: Int[mx.array, ""]) -> Float[mx.array, "B H L K"]:
+    """RoPE (Su et al., 2021): (x_i, x_{i+K/2}) turned by p ωᵢ at positions p = offset, offset + 1, …"""
+    if forms.current().rope == "native":
+        return mx.fast.rope(x, x.shape[-1], traditional=False, base=BASE, scale=1.0, offset=offset)
+    half = x.shape[-1] // 2
+    frequencies = mx.exp(mx.arange(half) * (-2 * math.log(BASE) / x.shape[-1]))
+    angles = (offset + mx.arange(x.shape[-2]))[:, None] * frequencies
+    cos, sin = mx.cos(angles).astype(x.dtype), mx.sin(angles).astype(x.dtype)
+    first, second = mx.split(x, 2, axis=-1)
+    return mx.concatenate([first * cos - second * sin, first * sin + second * cos], axis=-1)
 
 
 def slopes(heads: int) -> list[float]:

@@ -161,6 +161,7 @@ class Stack(Streaming):
     def _leave(self, layer: int, x: mx.array, y: mx.array) -> mx.array:
         if self.config.hidden is not None:
             y = self.projections[layer](y)
+        y = y.astype(x.dtype)  # in mixed precision the states alone stay in float32
         return x + y if self.config.residual else y
 
     def __call__(self, x: Float[mx.array, "B L D"]) -> Float[mx.array, "B L D"]:

@@ -102,12 +102,12 @@ def run(
         of_weight = (before.T @ du_all).reshape(units, cell.gates, units).swapaxes(0, 1)
         of_inner = (mx.sum(du_all[:, -units:], axis=0),) if inner else ()
         of_z = dz_all.reshape(length * batch, cell.gates, units).swapaxes(0, 1)
-        return of_z, of_weight, *of_inner, dh, *rest
+        found = (of_z, of_weight, *of_inner, dh, *rest)
+        # In mixed precision the state is float32 and the weights are not; MLX wants of each its own type.
+        return tuple(part.astype(primal.dtype) for part, primal in zip(found, primals, strict=True))
 
     rows = x.swapaxes(0, 1).reshape(1, length * batch, width)
     z = mx.addmm(cell.blocks(cell.bias), rows, cell.blocks(cell.input_weight))
-    found: Any = unrolled(
-        z, cell.blocks(cell.recurrent_weight), *inner, *(part[None] for part in state)
-    )
+    found: Any = unrolled(z, cell.blocks(cell.recurrent_weight), *inner, *(part[None] for part in state))
     h, *after = found
     return h.reshape(length, batch, units).swapaxes(0, 1), tuple(part[0] for part in after)

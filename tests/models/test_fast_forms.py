@@ -1,4 +1,4 @@
-"""Attention in blocks with a polynomial exponential equals MLX's own, for every kind of mask."""
+"""The fast forms of attention, its rotation and the loss equal MLX's own."""
 
 import mlx.core as mx
 import numpy as np
@@ -8,6 +8,8 @@ from seqlab import forms
 from seqlab.models import transformer
 from seqlab.models.parts.activations import LOWEST, polynomial_exp
 from seqlab.models.parts.attention import BLOCK, LEAST_SCORES, softmax_attention
+from seqlab.models.parts.losses import cross_entropy
+from seqlab.models.parts.positions import rotated
 
 POLYNOMIAL = forms.Forms(exp="polynomial")
 LENGTHS = (BLOCK, BLOCK + 1, 2 * BLOCK + 37)
@@ -67,3 +69,29 @@ def test_the_future_weighs_exactly_nothing(positions: str) -> None:
         gradient = np.array(mx.grad(lambda x: mx.sum(mx.square(model(x)[:, 70])))(x))
     assert np.abs(gradient[:, :71]).max(axis=2).min() > 0
     np.testing.assert_array_equal(gradient[:, 71:], 0)
+
+
+@pytest.mark.parametrize("length", [1, 9])
+def test_the_written_rotation_is_the_native_one(length: int) -> None:
+    x, weights = mx.random.normal((2, 2, 3, length, 6))
+
+    def loss(x: mx.array) -> tuple[mx.array, mx.array]:
+        y = rotated(x, mx.array(7))
+        return mx.sum(weights * y), y
+
+    both = mx.value_and_grad(loss)
+    (_, expected), slope = both(x)
+    with forms.using(forms.Forms(rope="written")):
+        (_, found), gradient = both(x)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(gradient, slope, atol=1e-5)
+
+
+def test_the_cross_entropy_is_mlx_s_own() -> None:
+    logits, targets = 30 * mx.random.normal((3, 5, 11)), mx.random.randint(0, 11, (3, 5))
+    both = mx.value_and_grad(lambda logits: cross_entropy(logits, targets))
+    expected, slope = both(logits)
+    with forms.using(POLYNOMIAL):
+        found, gradient = both(logits)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-5, atol=1e-7)

@@ -1,17 +1,17 @@
 """The training loop: it learns, repeats itself, notices divergence, and keeps the best weights."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
 import pytest
-from mlx import nn, optimizers
+from mlx import nn
 
 from seqlab.errors import DivergedError, UsageError
-from seqlab.measure.timing import time_repeats
 from seqlab.metrics import Measurement
-from seqlab.training import choose_learning_rate, fit, rate_at, training_step
+from seqlab.training.fit import fit
 
 X = mx.array(np.random.default_rng(0).standard_normal((16, 3)), dtype=mx.float32)
 Y = X @ mx.array([[1.0], [-2.0], [0.5]]) + 0.3
@@ -119,25 +119,6 @@ def test_batches_that_end_early_are_an_error() -> None:
         list(fit(network(), squared_error, batches=iter([(X, Y)] * 3), steps=10, learning_rate=0.01))
 
 
-def test_clipping_bounds_the_gradient() -> None:
-    """Plain descent of rate 1 moves the weights by exactly the clipped norm."""
-    model = network()
-    before = model.layers[0].weight, model.layers[0].bias, model.layers[3].weight, model.layers[3].bias
-    step = training_step(model, squared_error, optimizers.SGD(1.0), max_norm=1e-3, compiled=False)
-    mx.eval(step(X, 1e3 * Y))
-    after = model.layers[0].weight, model.layers[0].bias, model.layers[3].weight, model.layers[3].bias
-    moved = sum(float(mx.sum((a - b) ** 2)) for a, b in zip(after, before, strict=True)) ** 0.5
-    assert moved == pytest.approx(1e-3, rel=1e-2)
-
-
-def test_a_step_returns_all_that_it_changes() -> None:
-    model = network()
-    optimizer = optimizers.AdamW(0.01)
-    step = training_step(model, squared_error, optimizer, compiled=False)
-    timed = time_repeats(lambda: step(X, Y), repeats=2, warmup_steps=1, state=[model.state, optimizer.state])
-    assert len(list(timed)) == 3
-
-
 @pytest.mark.slow  # compiling takes seconds on a CPU
 def test_a_compiled_run_equals_an_eager_one() -> None:
     def run(compiled: bool) -> tuple[list[float], list[float]]:
@@ -161,33 +142,51 @@ def test_a_compiled_run_equals_an_eager_one() -> None:
     np.testing.assert_allclose(compiled[1], eager[1], rtol=1e-3, atol=1e-5)
 
 
-def test_the_rate_rises_then_falls() -> None:
-    rates = [rate_at(step, peak=0.1, warmup_steps=10, steps=100) for step in range(1, 101)]
-    assert rates[:10] == pytest.approx([0.01 * step for step in range(1, 11)])
-    assert all(later < earlier for earlier, later in itertools.pairwise(rates[9:]))
-    assert 0 < rates[-1] < 1e-3 * 0.1
-    assert 0 < rate_at(1, peak=0.1, warmup_steps=0, steps=1) <= 0.1
+def scripted(*scores: float) -> Callable[[nn.Module], list[Measurement]]:
+    """A validation whose scores are made up, one after another."""
+    left = iter(scores)
+    return lambda model: [Measurement("loss", next(left), split="valid")]
 
 
-def test_the_learning_rate_is_chosen_on_an_even_budget() -> None:
-    def train(rate: float) -> float:
-        if rate > 0.05:
-            raise DivergedError("loss is nan: the trial diverged.")
-        return abs(np.log(rate / 0.003))
+def test_a_training_stops_when_validation_gets_no_better() -> None:
+    """The third score is the best; two evaluations later it stops, with the weights of the third."""
+    model, seen = network(), []
+    made_up = scripted(3.0, 3.0, 1.0, 2.0, 1.0, 0.5)
 
-    rng = np.random.default_rng(0)
-    best, tried = choose_learning_rate(train, trials=12, low=1e-4, high=1e-1, rng=rng)
-    assert best == pytest.approx(0.003, rel=1.0)
-    assert len(tried) == 12
-    edges = np.geomspace(1e-4, 1e-1, 13)
-    parts = zip(tried, itertools.pairwise(edges), strict=True)
-    assert all(low <= rate <= high for (rate, _), (low, high) in parts)
-    assert [score for rate, score in tried if rate > 0.05] == [float("inf")] * 2
+    def validate(model: nn.Module) -> list[Measurement]:
+        seen.append(model.layers[0].weight.tolist())
+        return made_up(model)
+
+    options = {"validate": validate, "evaluate_every": 10, "patience": 2, "steps": 1_000}
+    found = list(fit(model, squared_error, batches=same_batch(), learning_rate=0.05, **options))
+    assert {m.metric: m.value for m in found}["train_steps"] == 50
+    assert [m.step for m in found if m.split == "valid"] == [10, 20, 30, 40, 50]
+    assert [m.step for m in found if m.split == "train"] == [20, 40, 50]  # the last ten are told as well
+    assert model.layers[0].weight.tolist() == seen[2] != seen[4]
+    assert not model.training
 
 
-def test_no_learning_rate_at_all_is_an_error() -> None:
-    def train(rate: float) -> float:
-        raise DivergedError("loss is nan: the trial diverged.")
+@pytest.mark.parametrize(
+    "options", [{"patience": 0}, {"validate": None}, {"evaluate_every": None}], ids=["0", "blind", "never"]
+)
+def test_only_validation_may_stop_a_training(options: dict[str, Any]) -> None:
+    given = {"validate": scripted(), "evaluate_every": 10, "patience": 2} | options
+    with pytest.raises(UsageError, match="patience counts evaluations: expected 1 or more"):
+        list(fit(network(), squared_error, batches=same_batch(), steps=10, learning_rate=0.1, **given))
 
-    with pytest.raises(DivergedError, match="all of 3"):
-        choose_learning_rate(train, trials=3, rng=np.random.default_rng(0))
+
+def test_a_gradient_that_is_not_finite_is_divergence_though_the_loss_is_finite() -> None:
+    """The root of zero is zero, and its slope is not a number."""
+
+    def root(model: nn.Module, x: mx.array, factor: mx.array) -> mx.array:
+        return mx.mean(mx.sqrt(mx.abs(factor * model(x))))
+
+    batches = [(X, mx.array(1.0))] * 6 + [(X, mx.array(0.0))] * 4
+    with pytest.raises(DivergedError, match="the gradient's norm is nan at training step 7: the trial"):
+        list(fit(network(), root, batches=iter(batches), steps=10, learning_rate=0.01))
+
+
+def test_divergence_names_the_step() -> None:
+    batches = [(X, Y)] * 6 + [(X, Y * float("inf"))] * 4
+    with pytest.raises(DivergedError, match="loss is inf at training step 7"):
+        list(fit(network(), squared_error, batches=iter(batches), steps=10, learning_rate=0.01))

@@ -1,0 +1,18 @@
+"""How far are logits from the classes that were right?"""
+
+import mlx.core as mx
+import mlx.nn as nn
+from jaxtyping import Float, Integer
+
+from seqlab import forms
+from seqlab.models.parts.activations import polynomial_exp
+
+
+def cross_entropy(logits: Float[mx.array, "... V"], targets: Integer[mx.array, "..."]) -> Float[mx.array, ""]:
+    """Mean of log Σ e^logit - the right logit, in nats."""
+    if forms.current().exp == "native" or logits.dtype != mx.float32:
+        return nn.losses.cross_entropy(logits, targets, reduction="mean")
+    highest = mx.stop_gradient(mx.max(logits, axis=-1, keepdims=True))
+    total = mx.log(mx.sum(polynomial_exp(logits - highest), axis=-1)) + highest.squeeze(-1)
+    right = mx.take_along_axis(logits, targets[..., None], axis=-1).squeeze(-1)
+    return mx.mean(total - right)

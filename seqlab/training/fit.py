@@ -1,0 +1,143 @@
+"""How is a model trained? One plain loop, the same for every architecture.
+
+AdamW (@loshchilov2019adamw), linear warm-up then a cosine to zero, gradients clipped by their global
+norm. Every model of a comparison takes the same number of steps; with a validation split the weights
+that did best on it are kept, and the test split chooses nothing.
+
+`fit` is a generator of measurements: it prints nothing and calls nobody back. Batches come from the
+caller, who also sets the seed (`mx.random.seed`).
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+import mlx.core as mx
+from mlx import nn, optimizers
+
+from seqlab.errors import DivergedError, UsageError
+from seqlab.metrics import Measurement
+from seqlab.training import checkpoints as kept
+from seqlab.training.checkpoints import Checkpoint, Checkpoints, Training
+from seqlab.training.rates import default_warmup, rate_at, score
+from seqlab.training.step import Batch, Loss, chosen_precision, compile_pays, training_step
+
+REPORTS = 50  # training losses a run: enough to draw a curve
+
+
+def fit(
+    model: nn.Module,
+    loss: Loss,
+    *,
+    batches: Iterator[Batch],
+    steps: int,
+    learning_rate: float,
+    validate: Callable[[nn.Module], Iterable[Measurement]] | None = None,
+    evaluate_every: int | None = None,
+    keep_best: bool = True,
+    patience: int | None = None,
+    warmup_steps: int | None = None,
+    weight_decay: float = 0.01,
+    max_norm: float = 1.0,  # recurrent baselines are weak without it
+    precision: str | None = None,
+    compiled: bool | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Iterator[Measurement]:
+    """Train `model` in place for `steps` steps; yield its losses as they come, then what they cost.
+
+    The training loss (split train) is the mean since the previous one. `validate(model)` measures
+    the validation split every `evaluate_every` steps and after the last; its first measurement
+    chooses the weights that the model is left with, unless `keep_best` is off. `patience` stops
+    after so many evaluations without a better one: then `train_steps`, the steps taken, is less than
+    `steps`. `training_time` (s) leaves validation and the reader of this generator out. `precision`
+    None is float32, `compiled` None leaves it to the device. A run kept in `checkpoints`, or where
+    `checkpoints.use` says, goes on after a kill. Raises `DivergedError` where the loss or the gradient
+    is not finite, `UsageError` where the batches end early.
+    """
+    if patience is not None and (patience < 1 or validate is None or evaluate_every is None):
+        raise UsageError(
+            f"patience counts evaluations: expected 1 or more, with validate= and evaluate_every=, "
+            f"found patience={patience}. Only the validation split may stop a training."
+        )
+    precision = chosen_precision(precision)
+    compiled = compile_pays(steps) if compiled is None else compiled
+    warmup = warmup_steps if warmup_steps is not None else default_warmup(steps)
+    optimizer = optimizers.AdamW(learning_rate, weight_decay=weight_decay, bias_correction=True)
+    optimizer.init(model.trainable_parameters())
+    run, file = Training(model, optimizer), None
+    if place := checkpoints or kept.current():
+        settings = {
+            "steps": steps, "learning_rate": learning_rate, "evaluate_every": evaluate_every,
+            "keep_best": keep_best, "patience": patience, "warmup_steps": warmup,
+            "weight_decay": weight_decay, "max_norm": max_norm, "precision": precision, "compiled": compiled,
+        }  # fmt: skip
+        file = Checkpoint(place, run, settings)
+        seed = file.resume(run)
+        yield from list(run.told)
+        for taken in range(run.step):
+            _next(batches, taken, steps)
+        if seed is not None:
+            mx.random.seed(seed)  # last: the batches may have drawn from it
+    step = training_step(model, loss, optimizer, max_norm=max_norm, precision=precision, compiled=compiled)
+    report_every = max(1, steps // REPORTS)
+    model.train()
+    while run.step < steps and not run.finished:
+        begin = time.perf_counter()
+        batch = _next(batches, run.step, steps)
+        # Not an MLX schedule: its ten small operations a step are 7 % of a small model's.
+        optimizer.learning_rate = rate_at(run.step + 1, peak=learning_rate, warmup_steps=warmup, steps=steps)
+        value, norm, state = step(*batch)
+        mx.eval(value, norm, state)
+        run.seconds += time.perf_counter() - begin
+        run.step += 1
+        if diverged := divergence(float(value), float(norm), run.step):
+            raise diverged
+        run.loss_sum, run.losses = run.loss_sum + float(value), run.losses + 1
+        if run.step % report_every == 0 or run.step == steps:
+            yield _mean_loss(run)
+        if validate and (run.step == steps or (evaluate_every and run.step % evaluate_every == 0)):
+            model.eval()
+            measured = [replace(found, step=run.step) for found in validate(model)]
+            model.train()
+            for found in measured:
+                yield run.tell(found)
+            run.waited += 1
+            if measured and score(measured[0]) < run.best_score:
+                run.best_score, run.waited = score(measured[0]), 0
+                run.best = model.parameters() if keep_best else None
+            run.finished = run.waited == patience
+        if file:
+            file.save_if_due(run)
+    if run.losses:  # stopped between two reports
+        yield _mean_loss(run)
+    run.finished = True
+    if file:
+        file.finish(run)
+    if run.best is not None:
+        model.update(run.best)
+    model.eval()
+    yield Measurement("training_time", run.seconds)
+    yield Measurement("train_steps", run.step)
+
+
+def divergence(loss: float, norm: float, step: int) -> DivergedError | None:
+    """The error that a step ends a training with, if it does. A finite loss may have no finite gradient."""
+    for name, value in (("loss", loss), ("the gradient's norm", norm)):
+        if not math.isfinite(value):
+            return DivergedError(f"{name} is {value} at training step {step}: the trial diverged.")
+    return None
+
+
+def _next(batches: Iterator[Batch], taken: int, steps: int) -> Batch:
+    batch = next(batches, None)
+    if batch is None:
+        raise UsageError(f"training needs {steps} batches, found {taken}. Repeat the iterator.")
+    return batch
+
+
+def _mean_loss(run: Training) -> Measurement:
+    """The mean training loss since the previous one."""
+    mean = run.loss_sum / run.losses
+    run.loss_sum, run.losses = 0.0, 0
+    return run.tell(Measurement("loss", mean, split="train", step=run.step))

@@ -1,0 +1,112 @@
+"""Which learning rate at which step, and how is it chosen on the same budget for every model?
+
+A search trains at rates that are log-uniform, one in each of equal parts of the range, so that few
+trials still cover it; the validation split chooses. It trains on a seed of its own: the winner is
+trained again, on seeds that took no part in the choice.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqlab.errors import DivergedError, UsageError
+from seqlab.metrics import METRICS, Measurement
+
+LOW, HIGH = 1e-4, 1e-1  # AdamW's best rate was inside for every network of these pages
+TRIALS = 12
+
+
+def rate_at(step: int, *, peak: float, warmup_steps: int, steps: int) -> float:
+    """The learning rate of a step (from 1): up in a line to `peak`, down to zero in half a cosine."""
+    if step <= warmup_steps:
+        return peak * step / warmup_steps
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / (steps - warmup_steps + 1)))
+
+
+def default_warmup(steps: int) -> int:
+    """A tenth of the run, 100 steps at most."""
+    return min(100, steps // 10)
+
+
+@dataclass(frozen=True)
+class Search:
+    """The rate chosen, and what each rate tried scored: lower is better, infinity where it diverged."""
+
+    rate: float
+    tried: tuple[tuple[float, float], ...]
+
+    def measurements(self) -> Iterator[Measurement]:
+        """What a trial that uses the rate should yield, so that the store tells how it was chosen."""
+        yield Measurement("learning_rate", self.rate)
+        yield Measurement("tuning_trials", len(self.tried))
+        for number, (rate, score) in enumerate(self.tried, start=1):
+            yield Measurement("tried_rate", rate, step=number)
+            if math.isfinite(score):
+                yield Measurement("tuning_score", score, split="valid", step=number)
+
+
+def search_learning_rate(
+    train: Callable[[float], Iterable[Measurement]],
+    *,
+    rng: np.random.Generator,
+    trials: int = TRIALS,
+    low: float = LOW,
+    high: float = HIGH,
+) -> Search:
+    """Try `trials` rates. `train(rate)` is a whole training from the start, such as a call of `fit`.
+
+    Its score is the best that the first metric of the validation split reached. Put a page's search
+    behind `functools.cache`, with the model's name and the settings as arguments: then ten seeds that
+    run in one process search once. Raises `DivergedError` where every rate diverges.
+    """
+    best, tried = choose_learning_rate(
+        lambda rate: validation_score(train(rate)), trials=trials, low=low, high=high, rng=rng
+    )
+    return Search(best, tuple(tried))
+
+
+def choose_learning_rate(
+    train: Callable[[float], float],
+    *,
+    trials: int,
+    low: float = LOW,
+    high: float = HIGH,
+    rng: np.random.Generator,
+) -> tuple[float, list[tuple[float, float]]]:
+    """The rate whose `train(rate)`, a validation score with lower better, is lowest; and all tried.
+
+    A diverged trial counts and scores infinity. Raises `DivergedError` where all diverge.
+    """
+    if trials < 1 or not 0 < low < high:
+        raise UsageError(
+            f"a search needs 1 trial or more and rates from low to high above 0, found {trials} trials, "
+            f"low {low:g} and high {high:g}."
+        )
+    positions = (np.arange(trials) + rng.random(trials)) / trials
+    rates = np.exp(math.log(low) + positions * math.log(high / low))
+    tried: list[tuple[float, float]] = []
+    for rate in map(float, rates):
+        try:
+            tried.append((rate, train(rate)))
+        except DivergedError:
+            tried.append((rate, math.inf))
+    best, score = min(tried, key=lambda trial: trial[1])
+    if not math.isfinite(score):
+        raise DivergedError(f"all of {trials} learning rates from {low:g} to {high:g} diverged.")
+    return best, tried
+
+
+def validation_score(measured: Iterable[Measurement]) -> float:
+    """The best value of the first metric of the validation split, turned so that lower is better."""
+    found = [one for one in measured if one.split == "valid"]
+    if not found:
+        raise UsageError("a search needs a training that measures the validation split, found none.")
+    return min(score(one) for one in found if one.metric == found[0].metric)
+
+
+def score(measurement: Measurement) -> float:
+    """The value, turned so that lower is better."""
+    sign = -1.0 if METRICS[measurement.metric].better == "higher" else 1.0
+    return sign * measurement.value

@@ -1,0 +1,118 @@
+"""One step of training: in which precision, is it compiled, and is the gradient still finite?
+
+The gradient is clipped by its global norm (@pascanu2013difficulty), which the step returns beside the
+loss: both are there once the step is evaluated, so that looking at them costs no wait of its own.
+
+In mixed precision (Micikevicius et al., 2018) the model computes in bfloat16. Its parameters, their
+gradients, the optimiser and the loss stay in float32; bfloat16 has float32's range, so that the loss
+needs no scaling. On a CPU bfloat16 takes about ten times as long.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import mlx.core as mx
+from mlx import nn, optimizers
+from mlx.utils import tree_map
+
+from seqlab import device, forms
+from seqlab.errors import UsageError, unknown
+
+Batch = tuple[mx.array, ...]
+Loss = Callable[..., mx.array]  # loss(model, *batch) -> a scalar
+Step = Callable[..., tuple[mx.array, mx.array, Any]]  # step(*batch) -> loss, gradient norm, state
+Precision = Literal["float32", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+def training_step(
+    model: nn.Module,
+    loss: Loss,
+    optimizer: optimizers.Optimizer,
+    *,
+    steps: int = 1,
+    max_norm: float = 1.0,
+    precision: str | None = None,
+    compiled: bool | None = None,
+) -> Step:
+    """One step of a run of `steps`, for `fit` and for timing alike: evaluate the whole of what it returns.
+
+    It returns the loss, the gradient's norm before clipping, and all state that it changed.
+    `compiled` None compiles where so many steps repay it on this device (`seqlab.device.settings`).
+    """
+    gradient = _gradient(model, loss, chosen_precision(precision))
+    # The random state is part of it: left out, a compiled dropout would repeat one mask for ever.
+    state = [model.state, optimizer.state, mx.random.state]
+
+    def step(*batch: mx.array) -> tuple[mx.array, mx.array]:
+        value, gradients = gradient(*batch)
+        clipped, norm = optimizers.clip_grad_norm(gradients, max_norm)
+        optimizer.update(model, clipped)
+        return value, norm
+
+    if compile_pays(steps) if compiled is None else compiled:
+        optimizer.init(model.trainable_parameters())  # the state must have its final shape
+        step = mx.compile(forms.compiling()(step), inputs=state, outputs=state)
+    return lambda *batch: (*step(*batch), state)
+
+
+def compile_pays(steps: int) -> bool:
+    """Whether a run of so many steps gains more by a compiled step than compiling takes."""
+    after = device.settings().compile_after
+    return after is not None and steps >= after
+
+
+def chosen_precision(precision: str | None) -> Precision:
+    """The precision asked for; None is float32: bfloat16 changes more than the last digits of a result."""
+    if precision is None:
+        return "float32"
+    for known in PRECISIONS:
+        if precision == known:
+            return known
+    raise UsageError(unknown("precision", precision, PRECISIONS))
+
+
+def _gradient(
+    model: nn.Module, loss: Loss, precision: Precision
+) -> Callable[..., tuple[mx.array, dict[str, Any]]]:
+    """The loss and its gradient with respect to the parameters as they are kept, in float32."""
+    if precision == "float32":
+        both = nn.value_and_grad(model, loss)
+        return lambda *batch: both(model, *batch)
+
+    def computed(parameters: dict[str, Any], *batch: mx.array) -> mx.array:
+        model.update(_cast(parameters, mx.bfloat16))
+        return loss(_InBfloat16(model), *batch).astype(mx.float32)
+
+    differentiate = mx.value_and_grad(computed)
+
+    def gradient(*batch: mx.array) -> tuple[mx.array, dict[str, Any]]:
+        kept = model.trainable_parameters()
+        value, gradients = differentiate(kept, *batch)
+        model.update(kept)
+        return value, gradients
+
+    return gradient
+
+
+class _InBfloat16:
+    """The model as the loss sees it: inputs go in as bfloat16, outputs come out as float32."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+
+    def __call__(self, *inputs: Any) -> Any:
+        return _cast(self._model(*_cast(inputs, mx.bfloat16)), mx.float32)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+def _cast(tree: Any, dtype: mx.Dtype) -> Any:
+    """Every floating array of a tree as this type; whole numbers, such as tokens, stay what they are."""
+
+    def cast(leaf: Any) -> Any:
+        floating = isinstance(leaf, mx.array) and mx.issubdtype(leaf.dtype, mx.floating)
+        return leaf.astype(dtype) if floating else leaf
+
+    return tree_map(cast, tree)

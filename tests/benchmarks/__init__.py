@@ -1,0 +1,1 @@
+"""What is timed and never asserted on: Seqlab itself (pytest-benchmark), and its models (`performance`)."""

@@ -1,0 +1,89 @@
+"""Is the learning rate what it should be at each step, and is it chosen as fairly for every model?"""
+
+import itertools
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from seqlab.errors import DivergedError, UsageError
+from seqlab.metrics import Measurement
+from seqlab.training.rates import choose_learning_rate, rate_at, search_learning_rate
+
+
+def test_the_rate_rises_then_falls() -> None:
+    rates = [rate_at(step, peak=0.1, warmup_steps=10, steps=100) for step in range(1, 101)]
+    assert rates[:10] == pytest.approx([0.01 * step for step in range(1, 11)])
+    assert all(later < earlier for earlier, later in itertools.pairwise(rates[9:]))
+    assert 0 < rates[-1] < 1e-3 * 0.1
+    assert 0 < rate_at(1, peak=0.1, warmup_steps=0, steps=1) <= 0.1
+
+
+def test_the_learning_rate_is_chosen_on_an_even_budget() -> None:
+    def train(rate: float) -> float:
+        if rate > 0.05:
+            raise DivergedError("loss is nan: the trial diverged.")
+        return abs(np.log(rate / 0.003))
+
+    rng = np.random.default_rng(0)
+    best, tried = choose_learning_rate(train, trials=12, low=1e-4, high=1e-1, rng=rng)
+    assert best == pytest.approx(0.003, rel=1.0)
+    assert len(tried) == 12
+    edges = np.geomspace(1e-4, 1e-1, 13)
+    parts = zip(tried, itertools.pairwise(edges), strict=True)
+    assert all(low <= rate <= high for (rate, _), (low, high) in parts)
+    assert [score for rate, score in tried if rate > 0.05] == [float("inf")] * 2
+
+
+def test_no_learning_rate_at_all_is_an_error() -> None:
+    def train(rate: float) -> float:
+        raise DivergedError("loss is nan: the trial diverged.")
+
+    with pytest.raises(DivergedError, match="all of 3"):
+        choose_learning_rate(train, trials=3, rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("options", [{"trials": 0}, {"trials": 2, "low": 0.0}, {"trials": 2, "low": 1.0}])
+def test_a_search_without_rates_is_refused(options: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match="a search needs 1 trial or more and rates"):
+        choose_learning_rate(lambda rate: 0.0, rng=np.random.default_rng(0), **options)
+
+
+def training(rate: float) -> Iterator[Measurement]:
+    """Its accuracy on validation is best at 0.003, and in the middle of the training; large rates diverge."""
+    good = 1.0 - abs(math.log10(rate / 0.003)) / 4
+    for step, share in ((1, 0.5), (2, 1.0), (3, 0.7)):
+        yield Measurement("loss", 9.0, split="train", step=step)
+        yield Measurement("accuracy", share * good, split="valid", step=step)
+        yield Measurement("loss", rate, split="valid", step=step)  # chooses nothing: it is the second
+        if rate > 0.05:
+            raise DivergedError("loss is nan: the trial diverged.")
+    yield Measurement("accuracy", 1.0 - share * good, split="test")  # nor does the test split
+
+
+def test_a_search_trains_at_each_rate_and_is_stored() -> None:
+    search = search_learning_rate(training, rng=np.random.default_rng(0))
+    assert len(search.tried) == 12
+    assert search.rate == min(search.tried, key=lambda tried: abs(math.log(tried[0] / 0.003)))[0]
+    assert dict(search.tried)[search.rate] == pytest.approx(-1.0, abs=0.05)
+    found = list(search.measurements())
+    assert found[:2] == [Measurement("learning_rate", search.rate), Measurement("tuning_trials", 12)]
+    rates = {one.step: one.value for one in found if one.metric == "tried_rate"}
+    scores = {one.step: one.value for one in found if one.metric == "tuning_score"}
+    assert list(rates.items()) == list(enumerate((rate for rate, _ in search.tried), start=1))
+    # Those that diverged have no score, but count.
+    assert {step: (rates[step], score) for step, score in scores.items()} == {
+        step: tried for step, tried in enumerate(search.tried, start=1) if tried[0] <= 0.05
+    }
+    assert 0 < len(scores) < 12
+
+
+def test_a_search_repeats_itself() -> None:
+    one, two, other = (search_learning_rate(training, rng=np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert one == two != other
+
+
+def test_a_search_needs_validation() -> None:
+    with pytest.raises(UsageError, match="measures the validation split, found none"):
+        search_learning_rate(lambda rate: [Measurement("loss", rate)], rng=np.random.default_rng(0))
