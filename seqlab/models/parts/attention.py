@@ -46,7 +46,7 @@ def softmax_attention(
     return y.swapaxes(1, 2).flatten(-2, -1)
 
 
-LEAST_SCORES = 1 << 15  # below, twenty small operations cost more than the exponentials
+LEAST_SCORES = 1 << 13  # below, twenty small operations cost more than the exponentials
 HIDDEN = -1e9  # the score of what is not seen: its weight is zero, and unlike -inf it has a gradient
 BLOCK = 64  # queries: smaller blocks cost more in operations than they save in scores
 
