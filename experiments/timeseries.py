@@ -50,7 +50,7 @@ RATES = {
     "household": {"Transformer": 1e-2, "LSTM": 3e-3, "DLinear": 3e-3},
 }
 DAY = 24  # hours
-# The Transformer's sizes are those of Nie et al. (2023), appendix, for small data sets.
+# The Transformer's width, heads and patches are those of Nie et al. (2023), appendix, for small data sets.
 TRANSFORMER = patch_transformer.Config(
     lookback=LOOKBACK, horizon=HORIZON, width=16, depth=2, heads=4, hidden=128
 )

@@ -26,6 +26,7 @@ from seqlab.measure.flops import training_step_flops
 from seqlab.metrics import Measurement
 from seqlab.models import cnn, lstm, vit
 from seqlab.models.heads import RowClassifier
+from seqlab.models.parts.losses import cross_entropy
 from seqlab.models.sizing import match_parameters, parameters
 from seqlab.tasks import digits
 from seqlab.training.fit import fit
@@ -51,7 +52,7 @@ MODELS: Mapping[str, Callable[[int], nn.Module]] = {
 
 def loss(model: nn.Module, images: mx.array, labels: mx.array) -> mx.array:
     """Cross entropy of the class, in nats."""
-    return nn.losses.cross_entropy(model(images), labels, reduction="mean")
+    return cross_entropy(model(images), labels)
 
 
 def accuracy(model: nn.Module, part: digits.Split, split: str) -> Measurement:

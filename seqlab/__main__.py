@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     diff.add_argument("other", type=Path, nargs="?", help="another results database")
     doctor = add("doctor", "Say what this machine offers: back end, BLAS, settings, engines, data, store.")
     doctor.add_argument(
-        "--calibrate", action="store_true", help="measure the device's settings again (about 10 s)"
+        "--calibrate", action="store_true", help="measure the device's settings again (about 20 s)"
     )
     return top
 

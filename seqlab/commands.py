@@ -169,16 +169,22 @@ def doctor(options: argparse.Namespace) -> int:
     def add(what: str, ask: Callable[[], str]) -> None:
         try:
             table.add_row(what, ask())
-        except (SeqlabError, OSError) as error:
+        except (SeqlabError, OSError, ImportError) as error:
             problems.append(what)
             table.add_row(what, f"PROBLEM: {error}")
 
     loaded = blas.load()
     add("BLAS", lambda: " ".join(filter(None, [f"{loaded.name}, {loaded.threads} threads.", loaded.note])))
     add("device", _device)
-    settings = _settings(again=options.calibrate)
-    add("settings", settings.words)
-    add("ceilings", lambda: _ceilings(settings))
+    in_use: list[InUse] = []  # none where MLX cannot be loaded
+
+    def settings() -> str:
+        in_use.append(_settings(again=options.calibrate))
+        return in_use[0].words()
+
+    add("settings", settings)
+    if in_use:
+        add("ceilings", lambda: _ceilings(in_use[0]))
     add("memory", lambda: f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB")
     add("disk", lambda: f"{shutil.disk_usage(place.root).free / 2**30:.1f} GiB free")
     add("Quarto", lambda: _engine("quarto"))
@@ -188,8 +194,8 @@ def doctor(options: argparse.Namespace) -> int:
     add("data", _data)
     add("store", lambda: _stored(place))
     _print(table)
-    if settings.calibration:
-        _print(_figures(settings.calibration))
+    if in_use and in_use[0].calibration:
+        _print(_figures(in_use[0].calibration))
     return 1 if problems else 0
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -48,8 +49,9 @@ def wait_for_runs(root: Path, count: int, process: subprocess.Popen[str]) -> Non
     for _ in range(600):
         time.sleep(0.1)
         assert process.poll() is None, process.communicate()
-        if (root / "results" / "seqlab.db-wal").exists() and len(statuses(root)) >= count:
-            return
+        with suppress(sqlite3.OperationalError):  # the file comes before its tables
+            if (root / "results" / "seqlab.db-wal").exists() and len(statuses(root)) >= count:
+                return
     raise AssertionError("no run was stored within a minute")
 
 

@@ -22,7 +22,7 @@ from seqlab.calibration.record import Calibration, Figure, Machine, now
 from seqlab.measure.ceilings import ceilings
 from seqlab.settings import Settings, defaults
 
-SECONDS = 0.6  # for one setting: with compilation and the ceilings about 10 s on two cores
+SECONDS = 0.6  # for one setting: with compilation and the ceilings about 20 s on two cores
 CACHES = (32 << 20, 4 << 30)  # beside the default; MLX's own on a CPU, and four times the default
 CACHE_SHARE = 0.25  # of the memory: what is cached is not there for others
 

@@ -2,7 +2,9 @@
 
 All candidates take turns, round by round, so that a disturbance meets them alike. The first one is the
 default and stays unless another is faster by more than 5 % in its median round and in nine of ten
-rounds: with the seven rounds that it takes at least, two equally fast ones differ so once in 128 times.
+rounds: with the seven rounds that it takes at least, two equally fast ones differ so at most once in 128
+times. Of k others, all as fast as the default, one is taken at most k times in 128: it costs nothing but
+another order of the same sums. Of several that pass, the fastest in its median round is taken.
 """
 
 import math

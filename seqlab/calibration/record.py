@@ -110,14 +110,17 @@ def parse(text: str) -> Calibration:
         if told.pop("schema") != SCHEMA:
             raise ValueError("it is of another version")
         settings = told.pop("settings")
-        return Calibration(
+        found = Calibration(
             machine=Machine(**told.pop("machine")),
             settings=Settings(**{**settings, "forms": Forms(**settings["forms"])}),
             figures=tuple(Figure(**figure) for figure in told.pop("figures")),
             **told,
         )
+        if json.loads(found.text()) != json.loads(text):  # a default would stand for what was not tried
+            raise ValueError("it lacks a setting")
     except (KeyError, TypeError, AttributeError, UsageError) as error:
         raise ValueError(f"it is not a calibration ({error})") from None
+    return found
 
 
 def read(machine: Machine) -> Calibration | str:

@@ -1,7 +1,8 @@
 """How fast can this device multiply and move numbers at all, when MLX asks it to?
 
-Two ceilings that no model can pass, measured rather than read from a data sheet: the rate of large
-matrix products and that of moving memory. A model's rate over the first is its utilisation. The best
+Two ceilings, measured rather than read from a data sheet: the rate of large matrix products in float32
+and that of moving memory. A model's rate over the first is its utilisation. On a CPU the second is that of
+one thread, which is all that MLX's elementwise operations have; a threaded product may move more. The best
 of the repeats is the ceiling, since a disturbance only slows; the median beside it tells how quiet it was.
 """
 
@@ -18,7 +19,7 @@ from seqlab.metrics import Measurement
 
 SIZES = (512, 1024, 2048, 4096, 8192)  # edges of square products; the largest saturates a data-centre GPU
 LONG_SECONDS = 0.05  # a product that takes longer has left the costs of a call far behind
-ELEMENTS = 1 << 26  # 256 MiB an array: several times any last-level cache
+ELEMENTS = 1 << 26  # 256 MiB an array, three of them: more than a core's last-level cache
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,12 @@ def bandwidth(*, repeats: int = 5, elements: int = ELEMENTS) -> Rate:
 
 
 def utilisation(flops: int, seconds: float, ceilings: Ceilings) -> float:
-    """The share of the device's largest product rate at which `flops` were done in `seconds`."""
+    """The share of the device's largest product rate at which `flops` were done in `seconds`.
+
+    With the FLOP of `seqlab.measure.flops`, those of the plain form, this is the utilisation of a model
+    (Chowdhery et al., 2022), not of the hardware: a form that does less work for the same result scores
+    higher. For float32: the ceiling of bfloat16 is another.
+    """
     if seconds <= 0:
         raise UsageError(f"utilisation needs a time above 0 s, found {seconds:g}.")
     return flops / seconds / ceilings.products.best

@@ -1,9 +1,12 @@
 """How much memory does a model take: a step at its peak, what backward waits for, and what decoding keeps?
 
 `peak_memory` is measured: MLX counts the buffers that it allocates, on every backend; Python's own memory
-is not in it. What is active before the step (parameters, optimiser state, the batch) is subtracted, so
-that the number is what activations, gradients and temporary arrays take. The other two are exact and
-need no run: activations come from MLX's graph, and a cache is as large as its arrays.
+and a BLAS's work space are not in it. It is that of the step as this device runs it, compiled or not and in
+its forms (`seqlab.settings`), so that devices may differ in it. Repeats differ too: on two CPU cores by two
+hundredths for a Transformer, by an eighth for an unrolled LSTM. What is active before the step (parameters,
+optimiser state, the batch) is subtracted, so that the number is what activations, gradients and temporary
+arrays take. The other two are exact and need no run: activations come from MLX's graph, and a cache is as
+large as its arrays.
 """
 
 import gc
@@ -42,7 +45,8 @@ def activation_bytes(model: nn.Module, loss: Callable[..., mx.array], *batch: mx
     They have to wait in memory from the one to the other. A primitive is forward if the loss depends on
     it, else backward. An array and all views of it count once, as large as the array; parameters and the
     batch, which are there anyway, do not count, but masks and dropout's choices do. Exact for the graph
-    that MLX hands over (see `seqlab.measure.graph`), uncompiled and on a CPU: a fused kernel may keep less.
+    that MLX hands over (see `seqlab.measure.graph`), uncompiled, on a CPU and in the plain
+    forms: what a device runs may keep less, as a fused kernel does, or more.
     """
     mx.eval(model.parameters())  # else their initialisation would be a part of the forward pass
     graph = events(forward_and_backward(model, loss), *batch)

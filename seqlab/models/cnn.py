@@ -1,6 +1,7 @@
 """Small convolutional network (after LeNet-5: LeCun et al., 1998): the local control for images.
 
-(3 × 3 convolution, ReLU, 2 × 2 maximum) twice, then a hidden layer and the logits.
+(3 × 3 convolution, ReLU, 2 × 2 maximum) twice, then a hidden layer and the logits. LeNet-5 has 5 × 5
+convolutions, averages where we take the maximum, squashing units and one more hidden layer.
 """
 
 from dataclasses import dataclass

@@ -22,7 +22,7 @@ class Config:
 
     lookback: int
     horizon: int
-    kernel: int = 25  # Zeng et al. 2023, appendix
+    kernel: int = 25  # as in the authors' code
     normalisation: Normalisation = "none"
 
     def __post_init__(self) -> None:

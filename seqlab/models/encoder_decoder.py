@@ -25,6 +25,7 @@ from seqlab.models.parts.attention import (
     CrossAttention,
     FeedForward,
     Source,
+    check_block,
     mask_source,
 )
 from seqlab.models.parts.checks import check_positive, check_prompt, check_token_array
@@ -56,6 +57,7 @@ class Config:
     def __post_init__(self) -> None:
         check_positive(vocabulary=self.vocabulary, depth=self.depth)
         check_positions(self)
+        check_block(self)
 
 
 class DecoderBlock(nn.Module):
@@ -157,6 +159,11 @@ class Model(TokenModel):
         source_seen: Bool[mx.array, "B S"] | None = None,
     ) -> State:
         """The state before the first of at most `length` target tokens: the source is read here, once."""
+        if not isinstance(source, mx.array):
+            raise UsageError(
+                f"an encoder-decoder reads a source first: expected its tokens, found {source!r}. "
+                "To decode give start=lambda length: model.initial_state(source, length)."
+            )
         check_prompt(source, self.vocabulary)
         check_positive(length=length)
         self.target_positions.check(length)

@@ -12,8 +12,8 @@ import mlx.core as mx
 import mlx.nn as nn
 from jaxtyping import Float
 
-from seqlab.models.parts.attention import Activation, Block
-from seqlab.models.parts.checks import check_choice, check_heads, check_positive, check_sequence
+from seqlab.models.parts.attention import Activation, Block, check_block
+from seqlab.models.parts.checks import check_choice, check_positive, check_sequence
 from seqlab.models.parts.series import NORMALISATIONS, Normalisation, normalise
 
 
@@ -32,7 +32,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check_positive(lookback=self.lookback, horizon=self.horizon, depth=self.depth)
-        check_heads(width=self.width, heads=self.heads)
+        check_block(self)
         check_choice("normalisation", self.normalisation, NORMALISATIONS)
 
 

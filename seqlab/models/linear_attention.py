@@ -4,8 +4,9 @@ S_t = γ S_{t-1} + φ(k_t) v_tᵀ,   z_t = γ z_{t-1} + φ(k_t),   φ = elu + 1
 y_t = φ(q_t)ᵀ S_t / (φ(q_t)ᵀ z_t + ε)
 
 for H heads side by side, in blocks x ← x + Attention(norm(x)), x ← x + MLP(norm(x)). γ is 1, or with
-`decay` fixed in head h = 0, 1, … at 1 - 2^(-5-h) as in RetNet (Sun et al., 2023), whose rotations and
-group norms are left out, so that decay is all that differs. Order enters by causality and decay alone.
+`decay` fixed in head h = 0, 1, … at 1 - 2^(-5-h) as in RetNet (Sun et al., 2023). Its rotations, group
+norms and output gates are left out, and φ and z, which it lacks, stay: decay is all that differs. Order
+enters by causality and decay alone.
 
 It trains in chunks and decodes by the equations (`parts.matrix_memory`).
 """
@@ -17,8 +18,8 @@ import mlx.nn as nn
 import numpy as np
 from jaxtyping import Float, Int
 
-from seqlab.models.parts.attention import Activation, FeedForward, split_heads
-from seqlab.models.parts.checks import check_heads, check_positive, check_sequence
+from seqlab.models.parts.attention import Activation, FeedForward, check_block, split_heads
+from seqlab.models.parts.checks import check_positive, check_sequence
 from seqlab.models.parts.matrix_memory import Memory, Rates, chunked, recurrent
 from seqlab.models.parts.streaming import State, Streaming
 
@@ -38,7 +39,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check_positive(depth=self.depth)
-        check_heads(width=self.width, heads=self.heads)
+        check_block(self)
 
 
 def feature(x: Float[mx.array, "..."]) -> Float[mx.array, "..."]:

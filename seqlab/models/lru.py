@@ -4,9 +4,10 @@
 h_t = λ ⊙ h_{t-1} + γ ⊙ (B x_t), complex
 y_t = Re(C h_t) + D ⊙ x_t
 
-A layer is x + GLU(GELU(y)) with y from norm(x), the paper's block: without a nonlinearity between them,
-layers of this kind would be one. Everything starts as in the paper's appendix A: |λ| uniform by area on a
-ring, phases uniform, B and C normal with variances 1/(2 width) and 1/units a part, D normal.
+A layer is x + GLU(GELU(y)) with y from norm(x), the paper's block with a norm by layer and without dropout:
+without a nonlinearity between them, layers of this kind would be one. Everything starts as in the paper's
+appendix A: |λ| uniform by area on a ring, phases uniform, B and C normal with variances 1/(2 width) and
+1/units a part, D normal.
 """
 
 import math

@@ -3,6 +3,9 @@
 z_t = σ(W_z x_t + b_z)
 h_t = (1 - z_t) ⊙ h_{t-1} + z_t ⊙ (W_h x_t + b_h)
 
+These are the paper's equations (its appendix A). For a scan in log space its appendix B also passes the
+candidate through a positive g; ours scans as it is (`parts.scan`) and has none.
+
 This is h_t = a_t h_{t-1} + b_t with a = 1 - z: linear in the state. It is the parallel control for
 "recurrent networks cannot be parallelised".
 """

@@ -6,6 +6,7 @@ h_t  = f' ⊙ h_{t-1} + i' ⊙ (W_h x_t + b_h)
 
 The gates are scaled to sum to one, so that the state's scale does not grow with the length. With u and v
 for what is inside the two σ, f' = σ(log σ(u) - log σ(v)) and i' = 1 - f': never 0/0, however shut both are.
+As in `mingru`, the candidate is not passed through the positive g of the paper's log-space form.
 """
 
 from dataclasses import dataclass

@@ -3,9 +3,10 @@
 (W ∗ x)_t = b + Σ_{j<k} W_j x_{t - (k-1-j)d}     what lies before the first step is zero
 x ← x + relu(W₂ ∗ relu(W₁ ∗ norm(x)))              block n = 0, 1, … has dilation d = 2ⁿ
 
-An output sees the last 1 + 2(k-1)(2^depth - 1) inputs and none later. Bai et al. normalise weights and
-apply one more ReLU after the sum; ours normalise each step's features before the block (LayerNorm) and add
-last, as our Transformer does, so that the two differ in how they mix time and not in how they are trained.
+An output sees the last 1 + 2(k-1)(2^depth - 1) inputs and none later. Bai et al. normalise weights, drop
+channels out and apply one more ReLU after the sum; ours normalise each step's features before the block
+(LayerNorm) and add last, as our Transformer does, so that the two differ in how they mix time and not in
+how they are trained.
 """
 
 from dataclasses import dataclass

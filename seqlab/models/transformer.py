@@ -10,7 +10,7 @@ import mlx.core as mx
 from jaxtyping import Bool, Float, Int
 
 from seqlab.errors import UsageError
-from seqlab.models.parts.attention import Activation, Block, Cache
+from seqlab.models.parts.attention import Activation, Block, Cache, check_block
 from seqlab.models.parts.checks import check_positive, check_sequence
 from seqlab.models.parts.positions import Placement, Positions, check_positions
 from seqlab.models.parts.streaming import State, Streaming
@@ -35,6 +35,7 @@ class Config:
     def __post_init__(self) -> None:
         check_positive(depth=self.depth)
         check_positions(self)
+        check_block(self)
 
 
 class Model(Streaming):

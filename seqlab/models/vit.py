@@ -1,6 +1,8 @@
 """Vision Transformer (Dosovitskiy et al., 2021): an image as a sequence of square patches.
 
-Patches are projected, learned positions added, an encoder run; the mean of its outputs is classified.
+Patches are projected, learned positions added, an encoder run; the mean of its outputs is classified, where
+the paper classifies that of an added class token (its appendix D.3 finds both alike). ReLU is the default
+here as in our other encoders; the paper has GELU, which is `activation="gelu"`.
 
 The convolutional stem (CCT: Hassani et al., 2021) reads pixels with 3 × 3 convolutions and ReLU instead. As
 in Xiao et al. (2021) they have stride 2 and channels that double up to the width, and a linear layer follows;
@@ -18,8 +20,8 @@ from jaxtyping import Float
 
 from seqlab.errors import UsageError
 from seqlab.models.parts.activations import relu
-from seqlab.models.parts.attention import Activation, Block
-from seqlab.models.parts.checks import check_choice, check_heads, check_images, check_positive
+from seqlab.models.parts.attention import Activation, Block, check_block
+from seqlab.models.parts.checks import check_choice, check_images, check_positive
 from seqlab.models.parts.positions import LearnedPositions
 
 Stem = Literal["patches", "convolution"]
@@ -44,7 +46,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check_positive(depth=self.depth, size=self.size, patch=self.patch, classes=self.classes)
-        check_heads(width=self.width, heads=self.heads)
+        check_block(self)
         check_choice("stem", self.stem, ("patches", "convolution"))
         if self.patch > self.size:
             raise UsageError(f"patch must be at most size, found patch {self.patch} and size {self.size}.")

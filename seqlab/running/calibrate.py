@@ -17,7 +17,7 @@ from seqlab.calibration.record import Calibration, InUse, Machine, in_use, measu
 from seqlab.running.worker import interrupts_blocked, leave_with
 from seqlab.settings import defaults
 
-PATIENCE_SECONDS = 300.0  # thirty times what it takes on a quiet machine
+PATIENCE_SECONDS = 300.0  # fifteen times what it takes on a quiet machine
 
 
 def ensure(machine: Machine) -> InUse:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from seqlab.errors import UsageError, unknown
-from seqlab.experiment import Budget, BudgetName, Experiment, Trial
+from seqlab.experiment import PART, Budget, BudgetName, Experiment, Trial
 from seqlab.figures import Level
 from seqlab.store.database import Record, canonical
 
@@ -102,7 +102,9 @@ def _changed(
     for point in budget.points:
         variants: list[dict[str, Level]] = [dict(point.factors)]
         for name, values in chosen.items():
-            if name in point.factors:
+            if name == PART:  # parts have other factors than each other: choose points, never relabel them
+                variants = variants if point.factors.get(PART) in values else []
+            elif name in point.factors:
                 variants = [{**variant, name: value} for variant in variants for value in values]
         points.extend((variant, point.seeds) for variant in variants)
     return points, settings

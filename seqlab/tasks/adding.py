@@ -4,7 +4,9 @@
     markers  0    1    0    0    0    | 0    0    0    1    0
     target   0.94 + 0.70 = 1.64
 
-One marker lies in each half. The score is the mean squared error, at the end of the sequence.
+One marker lies in each half. This is the form of Le et al. (2015) and of Bai et al. (2018): the original has
+values in [-1, 1], markers of -1 at both ends and a scaled sum. The score is the mean squared error, at the
+end of the sequence.
 """
 
 from dataclasses import dataclass

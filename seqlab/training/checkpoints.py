@@ -5,9 +5,10 @@ random state (safetensors), and as JSON in the file's header all that was counte
 training that starts in the same way finds the file by its name and goes on from there. It yields again
 what had been measured, since the run that was killed is lost; the times add up over both.
 
-"The same way" means the same settings, first weights, random state, device, its settings and MLX: their
-hash is the file's name and stands inside it. The batches and the validation are the caller's. So give
-an iterator made afresh from the same seed, as a page does that runs again: the batches of the steps
+"The same way" means the same settings, first weights, random state, device, its settings and MLX, and
+the same turn among the trainings for which all that is the same, such as one model on two data sets: their
+hash is the file's name and stands inside it. The batches, the loss and the validation are the caller's.
+So give an iterator made afresh from the same seed, as a page does that runs again: the batches of the steps
 that were taken are drawn and thrown away. A validation must not depend on how often it was called.
 
 A file is written aside, flushed to the disk and renamed, so a kill leaves the old one or the new one.
@@ -18,6 +19,7 @@ import json
 import math
 import os
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -40,6 +42,7 @@ FORMAT = 1  # of the files; another number makes those on disk another training'
 class Checkpoints:
     """Where trainings are kept, and how many seconds a kill may cost.
 
+    It counts the trainings that begin: make a new one, of the same folder, for a run that is to go on.
     The file of a training that ended well is removed. With `keep_finished` it stays and stands for
     the whole training: for a trial of several trainings, whose folder is removed when the trial ends.
     """
@@ -47,6 +50,7 @@ class Checkpoints:
     folder: Path
     every_seconds: float = 60.0  # writing 100 MB takes about a second
     keep_finished: bool = False
+    begun: Counter[str] = field(default_factory=Counter, init=False, repr=False, compare=False)
 
 
 @dataclass
@@ -93,7 +97,9 @@ class Checkpoint:
         machine = [str(mx.default_device()), vars(mx)["__version__"], repr(device.settings())]
         circumstances = [FORMAT, dict(settings), random_seed(), machine]
         start = _flat(training.model.parameters())
-        self._identity = _digest(start, json.dumps(circumstances, sort_keys=True))
+        alike = _digest(start, json.dumps(circumstances, sort_keys=True))
+        self._identity = sha256(f"{alike} {place.begun[alike]}".encode()).hexdigest()
+        place.begun[alike] += 1
         self._place = place
         self.path = place.folder / f"{self._identity[:16]}.safetensors"
         self._aside = self.path.with_suffix(".part.safetensors")  # MLX adds the ending where it lacks

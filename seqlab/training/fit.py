@@ -50,11 +50,21 @@ def fit(
     the validation split every `evaluate_every` steps and after the last; its first measurement
     chooses the weights that the model is left with, unless `keep_best` is off. `patience` stops
     after so many evaluations without a better one: then `train_steps`, the steps taken, is less than
-    `steps`. `training_time` (s) leaves validation and the reader of this generator out. `precision`
-    None is float32, `compiled` None leaves it to the device. A run kept in `checkpoints`, or where
-    `checkpoints.use` says, goes on after a kill. Raises `DivergedError` where the loss or the gradient
-    is not finite, `UsageError` where the batches end early.
+    `steps`. `weight_decay` falls on every parameter, gains and biases too. `training_time` (s) leaves
+    validation and the reader of this generator out. `precision` None is float32, `compiled` None
+    leaves it to the device. A run kept in `checkpoints`, or where `checkpoints.use` says, goes on after
+    a kill. Raises `DivergedError` where the loss or the gradient is not finite, `UsageError` where the
+    batches end early.
     """
+    for name, given, least in (
+        ("steps", steps, 1), ("evaluate_every", evaluate_every, 1), ("warmup_steps", warmup_steps, 0)
+    ):  # fmt: skip
+        if given is not None and given < least:
+            raise UsageError(f"{name} must be {least} or more, found {given}.")
+    if warmup_steps is not None and warmup_steps >= steps:
+        raise UsageError(f"warmup_steps must be below steps, found {warmup_steps} and {steps}.")
+    if learning_rate < 0:
+        raise UsageError(f"learning_rate must be 0 or more, found {learning_rate:g}.")
     if patience is not None and (patience < 1 or validate is None or evaluate_every is None):
         raise UsageError(
             f"patience counts evaluations: expected 1 or more, with validate= and evaluate_every=, "
@@ -103,6 +113,11 @@ def fit(
             for found in measured:
                 yield run.tell(found)
             run.waited += 1
+            if measured and measured[0].split != "valid":
+                raise UsageError(
+                    "only the validation split may choose weights: expected a first measurement of split "
+                    f"'valid', found {measured[0].split!r}."
+                )
             if measured and score(measured[0]) < run.best_score:
                 run.best_score, run.waited = score(measured[0]), 0
                 run.best = model.parameters() if keep_best else None

@@ -95,9 +95,14 @@ def fit_seeds(
                 yield seed, Measurement("loss", float(sums[seed]) / losses, split="train", step=index)
             sums, losses = np.zeros(len(models)), 0
         if validate and (index == steps or (evaluate_every and index % evaluate_every == 0)):
-            for seed in alive:
+            for seed in tuple(alive):
                 own = _fill(models[seed], weights, seed)
-                measured = [replace(found, step=index) for found in validate(models[seed])]
+                try:
+                    measured = [replace(found, step=index) for found in validate(models[seed])]
+                except DivergedError as diverged:  # a value that is not finite
+                    del alive[seed]
+                    yield seed, diverged
+                    continue
                 yield from ((seed, found) for found in measured)
                 if keep_best and measured and score(measured[0]) < best.get(seed, (math.inf,))[0]:
                     best[seed] = score(measured[0]), own

@@ -51,6 +51,7 @@ def test_each_machine_has_its_own() -> None:
         lambda text: text.replace('"compile_after": 900', '"compile_after": "soon"'),
         lambda text: text.replace('"seconds"', '"minutes"'),
         lambda text: json.dumps({**json.loads(text), "more": 1}),
+        lambda text: text.replace(',\n   "rope": "native"', ""),  # kept before there was this setting
     ],
 )
 def test_what_cannot_be_read_is_told_and_not_used(change: Callable[[str], str]) -> None:

@@ -1,5 +1,8 @@
 """Adding at length 200: a GRU and a TCN solve it, a vanilla RNN stays at guessing (Bai et al., 2018).
 
+Solved means less than a fiftieth (GRU) or a tenth (TCN) of the error of guessing, 1/6. The GRU has 3,745
+parameters, the TCN 11,297, the RNN 1,321; at width 44 it has 4,181.
+
 All take the same course: 800 steps, a quarter each at lengths 25, 50, 100 and 200, since a TCN of this
 size spent 1,000 of 1,500 steps on the plateau of guessing when it began at 200. Learning rates were chosen
 among 0.001, 0.003 and 0.01 for each, with seed 0 (mean squared errors at length 200 after 600 steps):
@@ -11,7 +14,8 @@ among 0.001, 0.003 and 0.01 for each, with seed 0 (mean squared errors at length
 
 At 0.01 the TCN stayed at guessing with two of four seeds, so it takes 0.003, where five trainings with
 seeds 0 to 3, of 600 or 800 steps, ended at 0.005 to 0.012. An orthogonal start did not help the RNN
-(0.164 at 0.003), nor did 800 steps at length 200 alone, at 0.003, 0.01 and 0.03.
+(0.164 at 0.003), nor a width of 44 (0.171 at 0.003), nor did 800 steps at length 200 alone, at 0.003, 0.01
+and 0.03.
 """
 
 from collections.abc import Callable

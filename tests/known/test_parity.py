@@ -10,7 +10,8 @@ at positions 17 to 64 of length 64:
     0.01     1.000  1.000   0.986  0.505
 
 Seeds 1 and 2 at 0.003: 1.000 and 1.000; 0.998 and 0.497, 0.998 and 0.508. The Transformer has sinusoidal
-positions, since it learnt the training length best with them: with rotary ones, 0.907 and 0.502.
+positions, since it learnt the training length best with them: with rotary ones, 0.907 and 0.502; at its
+best rate 0.712 and 0.500 with none, and 0.743 and 0.502 with ALiBi.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""Two layers of attention look up any of 32 pairs; an equal LSTM looks up few (Arora et al., 2023).
+"""Two layers of attention look up any of 32 pairs; an equal LSTM looks up few (after Arora et al., 2023).
 
 On 32 pairs among 128 ids both take the same course: 480 steps, 160 with 4 pairs, 160 with 8, then 80 each
 with 16 and 32. Without the easy tasks first, attention was at guessing after 500 steps (width 32). Learning
@@ -13,6 +13,10 @@ Attention at 0.003 with seeds 0, 1 and 3: 0.994, 0.998 and 1.000. The LSTM did n
 the steps (two layers, 0.003: 0.031), with 32 pairs from the start (0.015) or among 66 ids only (0.031).
 With a task of its own for 1,000 steps at 0.01, the one-layer LSTM learns 2 pairs among 16 ids (1.000) and
 4 among 18 (0.940), and guesses at 8 among 34 (0.123).
+
+So it fails to learn long before its state is full. After the course of 128 ids, two residual layers with an
+orthogonal start (width 77, rates 0.003 and 0.01) are at 1 / pairs with 4 pairs as well (0.245, 0.238). What
+is shown is what equal training reaches, not what a state of this size could hold.
 """
 
 from collections.abc import Callable
@@ -67,11 +71,12 @@ def test_an_equal_lstm_does_not():
 
 
 def test_the_same_lstm_recalls_two_pairs():
+    """The same width and number of steps, with an embedding of 10 ids."""
     few, width = recall.Task(pairs=2, vocabulary=10), as_wide_as_attention()
     assert recalled(lambda: recurrence(width, vocabulary=10), [few], learning_rate=0.01) > 0.95
 
 
-@pytest.mark.parametrize(("depth", "low", "high"), [(2, 0.95, 1.0), (1, 0.0, 0.5)])
+@pytest.mark.parametrize(("depth", "low", "high"), [(2, 0.95, 1.0), (1, 0.0, 0.3)])
 def test_induction_takes_two_layers_of_attention(depth, low, high):
     """The second layer matches what a first has copied from the token before (Olsson et al., 2022).
 

@@ -300,15 +300,6 @@ def test_gradients_are_those_of_finite_differences(name: str, randomised) -> Non
     np.testing.assert_allclose(np.sum(double(slope)[0] * direction), (high - low) / (2 * step), rtol=1e-4)
 
 
-def test_the_future_has_no_influence(body: Streaming) -> None:
-    x = normal(BATCH, 13, WIDTH)
-    changed = mx.concatenate([x[:, :8], normal(BATCH, 5, WIDTH)], axis=1)
-    before, after = np.array(body(x)), np.array(body(changed))
-    # The transforms of the FFT mix all steps, and undo it up to rounding.
-    np.testing.assert_allclose(before[:, :8], after[:, :8], rtol=0, atol=2e-6)
-    assert (np.abs(before[:, 8:] - after[:, 8:]).max(axis=(0, 2)) > 1e-4).all()
-
-
 @pytest.mark.parametrize("chunk", [0.1, 0.5, 4.0, 100.0])
 def test_any_chunk_length_gives_the_same(chunk: float) -> None:
     bodies = [BODIES[name]() for name in ("minLSTM chunked", "LRU chunked", "retention")]
@@ -390,34 +381,6 @@ def test_rates_are_those_of_retnet() -> None:
     np.testing.assert_array_equal(layer.rates(), [1 - 1 / 32, 1 - 1 / 64, 1 - 1 / 128, 1 - 1 / 256])
 
 
-def test_every_parameter_learns(body: Streaming) -> None:
-    for name, slope in slopes(body, normal(BATCH, 13, WIDTH), normal(BATCH, 13, WIDTH)).items():
-        assert mx.isfinite(slope).all().item(), name
-        assert mx.abs(slope).max().item() > 0, name
-
-
-def test_a_training_step_can_be_exported(body: Streaming) -> None:
-    """Work is counted on MLX's exported graph."""
-    operations = []
-
-    def gradients(x: mx.array) -> list[mx.array]:
-        return list(slopes(body, x, mx.ones_like(x)).values())
-
-    mx.export_function(operations.append, gradients, normal(BATCH, 13, WIDTH))
-    assert len(operations) > 10
-
-
-def test_a_step_keeps_every_shape_and_type(body: Streaming) -> None:
-    """So that a loop over `advance` compiles once."""
-
-    def form(memory):
-        return [(name, array.shape, array.dtype) for name, array in tree_flatten(memory)]
-
-    state = body.initial_state(BATCH, 4)
-    _, after = body.advance(normal(BATCH, WIDTH), mx.array(0), state.memory)
-    assert form(after) == form(state.memory)
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -440,11 +403,3 @@ def test_a_step_keeps_every_shape_and_type(body: Streaming) -> None:
 def test_a_bad_config_is_named(make, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         make()
-
-
-@pytest.mark.usefixtures("as_users_have_it")
-@pytest.mark.parametrize("name", ["minLSTM chunked", "LRU chunked", "retention"])
-@pytest.mark.parametrize("shape", [(2, 0, WIDTH), (2, 3, WIDTH + 1), (3, WIDTH)])
-def test_a_wrong_input_is_named(name: str, shape: tuple[int, ...]) -> None:
-    with pytest.raises(UsageError, match=r"empty|expected an input of shape"):
-        BODIES[name]()(mx.zeros(shape))

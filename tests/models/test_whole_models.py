@@ -2,23 +2,12 @@
 
 import mlx.core as mx
 import mlx.nn as nn
-import mlx.optimizers as optim
 import numpy as np
 import pytest
 
 from seqlab.errors import UsageError
 from seqlab.models import cnn, dlinear, gru, heads, lstm, patch_transformer, transformer, vit
 from seqlab.models.sizing import parameters
-
-
-def test_a_language_model_streams() -> None:
-    model = heads.LanguageModel(transformer.Model(transformer.Config(8, heads=2)), vocabulary=5)
-    tokens = mx.random.randint(0, 5, (2, 6))
-    state, steps = model.initial_state(2, 6), []
-    for t in range(6):
-        logits, state = model.step(tokens[:, t], state)
-        steps.append(logits)
-    np.testing.assert_allclose(mx.stack(steps, axis=1), model(tokens), atol=1e-5)
 
 
 def test_embeddings_have_unit_scale() -> None:
@@ -201,54 +190,3 @@ def test_a_model_that_cannot_be(make, message: str) -> None:
 def test_an_input_of_another_size_is_named(model: nn.Module, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         model(mx.zeros(shape))
-
-
-def overfit(model: nn.Module, inputs: mx.array, loss, *, steps: int = 60) -> tuple[float, float]:
-    """The loss before and after training on one batch."""
-    optimiser = optim.Adam(learning_rate=1e-2)
-    step = nn.value_and_grad(model, lambda x: loss(model(x)))
-    losses = []
-    for _ in range(steps):
-        value, gradients = step(inputs)
-        optimiser.update(model, gradients)
-        mx.eval(value, model.parameters(), optimiser.state)
-        losses.append(value.item())
-    return losses[0], losses[-1]
-
-
-@pytest.mark.parametrize("kind", ["LSTM", "GRU", "ViT", "CNN"])
-def test_a_classifier_overfits_a_batch(kind: str) -> None:
-    models = {
-        "LSTM": lambda: heads.RowClassifier(lstm.Model(lstm.Config(16)), channels=8, classes=4),
-        "GRU": lambda: heads.RowClassifier(gru.Model(gru.Config(16)), channels=8, classes=4, pool="mean"),
-        "ViT": lambda: vit.Model(vit.Config(width=16, depth=1, heads=2, size=8, patch=4, classes=4)),
-        "CNN": lambda: cnn.Model(cnn.Config(channels=4, hidden=16, size=8, classes=4)),
-    }
-    images, labels = mx.random.normal((8, 8, 8)), mx.arange(8) % 4
-    _, last = overfit(models[kind](), images, lambda y: nn.losses.cross_entropy(y, labels, reduction="mean"))
-    assert last < 0.1
-
-
-def test_a_language_model_overfits_a_batch() -> None:
-    model = heads.LanguageModel(transformer.Model(transformer.Config(16, depth=1, heads=2)), vocabulary=7)
-    tokens = mx.random.randint(0, 7, (4, 12))
-    _, last = overfit(
-        model,
-        tokens,
-        lambda y: nn.losses.cross_entropy(y[:, 4:-1], tokens[:, 5:], reduction="mean"),
-        steps=100,
-    )
-    assert last < 0.2  # guessing: 1.95
-
-
-@pytest.mark.parametrize("kind", ["PatchTST", "DLinear"])
-def test_a_forecaster_overfits_a_batch(kind: str) -> None:
-    models = {
-        "PatchTST": lambda: patch_transformer.Model(
-            patch_transformer.Config(lookback=24, horizon=4, width=16, depth=1, heads=2)
-        ),
-        "DLinear": lambda: dlinear.Model(dlinear.Config(lookback=24, horizon=4)),
-    }
-    window, future = mx.random.normal((4, 24, 2)), mx.random.normal((4, 4, 2))
-    first, last = overfit(models[kind](), window, lambda y: mx.mean(mx.square(y - future)), steps=100)
-    assert last < 0.1 * first

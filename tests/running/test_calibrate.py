@@ -166,6 +166,17 @@ def test_doctor_shows_the_settings_and_measures_them_again(
     assert "What was tried, in 10 s" in capsys.readouterr().out
 
 
+def test_doctor_tells_where_mlx_cannot_be_loaded(
+    asked: list[str], seqlab: Seqlab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(kind: str | None = None) -> device.Device:
+        raise ImportError("libmlx.so: cannot open shared object file")
+
+    monkeypatch.setattr(device, "current", broken)
+    assert seqlab("doctor") == 1
+    assert "PROBLEM: libmlx.so" in capsys.readouterr().out
+
+
 def test_an_interrupt_meanwhile_leaves_nothing_behind(tmp_path: Path) -> None:
     make(tmp_path / "project", calm=CALM)
     temporary = tmp_path / "temporary"

@@ -68,6 +68,12 @@ def test_a_page_without_the_budget_gives_its_next_smaller_one() -> None:
     assert {trial["steps"] for trial in trials(PAGE, Request(budget="full"))} == {50}
 
 
+def test_set_part_chooses_points_and_relabels_none() -> None:
+    planned = trials(PAGE, Request(changes={"part": "train"}))
+    assert {trial["model"] for trial in planned} == {"LSTM", "RNN"}
+    assert len(planned) == 6
+
+
 def test_set_changes_a_setting_or_the_levels_of_a_factor() -> None:
     planned = trials(PAGE, Request(changes={"steps": "7", "length": "4,32", "model": "RNN", "warm": "false"}))
     assert {trial["steps"] for trial in planned} == {7}

@@ -217,6 +217,25 @@ def test_a_place_for_all_trainings(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_trainings_that_start_alike_on_other_data_are_told_apart(tmp_path: Path) -> None:
+    def both(folder: Path | None) -> list[list[float]]:
+        place = folder and Checkpoints(folder, every_seconds=0.0, keep_finished=True)
+        found = []
+        for target in (1.0, 50.0):
+            mx.random.seed(0)
+            batches = itertools.repeat((mx.ones((4, 3)), mx.full((4, 1), target)))
+            measured = fit(
+                nn.Linear(3, 1), squared_error, batches=batches, steps=3, learning_rate=0.1, checkpoints=place
+            )
+            found.append([one.value for one in measured if one.metric == "loss"])
+        return found
+
+    expected = both(None)
+    assert both(tmp_path) == expected
+    assert both(tmp_path) == expected  # and each finds its own again
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_short_trainings_write_nothing(tmp_path: Path) -> None:
     mx.random.seed(0)
     x = mx.ones((4, 3))

@@ -190,3 +190,41 @@ def test_divergence_names_the_step() -> None:
     batches = [(X, Y)] * 6 + [(X, Y * float("inf"))] * 4
     with pytest.raises(DivergedError, match="loss is inf at training step 7"):
         list(fit(network(), squared_error, batches=iter(batches), steps=10, learning_rate=0.01))
+
+
+def test_only_the_validation_split_may_choose_weights() -> None:
+    def validate(model: nn.Module) -> Iterator[Measurement]:
+        yield Measurement("loss", 1.0, split="test")
+
+    with pytest.raises(UsageError, match="expected a first measurement of split 'valid', found 'test'"):
+        list(
+            fit(
+                network(),
+                squared_error,
+                batches=same_batch(),
+                steps=1,
+                learning_rate=0.1,
+                validate=validate,
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 0}, "steps must be 1 or more, found 0"),
+        ({"evaluate_every": 0}, "evaluate_every must be 1 or more"),
+        ({"warmup_steps": -1}, "warmup_steps must be 0 or more"),
+        ({"warmup_steps": 3}, "warmup_steps must be below steps, found 3 and 3"),
+        ({"learning_rate": -1.0}, "learning_rate must be 0 or more, found -1"),
+    ],
+)
+def test_settings_that_cannot_be_are_told_before_any_step(options: dict, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        next(
+            fit(
+                network(),
+                squared_error,
+                **{"batches": same_batch(), "steps": 3, "learning_rate": 0.1, **options},
+            )
+        )

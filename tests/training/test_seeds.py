@@ -187,6 +187,21 @@ def test_a_seed_that_diverges_leaves_the_others_alone() -> None:
         check_same(models[seed], alone[seed])
 
 
+def test_a_seed_whose_validation_is_not_finite_leaves_the_others_alone() -> None:
+    models = made(perceptron)
+    options = {"steps": 4, "learning_rate": 0.01, "evaluate_every": 2, "compiled": False}
+
+    def validate(model: nn.Module) -> Iterator[Measurement]:
+        yield Measurement("mse", float("inf") if model is models[1] else 1.0, split="valid")
+
+    batches = [numbers(seed) for seed in range(SEEDS)]
+    found = list(fit_seeds(models, squared_error, batches=batches, validate=validate, **options))
+    of_one = [one for seed, one in found if seed == 1]
+    assert [str(one) for one in of_one[2:]] == ["mse is inf: the trial diverged."]
+    for seed in (0, 2):
+        assert [one for own, one in found if own == seed][-1] == Measurement("train_steps", 4)
+
+
 def test_when_all_diverge_it_ends() -> None:
     taken: list[int] = []
 

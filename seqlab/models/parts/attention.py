@@ -187,14 +187,21 @@ class BlockSizes(Protocol):
         """The MLP's nonlinearity."""
 
 
+def check_block(sizes: BlockSizes) -> None:
+    """Raise `UsageError` for sizes that no block can have, before a model is built."""
+    check_heads(width=sizes.width, heads=sizes.heads)
+    check_choice("activation", sizes.activation, ACTIVATIONS)
+    if sizes.hidden is not None:
+        check_positive(hidden=sizes.hidden)
+
+
 class FeedForward(nn.Module):
     """W₂ φ(W₁ norm(x) + b₁) + b₂, with `hidden` units between."""
 
     def __init__(self, sizes: BlockSizes) -> None:
         super().__init__()
-        check_choice("activation", sizes.activation, ACTIVATIONS)
+        check_block(sizes)
         hidden = 4 * sizes.width if sizes.hidden is None else sizes.hidden
-        check_positive(hidden=hidden)
         self.activation = sizes.activation
         self.norm = nn.LayerNorm(sizes.width)
         self.widen = nn.Linear(sizes.width, hidden)

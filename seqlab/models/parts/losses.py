@@ -9,7 +9,7 @@ from seqlab.models.parts.activations import polynomial_exp
 
 
 def cross_entropy(logits: Float[mx.array, "... V"], targets: Integer[mx.array, "..."]) -> Float[mx.array, ""]:
-    """Mean of log Σ e^logit - the right logit, in nats."""
+    """Mean of log Σ e^logit - the right logit, in nats. Logits must be finite: rule a class out by -1e9."""
     if forms.current().exp == "native" or logits.dtype != mx.float32:
         return nn.losses.cross_entropy(logits, targets, reduction="mean")
     highest = mx.stop_gradient(mx.max(logits, axis=-1, keepdims=True))

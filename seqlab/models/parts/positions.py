@@ -16,7 +16,7 @@ from seqlab import forms
 from seqlab.errors import UsageError
 from seqlab.models.parts.checks import check_choice, check_heads, check_positive, check_seen
 
-BASE = 10_000.0  # the longest wavelength in radians: Vaswani et al. 2017, 3.5; Su et al. 2021, 3.2.2
+BASE = 10_000.0  # wavelengths grow from 2π towards 2π BASE: Vaswani et al. 2017, 3.5; Su et al. 2021, 3.2.2
 Positions = Literal["none", "sinusoidal", "learned", "rope", "alibi"]
 # True where a query may see a key, or numbers added to the scores. MLX knows "causal" by name, and fuses
 # it where a back end can.
@@ -56,7 +56,10 @@ def check_positions(sizes: PositionSizes) -> None:
 
 
 def sinusoids(positions: Int[mx.array, "L"], width: int) -> Float[mx.array, "L D"]:
-    """sin(p ω₀) … sin(p ωₙ) cos(p ω₀) … cos(p ωₙ), with ωᵢ = 10,000^(-2i/D) (Vaswani et al. 2017, 3.5)."""
+    """sin(p ω₀) … sin(p ωₙ) cos(p ω₀) … cos(p ωₙ), with ωᵢ = 10,000^(-2i/D) (Vaswani et al. 2017, 3.5).
+
+    In the paper sines and cosines alternate: the same features in another order.
+    """
     half = (width + 1) // 2
     frequencies = mx.exp(mx.arange(half) * (-2 * math.log(BASE) / width))
     angles = positions[:, None] * frequencies
@@ -64,7 +67,10 @@ def sinusoids(positions: Int[mx.array, "L"], width: int) -> Float[mx.array, "L D
 
 
 def rotated(x: Float[mx.array, "B H L K"], offset: Int[mx.array, ""]) -> Float[mx.array, "B H L K"]:
-    """RoPE (Su et al., 2021): (x_i, x_{i+K/2}) turned by p ωᵢ at positions p = offset, offset + 1, …"""
+    """RoPE (Su et al., 2021): (x_i, x_{i+K/2}) turned by p ωᵢ at positions p = offset, offset + 1, …
+
+    The paper pairs neighbours (x_{2i}, x_{2i+1}): the same features in another order.
+    """
     if forms.current().rope == "native":
         return mx.fast.rope(x, x.shape[-1], traditional=False, base=BASE, scale=1.0, offset=offset)
     half = x.shape[-1] // 2

@@ -19,16 +19,16 @@ from seqlab.models.parts.streaming import State, Streaming
 CellState = tuple[Float[mx.array, "B ..."], ...]
 
 
-def pieces(x: mx.array, *, axis: int, size: int = 1) -> list[mx.array]:
-    """x in pieces of `size` along an axis, with a gradient that costs as much as x is large."""
-    length = x.shape[axis] // size
+def pieces(x: mx.array, *, axis: int) -> list[mx.array]:
+    """x in pieces of length 1 along an axis, with a gradient that costs as much as x is large."""
+    length = x.shape[axis]
     if length == 1:
         return [x]
-    part = -(-length // forms.current().split) * size
+    part = -(-length // forms.current().split)
     return [
-        step
-        for larger in mx.split(x, list(range(part, length * size, part)), axis=axis)
-        for step in pieces(larger, axis=axis, size=size)
+        piece
+        for larger in mx.split(x, list(range(part, length, part)), axis=axis)
+        for piece in pieces(larger, axis=axis)
     ]
 
 

