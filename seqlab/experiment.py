@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from seqlab.claims import Claim
 from seqlab.errors import UsageError, unknown
+from seqlab.exhibits import Exhibit
 from seqlab.figures import Figure, Level
 from seqlab.metrics import Measurement
 
@@ -128,7 +129,7 @@ class Trial:
         return f"{self.experiment}: {factors + ', ' if factors else ''}seed {self.seed}"
 
 
-Run = Callable[[Trial], Iterator[Measurement]]
+Run = Callable[[Trial], Iterator[Measurement | Exhibit]] | Callable[[Trial], Iterator[Measurement]]
 
 
 @dataclass(frozen=True)

@@ -102,3 +102,29 @@ class Table(Figure):
             raise UsageError(
                 f"a table with columns={self.columns!r} shows one metric, found {len(self.metrics)}."
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exhibited(Figure):
+    """Exhibits of runs (`seqlab.exhibits`), by name: of the first seed of each point that `where` keeps.
+
+    Each is headed by its levels of the factors `by`.
+    """
+
+    exhibit: str
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage(Exhibited):
+    """Texts, printed as they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plate(Exhibited):
+    """Rows of small pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment(Exhibited):
+    """Files for other programs, written beside the report and named in it."""

@@ -16,7 +16,7 @@ from types import ModuleType
 from seqlab.claims import Comparison, Rule, Slope
 from seqlab.errors import SeqlabError, UsageError, unknown
 from seqlab.experiment import Experiment, Point
-from seqlab.figures import Curve, Figure, Heatmap, Interval, Table, Tradeoff, Where
+from seqlab.figures import Curve, Exhibited, Figure, Heatmap, Interval, Table, Tradeoff, Where
 from seqlab.metrics import metric_named
 
 
@@ -152,6 +152,8 @@ def _check_figure(figure: Figure, factors: set[str]) -> None:
         case Table():
             metrics = [name.partition("@")[0] for name in figure.metrics]
             used = [*figure.rows, figure.columns]
+        case Exhibited():
+            metrics, used = [], list(figure.by)
         case _:
             raise UsageError(f"unknown kind of figure: {type(figure).__name__}. See seqlab/figures.py.")
     for metric in metrics:

@@ -21,7 +21,7 @@ from seqlab.document.content import Chapter, Failure, Picture, Report, RuleChang
 from seqlab.document.numbers import interval, number
 from seqlab.document.weave import weave
 from seqlab.experiment import BudgetName, Experiment
-from seqlab.figures import Figure, Level, Table, Where
+from seqlab.figures import Exhibited, Figure, Level, Table, Where
 from seqlab.ledger import Entry
 from seqlab.metrics import metric_named
 from seqlab.store.database import FixedRule, Store
@@ -67,7 +67,7 @@ def compose(
 
 def _chapter(page: Found, figures: Path, options: str) -> Chapter:
     experiment, runs = page.experiment, page.evidence.runs
-    charts = [figure for figure in experiment.figures if not isinstance(figure, Table)]
+    charts = [figure for figure in experiment.figures if not isinstance(figure, Table | Exhibited)]
     return Chapter(
         name=experiment.name,
         title=experiment.title,

@@ -31,6 +31,7 @@ import psutil
 from pebble import ProcessExpired, ProcessPool
 
 from seqlab.errors import DivergedError, SeqlabError, UsageError, WorkerError
+from seqlab.exhibits import Exhibit
 from seqlab.experiment import Experiment, Trial
 from seqlab.metrics import Measurement
 from seqlab.running.fingerprint import Fingerprints
@@ -131,6 +132,8 @@ def _run(page: str, trial: Trial, spool: Path, checkpoints: Path | None, code: s
             mx.random.seed(trial.seed)
             started = time.perf_counter()
             for found in _experiments[page].run(trial):
+                if isinstance(found, Exhibit):
+                    continue
                 lines.write(json.dumps([found.metric, found.value, found.split, found.step]) + "\n")
                 if found.step is not None:
                     _state[STEP], _state[VALUE] = found.step, found.value

@@ -18,9 +18,11 @@ FOLDER = Path(__file__).parent / "data"
 
 # SHA-256 of each file; `data/README.md` names the sources and licences.
 HASHES = {
+    "bach_chorales_16th.npz": "443efbbf78bf8c0ccba98e88c351b7c3ec4d2ef2821ee45b9b743a9eb6790930",
     "household_power_hourly.npz": "875c80e751436d0f8df0f2fb00af0abad5177a53cc191dce9dd97c644e617886",
     "metro_traffic_hourly.npz": "e3da9fd0041b7e05f6c4146002f884ee5ba175bfeed35697d0407d2511220790",
     "mnist5k.npz": "d20330d81abddb1b33f0afcada18754432ee28f55600dd3679438d76dd6ca6a8",
+    "protein_q8.tsv.xz": "436f5a52f1b17b71f8998961cf5e099307110b8f0ee8b9b9d0c193ccff1fae1c",
     "published.toml": "41d56933d965061d5c92518154d5e104d5ce52f79fdf6391e200fef938306134",
     "shakespeare_plays.json.xz": "2aeac2f70f94c8c53a40fb07d2bf72f9e374829556c94971da76061afd02b1bc",
 }

@@ -1,0 +1,108 @@
+"""What does a run make that is no number? A passage of text, a plate to look at, a file to take away.
+
+A page's `run` yields exhibits among its measurements; the store keeps them with the run. Numbers stay
+measurements: what a verdict could rest on is never hidden in an exhibit.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from seqlab.errors import UsageError
+
+Media = Literal["text/plain", "application/json", "audio/midi"]
+Matrix = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One small picture of a plate: a matrix, row by row from the top, and what its axes say.
+
+    With `categories` each number is the place of a category, and -1 leaves its field empty; without, it is a
+    shade. `over` is a second matrix of the same shape, laid over the first in colour: where attention goes,
+    over the image that it reads. `rows` names each row; `x` and `y` are the axes' titles, empty for none.
+    """
+
+    title: str
+    matrix: Matrix
+    categories: tuple[str, ...] = ()
+    over: Matrix = ()
+    rows: tuple[str, ...] = ()
+    x: str = ""
+    y: str = ""
+
+    def __post_init__(self) -> None:
+        widths = {len(row) for row in self.matrix}
+        if len(widths) != 1 or 0 in widths:
+            raise UsageError(
+                f"panel {self.title!r} needs rows of one length of 1 or more, found {sorted(widths)}."
+            )
+        if self.over and [len(row) for row in self.over] != [len(row) for row in self.matrix]:
+            raise UsageError(f"panel {self.title!r} needs a matrix over it of the same shape.")
+        if self.rows and len(self.rows) != len(self.matrix):
+            raise UsageError(
+                f"panel {self.title!r} needs a name for each of its {len(self.matrix)} rows, "
+                f"found {len(self.rows)}."
+            )
+        values = [value for matrix in (self.matrix, self.over) for row in matrix for value in row]
+        if not all(map(math.isfinite, values)):
+            raise UsageError(f"panel {self.title!r} holds a number that is not finite.")
+        if self.categories:
+            wrong = {value for row in self.matrix for value in row} - set(range(-1, len(self.categories)))
+            if wrong:
+                raise UsageError(
+                    f"panel {self.title!r} has {len(self.categories)} categories, found {min(wrong):g}."
+                )
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A named piece of a run. Make it with `passage`, `plate` or `attachment`."""
+
+    name: str
+    media: Media
+    data: bytes
+
+    def __post_init__(self) -> None:
+        if not self.name.replace("-", "").replace("_", "").isalnum():
+            raise UsageError(
+                f"an exhibit's name is letters, digits, hyphens and underscores, found {self.name!r}."
+            )
+
+
+def passage(name: str, text: str) -> Exhibit:
+    """A text, shown as it is, line by line."""
+    return Exhibit(name, "text/plain", text.encode())
+
+
+def plate(name: str, panels: Sequence[Panel]) -> Exhibit:
+    """A row of small pictures."""
+    if not panels:
+        raise UsageError(f"the plate {name!r} needs a panel or more, found none.")
+    return Exhibit(name, "application/json", json.dumps([asdict(panel) for panel in panels]).encode())
+
+
+def attachment(name: str, media: Media, data: bytes) -> Exhibit:
+    """A file for other programs; it is written beside the report."""
+    return Exhibit(name, media, data)
+
+
+def text_of(exhibit: Exhibit) -> str:
+    """The text of a passage."""
+    return exhibit.data.decode()
+
+
+def panels_of(exhibit: Exhibit) -> tuple[Panel, ...]:
+    """The panels of a plate."""
+    names = {item.name for item in fields(Panel)}
+    return tuple(
+        Panel(**{name: _frozen(value) for name, value in panel.items() if name in names})
+        for panel in json.loads(exhibit.data)
+    )
+
+
+def _frozen(value: Any) -> Any:
+    """Lists, as JSON gives them, as tuples again."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

@@ -1,0 +1,97 @@
+"""Which bodies stand side by side in a comparison, all as large as the Transformer of one width?
+
+Every body has one size that is free: the units of a recurrence, the channels of a convolution, the MLP's
+width of a Transformer. It is set so that the whole model, head included, has as many parameters as the model
+with the Transformer of the same width has, within 2 %. Depths are equal, save the TCN's, which has as many
+blocks as it takes to see `length` steps, and recurrent layers are residual as the Transformer's are.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+
+import mlx.core as mx
+import mlx.nn as nn
+
+from seqlab.models import gru, hybrid, linear_attention, lru, lstm, mingru, minlstm, rnn, tcn, transformer
+from seqlab.models.heads import Body
+from seqlab.models.parts.positions import Positions
+from seqlab.models.sizing import match_parameters, parameters
+
+TRANSFORMER = "Transformer"
+ENCODER = "encoder"
+Wrap = Callable[[Body], nn.Module]
+
+
+@dataclass(frozen=True)
+class Size:
+    """What the bodies have in common. `length` is the longest sequence, in steps, that a TCN must see.
+
+    `positions` is how attention knows order; the others need none.
+    """
+
+    width: int
+    depth: int = 2
+    heads: int = 4
+    length: int = 64
+    positions: Positions = "rope"
+
+
+def _attention(size: Size, hidden: int, *, causal: bool) -> Body:
+    return transformer.Model(
+        transformer.Config(
+            size.width, size.depth, size.heads, hidden, causal=causal,
+            positions=size.positions, length=size.length,
+        )
+    )  # fmt: skip
+
+
+def _convolution(size: Size, hidden: int) -> Body:
+    configs = (tcn.Config(size.width, depth=depth, hidden=hidden) for depth in count(1))
+    return tcn.Model(next(config for config in configs if config.receptive_field >= size.length))
+
+
+# Each takes the common size and the one that is free to match parameters.
+BODIES: Mapping[str, Callable[[Size, int], Body]] = {
+    TRANSFORMER: lambda size, hidden: _attention(size, hidden, causal=True),
+    ENCODER: lambda size, hidden: _attention(size, hidden, causal=False),
+    "RNN": lambda size, hidden: rnn.Model(rnn.Config(size.width, size.depth, hidden, residual=True)),
+    "LSTM": lambda size, hidden: lstm.Model(lstm.Config(size.width, size.depth, hidden, residual=True)),
+    "GRU": lambda size, hidden: gru.Model(gru.Config(size.width, size.depth, hidden, residual=True)),
+    "minGRU": lambda size, hidden: mingru.Model(
+        mingru.Config(size.width, size.depth, hidden, residual=True)
+    ),
+    "minLSTM": lambda size, hidden: minlstm.Model(
+        minlstm.Config(size.width, size.depth, hidden, residual=True)
+    ),
+    "LRU": lambda size, hidden: lru.Model(lru.Config(size.width, size.depth, hidden, r_min=0.9, r_max=0.999)),
+    "linear attention": lambda size, hidden: linear_attention.Model(
+        linear_attention.Config(size.width, size.depth, size.heads, hidden)
+    ),
+    "LSTM + attention": lambda size, hidden: hybrid.Model(hybrid.Config(size.width, size.depth, hidden)),
+    "TCN": _convolution,
+}  # fmt: skip
+
+
+def build(name: str, size: Size, wrap: Wrap, *, seed: int) -> nn.Module:
+    """The named body of the common size in its head, its first weights drawn with `seed`.
+
+    `wrap` makes the whole model of a body. It must be hashable, and equal to itself from call to call, as a
+    function of a module is and a new `partial` is not: sizes are matched once a process. Raises `UsageError`
+    where no size comes within 2 % of the Transformer's parameters.
+    """
+    hidden = matched_hidden(name, size, wrap)  # first: it draws from the random state
+    mx.random.seed(seed)
+    return wrap(BODIES[name](size, hidden))
+
+
+@cache
+def matched_hidden(name: str, size: Size, wrap: Wrap) -> int:
+    """The free size that gives the model as many parameters as it has with the Transformer."""
+    if name in (TRANSFORMER, ENCODER):
+        return 4 * size.width  # Vaswani et al. 2017, section 3.3
+    target = parameters(wrap(BODIES[TRANSFORMER](size, 4 * size.width)))
+    return match_parameters(
+        lambda hidden: wrap(BODIES[name](size, hidden)), target, low=size.width // 8, high=16 * size.width
+    )

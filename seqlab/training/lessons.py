@@ -1,0 +1,109 @@
+"""How does a page teach a network: choose its learning rate, train it, keep the best weights?
+
+A page says what is learnt by a `Lesson`; `learn` does the rest in the same way for every network, so that no
+side of a comparison is tuned, stopped or chosen otherwise than the other.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+import mlx.core as mx
+import numpy as np
+from mlx import nn
+
+from seqlab.experiment import Trial
+from seqlab.metrics import Measurement
+from seqlab.models.sizing import parameters
+from seqlab.training.fit import fit
+from seqlab.training.rates import Search, Tuned, chosen_rate, search_learning_rate
+from seqlab.training.step import Batch
+
+TUNING_SEED = 1000  # of every search; no verdict uses it
+# The rates that pages tried by hand for their quick budgets, on the tuning seed, for every network alike.
+TRIED = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+
+
+class Lesson(Protocol):
+    """What a network learns. Make it a frozen dataclass of the page's own: it is hashed, to search once.
+
+    Its fields are all that the best learning rate may depend on.
+    """
+
+    @property
+    def steps(self) -> int:
+        """Training steps."""
+
+    def start(self, seed: int) -> tuple[nn.Module, Iterator[Batch]]:
+        """A new network, its weights drawn with the seed, and the batches that it will see, without end."""
+
+    def loss(self, model: nn.Module, *batch: mx.array) -> mx.array:
+        """What is made small."""
+
+    def validate(self, model: nn.Module) -> Iterable[Measurement]:
+        """Measurements of the validation split; the first chooses rate and weights."""
+
+
+def learn(
+    trial: Trial,
+    lesson: Lesson,
+    tuned: Tuned,
+    *,
+    evaluations: int = 5,
+    **settings: Any,
+) -> Generator[Measurement, None, nn.Module]:
+    """Train one network as the trial asks; yield what is measured, return the network with its best weights.
+
+    For `model = yield from learn(…)`. The rate is the trial's setting `rate`; where that is 0, the best of as
+    many trials as its setting `tuning` says, else `tuned`. The validation split is measured `evaluations`
+    times, evenly spread. `settings` go on to `fit`.
+    """
+    rate = yield from chosen_rate(trial, tuned, lambda trials: _searched(lesson, trials, evaluations))
+    model, batches = lesson.start(trial.seed)
+    yield Measurement("parameters", parameters(model))
+    yield from _train(lesson, model, batches, rate, evaluations, **settings)
+    return model
+
+
+def _train(
+    lesson: Lesson,
+    model: nn.Module,
+    batches: Iterator[Batch],
+    rate: float,
+    evaluations: int,
+    **settings: Any,
+) -> Iterator[Measurement]:
+    return fit(
+        model, lesson.loss, batches=batches, steps=lesson.steps, learning_rate=rate,
+        validate=lesson.validate, evaluate_every=max(1, lesson.steps // evaluations), **settings,
+    )  # fmt: skip
+
+
+@cache  # the same for every seed. A protocol cannot say that it is hashable.
+def _searched(lesson: Any, trials: int, evaluations: int) -> Search:
+    """The rate that does best on the validation split, on a seed that no verdict uses."""
+    return search_learning_rate(
+        lambda rate: _train(lesson, *lesson.start(TUNING_SEED), rate, evaluations),
+        trials=trials,
+        rng=np.random.default_rng(TUNING_SEED),
+    )
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Fresh sequences of a made task, drawn by `batch(rng, size)` with a seed of their own: alike for all."""
+
+    batch: Callable[[np.random.Generator, int], tuple[np.ndarray, ...]]
+    sequences: int
+    seed: int
+
+    def accuracy(self, model: nn.Module, *, at_once: int = 64) -> float:
+        """The share of right answers at scored positions. The task gives inputs, targets, scored."""
+        inputs, targets, scored = self.batch(np.random.default_rng(self.seed), self.sequences)
+        right = 0
+        for i in range(0, len(inputs), at_once):
+            some = slice(i, i + at_once)
+            answers = np.array(mx.argmax(model(mx.array(inputs[some])), axis=-1))
+            right += int((answers == targets[some])[scored[some]].sum())
+        return right / int(scored.sum())
