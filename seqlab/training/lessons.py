@@ -4,7 +4,7 @@ A page says what is learnt by a `Lesson`; `learn` does the rest in the same way 
 side of a comparison is tuned, stopped or chosen otherwise than the other.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
@@ -30,6 +30,9 @@ class Lesson(Protocol):
 
     Its fields are all that the best learning rate may depend on.
     """
+
+    def __hash__(self) -> int:
+        """Equal for lessons whose rates may be shared."""
 
     @property
     def steps(self) -> int:
@@ -59,10 +62,11 @@ def learn(
     many trials as its setting `tuning` says, else `tuned`. The validation split is measured `evaluations`
     times, evenly spread. `settings` go on to `fit`.
     """
-    rate = yield from chosen_rate(trial, tuned, lambda trials: _searched(lesson, trials, evaluations))
+    given = tuple(sorted(settings.items()))
+    rate = yield from chosen_rate(trial, tuned, lambda trials: _searched(lesson, trials, evaluations, given))
     model, batches = lesson.start(trial.seed)
     yield Measurement("parameters", parameters(model))
-    yield from _train(lesson, model, batches, rate, evaluations, **settings)
+    yield from _train(lesson, model, batches, rate=rate, evaluations=evaluations, settings=settings)
     return model
 
 
@@ -70,9 +74,10 @@ def _train(
     lesson: Lesson,
     model: nn.Module,
     batches: Iterator[Batch],
+    *,
     rate: float,
     evaluations: int,
-    **settings: Any,
+    settings: Mapping[str, Any],
 ) -> Iterator[Measurement]:
     return fit(
         model, lesson.loss, batches=batches, steps=lesson.steps, learning_rate=rate,
@@ -80,14 +85,15 @@ def _train(
     )  # fmt: skip
 
 
-@cache  # the same for every seed. A protocol cannot say that it is hashable.
-def _searched(lesson: Any, trials: int, evaluations: int) -> Search:
+@cache  # the same for every seed
+def _searched(lesson: Lesson, trials: int, evaluations: int, settings: tuple[tuple[str, Any], ...]) -> Search:
     """The rate that does best on the validation split, on a seed that no verdict uses."""
-    return search_learning_rate(
-        lambda rate: _train(lesson, *lesson.start(TUNING_SEED), rate, evaluations),
-        trials=trials,
-        rng=np.random.default_rng(TUNING_SEED),
-    )
+
+    def train(rate: float) -> Iterator[Measurement]:
+        model, batches = lesson.start(TUNING_SEED)
+        return _train(lesson, model, batches, rate=rate, evaluations=evaluations, settings=dict(settings))
+
+    return search_learning_rate(train, trials=trials, rng=np.random.default_rng(TUNING_SEED))
 
 
 @dataclass(frozen=True)
