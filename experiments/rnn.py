@@ -308,7 +308,7 @@ experiment = Experiment(
             batch=8, width=32, blocks=3, largest=2048, steps=30, compiled="none", unrolled_to=1024,
         ),
         budget(
-            "quick", lengths=(8, 32, 96), seeds=5, timeout=300,
+            "quick", lengths=(8, 24, 64), seeds=5, timeout=300,
             batch=8, width=64, blocks=5, largest=2048, steps=90, compiled="RNN", unrolled_to=1024,
         ),
         budget(

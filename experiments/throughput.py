@@ -305,8 +305,8 @@ experiment = Experiment(
         Budget(
             "quick",
             points(
-                longest=256, worked=(64, 256), length=64, batches=(1, 8, 32), widths=(64, 256),
-                traded={32: 16, 64: 8, 256: 2}, seeds=5, few=3, left_out="GRU",
+                longest=256, worked=(64, 128), length=64, batches=(1, 4, 16), widths=(32, 128),
+                traded={32: 16, 64: 8, 128: 4}, seeds=5, few=3, left_out="GRU",
             ),
             {
                 "blocks": 5, "steps": 100, "both_ways": False, "forward_seeds": 3, "left_out": "GRU",
@@ -392,7 +392,7 @@ experiment = Experiment(
             caption="The second figure in numbers: time of a step over the Transformer's.",
         ),
         Table(
-            rows=("view", "length", "model"), where={"part": "length", "length": (64, 256, 1024, 4096)},
+            rows=("view", "length", "model"), where={"part": "length", "length": (64, 128, 256, 1024, 4096)},
             metrics=("parameters", "step_flops", "compiled"),
             caption="What the networks of both views were given, at the lengths at which both were measured, "
             "and whether the step ran compiled.",

@@ -117,7 +117,7 @@ class Sizes:
 SIZES: Mapping[BudgetName, Sizes] = {
     "smoke": Sizes(widths=(32, 64), batches=(2, 8), width=64, batch=8, length=8, room=((64, 64), (64, 256))),
     "quick": Sizes(
-        widths=(64, 128, 256), batches=(2, 8, 32), width=128, batch=8, length=32,
+        widths=(32, 64, 128), batches=(2, 8, 32), width=128, batch=8, length=32,
         room=((256, 128), (256, 512), (256, 2_048)),
     ),
     # Some thousand tokens fill a data-centre GPU; at 8,192 in one sequence, scores take a gigabyte a layer.
