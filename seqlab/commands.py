@@ -202,6 +202,7 @@ def doctor(options: argparse.Namespace) -> int:
     add("claims", lambda: f"{len(read_ledger(place.words / 'claims.toml'))} in the ledger")
     add("pages", lambda: _pages(place))
     add("data", _data)
+    add("downloads", _downloads)
     add("store", lambda: _stored(place))
     _print(table)
     if in_use and in_use[0].calibration:
@@ -275,6 +276,12 @@ def _data() -> str:
     from seqlab.tasks import files
 
     return ", ".join(files.check_all())
+
+
+def _downloads() -> str:
+    from seqlab.tasks import downloads
+
+    return "\n".join(downloads.states())
 
 
 def _stored(place: Place) -> str:
