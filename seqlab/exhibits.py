@@ -6,8 +6,10 @@ measurements: what a verdict could rest on is never hidden in an exhibit.
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
 from typing import Any, Literal
 
 from seqlab.errors import UsageError
@@ -15,14 +17,18 @@ from seqlab.errors import UsageError
 Media = Literal["text/plain", "application/json", "audio/midi"]
 Matrix = tuple[tuple[float, ...], ...]
 
+SUFFIXES: dict[str, str] = {"text/plain": ".txt", "application/json": ".json", "audio/midi": ".mid"}
+LONGEST = 120  # characters of a file's name: file systems take 255 bytes, and a list has to be read
+
 
 @dataclass(frozen=True)
 class Panel:
     """One small picture of a plate: a matrix, row by row from the top, and what its axes say.
 
-    With `categories` each number is the place of a category, and -1 leaves its field empty; without, it is a
-    shade. `over` is a second matrix of the same shape, laid over the first in colour: where attention goes,
-    over the image that it reads. `rows` names each row; `x` and `y` are the axes' titles, empty for none.
+    With `categories` each number is the place of a category, and -1 leaves its field empty; without, it is
+    a shade, the more the darker. `over` is a second matrix of the same shape, laid over the first in colour:
+    where attention goes, over the image that it reads. `rows` names each row; `x` and `y` are the axes'
+    titles, empty for none; a titled axis without names counts its fields from 1.
     """
 
     title: str
@@ -74,7 +80,7 @@ class Exhibit:
 
 def passage(name: str, text: str) -> Exhibit:
     """A text, shown as it is, line by line."""
-    return Exhibit(name, "text/plain", text.encode())
+    return Exhibit(name, "text/plain", text.encode(errors="backslashreplace"))
 
 
 def plate(name: str, panels: Sequence[Panel]) -> Exhibit:
@@ -91,16 +97,33 @@ def attachment(name: str, media: Media, data: bytes) -> Exhibit:
 
 def text_of(exhibit: Exhibit) -> str:
     """The text of a passage."""
-    return exhibit.data.decode()
+    if exhibit.media != "text/plain":
+        raise UsageError(f"the exhibit {exhibit.name!r} is no passage, but {exhibit.media}.")
+    return exhibit.data.decode(errors="replace")
 
 
 def panels_of(exhibit: Exhibit) -> tuple[Panel, ...]:
     """The panels of a plate."""
     names = {item.name for item in fields(Panel)}
-    return tuple(
-        Panel(**{name: _frozen(value) for name, value in panel.items() if name in names})
-        for panel in json.loads(exhibit.data)
-    )
+    try:
+        return tuple(
+            Panel(**{name: _frozen(value) for name, value in panel.items() if name in names})
+            for panel in json.loads(exhibit.data)
+        )
+    except (ValueError, TypeError, AttributeError):
+        raise UsageError(f"the exhibit {exhibit.name!r} is no plate; yield it with plate(…).") from None
+
+
+def file_name(exhibit: Exhibit, *words: str) -> str:
+    """What an exhibit is called as a file: `words`, then its own name, in characters safe everywhere.
+
+    A name too long is cut, and what was cut off is told apart by a hash.
+    """
+    parts = [re.sub(r"[^A-Za-z0-9_]+", "-", word).strip("-") for word in (*words, exhibit.name)]
+    stem = "-".join(part for part in parts if part) or "exhibit"
+    if len(stem) > LONGEST:
+        stem = f"{stem[: LONGEST - 9]}-{sha256(stem.encode()).hexdigest()[:8]}"
+    return stem + SUFFIXES.get(exhibit.media, ".bin")
 
 
 def _frozen(value: Any) -> Any:

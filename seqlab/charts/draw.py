@@ -9,7 +9,7 @@ words asks `FigureData.empty` first.
 import gc
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from seqlab.charts import curve, heatmap, interval, tradeoff
+from seqlab.charts import curve, heatmap, interval, plate, tradeoff
 from seqlab.charts.alt import NOTHING, describe
 from seqlab.charts.labels import heading
 from seqlab.charts.panels import sheet
+from seqlab.charts.plate_alt import describe_plate
+from seqlab.charts.shades import Look
 from seqlab.charts.style import WIDTH, theme
 from seqlab.figures import Curve, Figure, Heatmap, Interval, Tradeoff
 
@@ -126,14 +128,32 @@ def draw(figure: Figure, data: FigureData, path: Path) -> str:
 
     The same data give the same bytes. The file appears whole or not at all.
     """
+    _save(lambda: plot(figure, data), path)
+    return NOTHING if data.empty else describe(figure, data.summary)
+
+
+def draw_plate(rows: Sequence[plate.Row], folder: Path, name: str) -> list[tuple[Path, str]]:
+    """Write a plate as one SVG or, where it is too long for a page, as several: each with its alt text.
+
+    The first is `folder`/`name`.svg, the next `name`-2.svg. Without rows it is a placeholder.
+    """
+    look = Look.of(panel for row in rows for panel in row.panels)
+    drawn = []
+    for number, part in enumerate(plate.pages(rows, look) or [[]], start=1):
+        path = folder / f"{name}{f'-{number}' if number > 1 else ''}.svg"
+        _save(lambda part=part: plate.plot(part, look) if part else _placeholder(), path)  # type: ignore[misc]
+        drawn.append((path, describe_plate(part) if part else NOTHING))
+    return drawn
+
+
+def _save(chart: Callable[[], Canvas], path: Path) -> None:
     image = io.BytesIO()
     with theme(), _uncollected():
-        plot(figure, data).savefig(image, format="svg", metadata={"Date": None, "Creator": None})
+        chart().savefig(image, format="svg", metadata={"Date": None, "Creator": None})
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     partial.write_bytes(image.getvalue())
     partial.replace(path)
-    return NOTHING if data.empty else describe(figure, data.summary)
 
 
 @contextmanager

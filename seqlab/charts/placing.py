@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.textpath import TextToPath
 
 from seqlab.charts.style import TEXT
@@ -21,6 +21,17 @@ def text_width(text: str, size: float = TEXT) -> float:
     font = FontProperties(family="DejaVu Sans", size=size)
     measured = (_PAPER.get_text_width_height_descent(line, font, False)[0] for line in text.split("\n"))
     return float(max(measured)) / POINTS
+
+
+@cache
+def _letters() -> frozenset[int]:
+    return frozenset(get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap())
+
+
+def drawable_text(text: str) -> str:
+    """A text from data: what no one can see becomes a space, and what the font lacks a box."""
+    shown = (letter if letter.isprintable() else " " for letter in text)
+    return "".join(letter if ord(letter) in _letters() else "□" for letter in shown)
 
 
 def line_height(text: str, size: float = TEXT) -> float:

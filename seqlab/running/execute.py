@@ -80,6 +80,7 @@ def execute(
                         fingerprint=plan.fingerprint,
                         provenance=circumstances,
                         measurements=outcome.measurements,
+                        exhibits=outcome.exhibits,
                         error=outcome.error,
                         traceback=outcome.traceback,
                     )

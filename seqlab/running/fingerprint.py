@@ -16,7 +16,9 @@ from hashlib import sha256
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
-VOCABULARY = frozenset(f"seqlab.{name}" for name in ("errors", "metrics", "figures", "claims", "experiment"))
+VOCABULARY = frozenset(
+    f"seqlab.{name}" for name in ("errors", "metrics", "figures", "claims", "exhibits", "experiment")
+)
 RECIPE = "2"  # of the digests below; another number makes those kept in a file worthless
 
 

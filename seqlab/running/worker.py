@@ -7,6 +7,7 @@ spooled to a file as it comes, so that even a killed trial keeps what it had mea
 place that catches what a page raises.
 """
 
+import base64
 import contextlib
 import json
 import os
@@ -60,13 +61,14 @@ class Outcome:
     seconds: float
     started: datetime
     measurements: tuple[Measurement, ...]
+    exhibits: tuple[Exhibit, ...] = ()
     error: str = ""
     traceback: str = ""
 
 
 @dataclass(frozen=True)
 class _Ended:
-    """What the worker sends back: the measurements are in the spool."""
+    """What the worker sends back: the measurements and exhibits are in the spool."""
 
     status: Status
     seconds: float
@@ -111,7 +113,7 @@ def leave_with(parent: int) -> None:
 
 
 def _run(page: str, trial: Trial, spool: Path, checkpoints: Path | None, code: str) -> _Ended:
-    """Run one trial in the worker; each measurement goes to the spool as it is yielded."""
+    """Run one trial in the worker; what it yields goes to the spool at once."""
     assert _state is not None
     _state[STEP], _state[VALUE], _state[RUNS_IN] = 0.0, 0.0, os.getpid()
     import mlx.core as mx
@@ -130,9 +132,11 @@ def _run(page: str, trial: Trial, spool: Path, checkpoints: Path | None, code: s
             if page not in _experiments:
                 _experiments[page] = load(Path(page))
             mx.random.seed(trial.seed)
-            started = time.perf_counter()
+            started, names = time.perf_counter(), set[str]()
             for found in _experiments[page].run(trial):
                 if isinstance(found, Exhibit):
+                    _check_name(found, names)
+                    lines.write(_spooled(found))
                     continue
                 lines.write(json.dumps([found.metric, found.value, found.split, found.step]) + "\n")
                 if found.step is not None:
@@ -142,6 +146,19 @@ def _run(page: str, trial: Trial, spool: Path, checkpoints: Path | None, code: s
             shown = "" if isinstance(error, SeqlabError) else traceback.format_exc()
             return _Ended(status, time.perf_counter() - started, _printable(text), _printable(shown))
     return _Ended("ok", time.perf_counter() - started)
+
+
+def _check_name(exhibit: Exhibit, names: set[str]) -> None:
+    """Within a run a name is taken once: the second exhibit would be lost, or the first."""
+    if exhibit.name in names:
+        raise UsageError(f"a run yielded two exhibits called {exhibit.name!r}; give each a name of its own.")
+    names.add(exhibit.name)
+
+
+def _spooled(exhibit: Exhibit) -> str:
+    """An exhibit as one line of the spool: an object, where a measurement is a list."""
+    data = base64.b64encode(exhibit.data).decode()
+    return json.dumps({"name": exhibit.name, "media": exhibit.media, "data": data}) + "\n"
 
 
 def _check_code(page: Path, code: str) -> None:
@@ -252,8 +269,16 @@ class Worker:
                 "the BLAS; SEQLAB_BLAS=default does without the fast one. Finished trials are stored."
             )
         ended = self._ended(future, time.perf_counter() - clock, trial, grown)
+        with self._spool.open() as lines:
+            yielded = tuple(_read(lines))
         yield Outcome(
-            ended.status, ended.seconds, began, tuple(self._spooled()), ended.error, ended.traceback
+            ended.status,
+            ended.seconds,
+            began,
+            tuple(one for one in yielded if isinstance(one, Measurement)),
+            tuple(one for one in yielded if isinstance(one, Exhibit)),
+            ended.error,
+            ended.traceback,
         )
 
     def _scheduled(self, given: list[Any], *, timeout: float, afresh: bool) -> "Future[_Ended]":
@@ -314,16 +339,16 @@ class Worker:
         with contextlib.suppress(psutil.Error):
             psutil.Process(int(self._state[PROCESS])).kill()
 
-    def _spooled(self) -> Iterator[Measurement]:
-        with self._spool.open() as lines:
-            yield from _read(lines)
 
-
-def _read(lines: TextIO) -> Iterator[Measurement]:
+def _read(lines: TextIO) -> Iterator[Measurement | Exhibit]:
     for line in lines:
-        if line.endswith("\n"):  # the last line of a killed trial may be torn
-            metric, value, split, step = json.loads(line)
-            yield Measurement(metric, value, split, step)
+        if not line.endswith("\n"):  # the last line of a killed trial may be torn
+            continue
+        match json.loads(line):
+            case [metric, value, split, step]:
+                yield Measurement(metric, value, split, step)
+            case {"name": name, "media": media, "data": data}:
+                yield Exhibit(name, media, base64.b64decode(data))
 
 
 def _done(future: "Future[_Ended]") -> bool:

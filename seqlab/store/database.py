@@ -3,6 +3,7 @@
 SQLite in WAL mode, one transaction a run. Nothing is overwritten: a rerun adds a run, old ones stay
 as history. A writer that is killed at any moment leaves every finished run readable. Metric and
 split names are stored once, in `name`, which keeps a million measurements small and quick to load.
+Exhibits lie in a table of their own, which nothing reads but what shows or exports them.
 """
 
 import json
@@ -19,6 +20,7 @@ from typing import Any, Literal, Self
 
 from seqlab.claims import Verdict
 from seqlab.errors import StoreError
+from seqlab.exhibits import Exhibit
 from seqlab.experiment import Trial
 from seqlab.metrics import Measurement
 
@@ -52,6 +54,12 @@ MIGRATIONS: tuple[str, ...] = (
         reason TEXT NOT NULL, rule TEXT NOT NULL, judged TEXT NOT NULL
     );
     """,
+    """
+    CREATE TABLE exhibit (
+        run INTEGER NOT NULL REFERENCES run (id), name TEXT NOT NULL, media TEXT NOT NULL,
+        data BLOB NOT NULL, PRIMARY KEY (run, name)
+    );
+    """,
 )
 
 
@@ -68,6 +76,7 @@ class Run:
     fingerprint: str
     provenance: Mapping[str, Any]
     measurements: tuple[Measurement, ...] = ()
+    exhibits: tuple[Exhibit, ...] = ()
     error: str = ""
     traceback: str = ""
     uid: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -232,6 +241,10 @@ class Store:
             )
             number = int(cursor.lastrowid or 0)
             self._add_measurements(number, run.measurements)
+            self._connection.executemany(
+                "INSERT INTO exhibit VALUES (?, ?, ?, ?)",
+                [(number, shown.name, shown.media, shown.data) for shown in run.exhibits],
+            )
         return number
 
     def _add_measurements(self, run: int, measurements: Iterable[Measurement]) -> None:
@@ -264,6 +277,15 @@ class Store:
         """Read with a query of your own."""
         with self._explained("read"):
             return self._connection.execute(query, parameters).fetchall()
+
+    def exhibits(self, runs: Iterable[int], name: str) -> dict[int, Exhibit]:
+        """The exhibit of that name of each run that has one, by the run's number."""
+        rows = self.rows(
+            "SELECT run, name, media, data FROM exhibit "
+            "WHERE name = ? AND run IN (SELECT value FROM json_each(?))",
+            (name, json.dumps(list(runs))),
+        )
+        return {run: Exhibit(*exhibit) for run, *exhibit in rows}
 
     def provenance(self, runs: Iterable[int]) -> list[dict[str, Any]]:
         """The distinct circumstances under which the runs were measured."""
@@ -360,6 +382,10 @@ class Store:
             "JOIN other.name om ON om.id = m.metric JOIN main.name metric ON metric.text = om.text "
             "JOIN other.name os ON os.id = m.split JOIN main.name split ON split.text = os.text "
             "ORDER BY m.rowid"
+        )
+        execute(
+            "INSERT INTO exhibit SELECT mine.id, e.name, e.media, e.data FROM other.exhibit e "
+            "JOIN temp.arriving a ON a.id = e.run JOIN main.run mine ON mine.uid = a.uid ORDER BY e.rowid"
         )
         execute("INSERT OR IGNORE INTO rule SELECT * FROM other.rule")
         execute("DROP TABLE temp.arriving")

@@ -1,31 +1,64 @@
-"""How do results leave for other tools? As Parquet, CSV or JSON, with a schema version."""
+"""How do results leave for other tools? As Parquet, CSV or JSON with a schema version, exhibits as files."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
 from seqlab.errors import StoreError
+from seqlab.exhibits import Exhibit, file_name
 from seqlab.store.tables import load
 
 Format = Literal["csv", "parquet", "json"]
 FORMATS: tuple[Format, ...] = ("csv", "parquet", "json")
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: with a table of exhibits, and a folder of that name
 
 
 def export(database: Path, folder: Path, form: Format) -> list[Path]:
-    """Write `runs` and `measurements` into `folder`; returns the files. A factor is a column of runs."""
-    tables = load(database)
+    """Write `runs`, `measurements` and `exhibits` into `folder`; returns the files written.
+
+    A factor is a column of runs. The table of exhibits names each one's file, in a folder beside it.
+    """
+    loaded = load(database)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        written = [_write(frame, folder / f"{name}.{form}", form) for name, frame in tables._asdict().items()]
+        tables = {**loaded._asdict(), "exhibits": _exhibits(database, folder)}
+        written = [_write(frame, folder / f"{name}.{form}", form) for name, frame in tables.items()]
+        written += [folder / name for name in tables["exhibits"]["file"]]
         about = folder / "schema.json"
-        columns = {name: list(frame.columns) for name, frame in tables._asdict().items()}
+        columns = {name: list(frame.columns) for name, frame in tables.items()}
         about.write_text(json.dumps({"schema_version": SCHEMA_VERSION, "columns": columns}, indent=2) + "\n")
     except (OSError, ImportError) as error:
         raise StoreError(f"cannot export to {folder}: {error}. Choose another folder or format.") from error
     return [*written, about]
+
+
+def _exhibits(database: Path, folder: Path) -> pd.DataFrame:
+    """Write each exhibit to a file of its own, one at a time; returns the table that names them."""
+    rows, taken = [], set[str]()
+    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        found = connection.execute(
+            "SELECT run, experiment, factors, seed, name, media, data FROM exhibit "
+            "JOIN run ON run.id = run ORDER BY exhibit.rowid"
+        )
+        for run, experiment, factors, seed, *stored in found:
+            exhibit = Exhibit(*stored)
+            levels = [f"{name}-{level}" for name, level in json.loads(factors).items()]
+            # With its run's number, since a trial that ran again has exhibits of the same names.
+            name = file_name(exhibit, f"run{run}", experiment, *levels, f"seed{seed}")
+            while name.casefold() in taken:  # two names of a run that differ in case, for one
+                name = f"_{name}"
+            taken.add(name.casefold())
+            path = folder / "exhibits" / name
+            path.parent.mkdir(exist_ok=True)
+            aside = path.with_name(f".{name}.part")
+            aside.write_bytes(exhibit.data)
+            aside.replace(path)
+            rows.append([run, exhibit.name, exhibit.media, f"exhibits/{name}"])
+    return pd.DataFrame(rows, columns=pd.Index(["run", "exhibit", "media", "file"]))
 
 
 def _write(frame: pd.DataFrame, path: Path, form: Format) -> Path:

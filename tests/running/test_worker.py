@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from seqlab.errors import WorkerError
+from seqlab.exhibits import text_of
 from seqlab.experiment import Trial
 from seqlab.running.worker import Outcome, Worker
 
@@ -19,6 +20,7 @@ PAGE = '''
 import os, signal, time
 
 from seqlab import blas, device, forms
+from seqlab.exhibits import passage
 from seqlab.experiment import Budget, Experiment, grid
 from seqlab.forms import Forms
 from seqlab.metrics import Measurement
@@ -66,6 +68,14 @@ def run(trial):
         case "settings":
             device.use("cpu", Settings(1, 77 << 20, compile_after=300, forms=Forms(split=3)))
             forms.use(Forms(split=2))
+        case "shows":
+            yield passage("first", "one\\n\\udc80 two")
+            yield Measurement("loss", 0.5, "train", 2)
+            yield passage("long", "x" * 1_000_000)
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "shows twice":
+            yield passage("first", "one")
+            yield passage("first", "two")
         case "broken text":
             raise ValueError("no file \\udcff")
         case "unknown metric":
@@ -162,6 +172,20 @@ def test_a_trial_that_leaves_as_if_all_was_well_is_a_failure_and_loses_nothing(
     assert (done.status, done.error) == ("failed", "the trial ended its own process (exit status 0).")
     assert [one.value for one in done.measurements] == [1.0, 5.0]
     assert outcome(worker, page, "good").status == "ok"
+
+
+def test_a_killed_trial_keeps_the_exhibits_that_it_had_yielded(worker: Worker, page: Path) -> None:
+    done = outcome(worker, page, "shows")
+    assert done.status == "out of memory"  # as far as anyone can tell
+    assert [text_of(one) for one in done.exhibits] == ["one\n\\udc80 two", "x" * 1_000_000]
+    assert [one.value for one in done.measurements] == [1.0, 0.5]
+    assert outcome(worker, page, "good").exhibits == ()
+
+
+def test_a_name_taken_twice_fails_the_trial_and_keeps_the_first(worker: Worker, page: Path) -> None:
+    done = outcome(worker, page, "shows twice")
+    assert (done.status, "two exhibits called 'first'" in done.error) == ("failed", True)
+    assert [text_of(one) for one in done.exhibits] == ["one"]
 
 
 def test_an_error_of_half_characters_can_be_stored(worker: Worker, page: Path) -> None:

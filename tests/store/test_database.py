@@ -14,13 +14,19 @@ import pytest
 
 from seqlab.claims import Exact, Outcome, Verdict
 from seqlab.errors import StoreError
+from seqlab.exhibits import Panel, attachment, passage, plate
 from seqlab.experiment import Trial
 from seqlab.metrics import Measurement
-from seqlab.store.database import APPLICATION_ID, FixedRule, Run, Store
+from seqlab.store.database import APPLICATION_ID, MIGRATIONS, FixedRule, Run, Store
 from seqlab.store.export import export
 from seqlab.store.tables import load
 
 TRIAL = Trial("rnn", {"model": "LSTM", "length": 8}, 0, "smoke", {"steps": 5})
+EXHIBITS = (
+    passage("text", "To be, or not to be,\n\ttḧat — ‮is\r\n"),
+    plate("map", [Panel("Attention", ((0.1, 0.9), (0.5, 0.5)))]),
+    attachment("song", "audio/midi", b"MThd\x00\xff"),
+)
 
 
 def a_run(trial: Trial = TRIAL, **changes: object) -> Run:
@@ -254,3 +260,82 @@ def test_the_state_changes_with_each_run(tmp_path: Path) -> None:
         before = store.state()
         store.add(a_run())
         assert store.state() != before
+
+
+def test_exhibits_come_back_byte_by_byte(tmp_path: Path) -> None:
+    with Store(tmp_path / "seqlab.db") as store:
+        for exhibits in (EXHIBITS, (), EXHIBITS[:1]):
+            store.add(a_run(exhibits=exhibits))
+        assert store.exhibits([1, 2, 3], "text") == {1: EXHIBITS[0], 3: EXHIBITS[0]}
+        assert store.exhibits([1], "song") == {1: EXHIBITS[2]}
+        assert store.exhibits([2, 3], "song") == {}
+
+
+def test_a_run_whose_exhibits_cannot_be_stored_is_not_stored_at_all(tmp_path: Path) -> None:
+    with Store(tmp_path / "seqlab.db") as store:
+        with pytest.raises(StoreError, match="UNIQUE"):
+            store.add(a_run(exhibits=(EXHIBITS[0], EXHIBITS[0])))
+        assert store.records("rnn") == []
+        assert store.rows("SELECT count(*) FROM measurement") == [(0,)]
+
+
+def of_schema_1(path: Path) -> None:
+    """A store as the first Seqlab left it, with one run in it."""
+    old = sqlite3.connect(path)
+    old.executescript(MIGRATIONS[0])
+    old.executescript(
+        f"""
+        PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;
+        INSERT INTO provenance VALUES (1, 'digest', '{{}}');
+        INSERT INTO name VALUES (1, 'loss'), (2, '');
+        INSERT INTO run VALUES (1, 'uid', 'key', 'rnn', 0, 'smoke', '{{"model": "LSTM"}}', '{{}}', 'ok', '', '',
+            1.0, '2026-01-01T00:00:00+00:00', 'cpu', '0', 'f', 1);
+        INSERT INTO measurement VALUES (1, 1, 2, NULL, 0.5);
+        """
+    )
+    old.close()
+
+
+def test_a_store_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    of_schema_1(tmp_path / "seqlab.db")
+    with Store(tmp_path / "seqlab.db") as store:
+        assert store.exhibits([1], "text") == {}
+        store.add(a_run(exhibits=EXHIBITS))
+    with Store(tmp_path / "seqlab.db") as store:
+        assert store.rows("PRAGMA user_version") == [(2,)]
+        assert store.exhibits([1, 2], "song") == {2: EXHIBITS[2]}
+    assert list(load(tmp_path / "seqlab.db").measurements["value"])[0] == 0.5
+
+
+def test_merging_brings_exhibits_along_and_an_old_store_without_any(tmp_path: Path) -> None:
+    of_schema_1(tmp_path / "old.db")
+    with Store(tmp_path / "here.db") as here, Store(tmp_path / "there.db") as there:
+        here.add(a_run(exhibits=EXHIBITS[:1]))
+        there.add(a_run(replace(TRIAL, seed=1), exhibits=EXHIBITS[1:]))
+        assert here.merge(tmp_path / "there.db") == (1, 0)
+        assert here.merge(tmp_path / "there.db") == (0, 1)
+        assert here.merge(tmp_path / "old.db") == (1, 0)
+        assert here.exhibits([1, 2, 3], "text") == {1: EXHIBITS[0]}
+        assert here.exhibits([1, 2, 3], "song") == {2: EXHIBITS[2]}
+        assert here.rows("SELECT count(*) FROM exhibit") == [(3,)]
+
+
+def test_an_export_writes_exhibits_as_files_that_the_table_names(tmp_path: Path) -> None:
+    strange = replace(TRIAL, experiment="../r n", factors={"model": "a/b\\c: *é*", "length": 8})
+    with Store(tmp_path / "seqlab.db") as store:
+        store.add(a_run(strange, exhibits=EXHIBITS))
+        store.add(a_run(strange, exhibits=(EXHIBITS[0], passage("TEXT", "upper"))))
+        store.add(a_run(replace(strange, factors={"model": "x" * 400}), exhibits=EXHIBITS[:1]))
+    written = export(tmp_path / "seqlab.db", tmp_path / "out", "json")
+    rows = json.loads((tmp_path / "out" / "exhibits.json").read_text())
+    assert [(row["run"], row["exhibit"], row["media"]) for row in rows[:3]] == [
+        (1, one.name, one.media) for one in EXHIBITS
+    ]
+    assert rows[0]["file"] == "exhibits/run1-r-n-length-8-model-a-b-c-seed0-text.txt"
+    kept = [*EXHIBITS, EXHIBITS[0], passage("TEXT", "upper"), EXHIBITS[0]]
+    assert [(tmp_path / "out" / row["file"]).read_bytes() for row in rows] == [one.data for one in kept]
+    names = [Path(row["file"]).name for row in rows]
+    assert len({name.casefold() for name in names}) == len(names) == 6
+    assert max(map(len, names)) < 130
+    assert {tmp_path / "out" / row["file"] for row in rows} <= set(written)
+    assert sorted(path.name for path in (tmp_path / "out" / "exhibits").iterdir()) == sorted(names)

@@ -1,0 +1,46 @@
+"""Which exhibits does a figure show? Those of the first good seed of each point, and of no other.
+
+So no page can pick the seed that looks best. Exhibits are read here alone, one name at a time, when
+something is about to show them: judging never waits for them.
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+
+from seqlab.analysis.evidence import Evidence, Run, matches
+from seqlab.exhibits import Exhibit
+from seqlab.figures import Exhibited, Level
+from seqlab.store.database import Store
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """An exhibit with the run that it is of; `levels` are the run's, of the figure's factors `by`."""
+
+    exhibit: Exhibit
+    levels: Mapping[str, Level]
+    factors: Mapping[str, Level]
+    seed: int
+
+
+def exhibited(evidence: Evidence, figure: Exhibited, store: Store) -> tuple[Chosen, ...]:
+    """The exhibits of the figure in the order of the page's points.
+
+    A point whose first good seed yielded none of that name has no place in the figure.
+    """
+    first: dict[Hashable, Run] = {}
+    for run in evidence.good_runs:  # in the order of the page's points
+        point = run.key[0]
+        if matches(run.factors, figure.where) and (point not in first or run.seed < first[point].seed):
+            first[point] = run
+    found = store.exhibits([run.run for run in first.values()], figure.exhibit)
+    return tuple(
+        Chosen(
+            found[run.run],
+            {name: run.factors[name] for name in figure.by if name in run.factors},
+            run.factors,
+            run.seed,
+        )
+        for run in first.values()
+        if run.run in found
+    )

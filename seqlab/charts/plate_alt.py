@@ -1,0 +1,54 @@
+"""What does a plate say to someone who cannot see it? Its panels, and how many fields of each kind."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from seqlab.charts.plate import Row
+from seqlab.charts.shades import said as ends_said
+from seqlab.exhibits import Matrix, Panel
+
+_MOST = 12  # panels that are described one by one; who listens to more has forgotten the first
+
+
+def describe_plate(rows: Sequence[Row]) -> str:
+    """Alt text for the panels of all rows. Plain text: escape it where it is used."""
+    panels = [(row.title, panel) for row in rows for panel in row.panels]
+    said, before = [], ""
+    for title, panel in panels[:_MOST]:
+        head = f"{title}: " if title and title != before else ""
+        said.append(head + _panel(panel))
+        before = title
+    more = len(panels) - _MOST
+    if more > 0:
+        said.append(f"and {more} more panel{'s' if more > 1 else ''} of the same kind")
+    count = f"{len(panels)} small picture{'s' if len(panels) > 1 else ''}"
+    return f"{count}. {'; '.join(said)}."
+
+
+def _panel(panel: Panel) -> str:
+    rows, columns = len(panel.matrix), len(panel.matrix[0])
+    axes = [f"{name} {way}" for name, way in ((panel.x, "across"), (panel.y, "down")) if name]
+    name = f"“{panel.title}”, " if panel.title else ""
+    size = f"{rows} row{'s' if rows > 1 else ''} by {columns} column{'s' if columns > 1 else ''}"
+    what = f"{name}{size}" + (f" ({', '.join(axes)})" if axes else "")
+    over = f", with {_range(panel.over)} laid over, most {_most(panel)}" if panel.over else ""
+    return f"{what}, {_counts(panel) if panel.categories else f'shades from {_range(panel.matrix)}'}{over}"
+
+
+def _counts(panel: Panel) -> str:
+    """How many fields are of each category, the empty ones last."""
+    found = Counter(int(value) for row in panel.matrix for value in row)
+    said = [f"{found[i]:,} {name}" for i, name in enumerate(panel.categories) if found[i]]
+    return ", ".join([*said, *([f"{found[-1]:,} empty"] if found[-1] else [])])
+
+
+def _range(matrix: Matrix) -> str:
+    values = [value for row in matrix for value in row]
+    return " to ".join(ends_said(min(values), max(values)))
+
+
+def _most(panel: Panel) -> str:
+    places = [(i, j) for i, line in enumerate(panel.over) for j in range(len(line))]
+    row, column = max(places, key=lambda place: panel.over[place[0]][place[1]])
+    named = f"“{panel.rows[row]}”" if panel.rows and panel.rows[row] else f"row {row + 1}"
+    return f"at {named}, column {column + 1}"
