@@ -1,0 +1,312 @@
+"""Do recurrent networks gain less from being made larger?
+
+If their chain of steps limited how recurrent networks scale, a larger one would gain less than a larger
+Transformer does. So both learn to write, characters of Shakespeare split by play, at several sizes and from
+several amounts of text, every character of which they see once. Sizes are matched: at each width the two have
+as many parameters, within two hundredths. Each width has a learning rate of its own, chosen from as many.
+
+How a loss falls with size is told by a power: the slope on logarithmic axes at the largest amount of text.
+Where a budget has enough sizes and amounts, the form of @hoffmann2022training is fitted too, with a floor
+that no network reaches. Neither is carried on beyond what was measured. Work counts attention with all of its
+scores and is not six times parameters times tokens, which leaves them out.
+
+In the smaller budgets the networks see a few pages of text, and how fast they begin to learn outweighs how
+much they could learn: read their powers as those of the beginning. What limited recurrent networks in history
+was the time of training on many machines, which the chapters on speed measure; here is what equal data buys.
+"""
+
+import math
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from itertools import product
+
+import mlx.core as mx
+import numpy as np
+from mlx import nn
+
+from seqlab.claims import Claim, Difference
+from seqlab.errors import UsageError
+from seqlab.experiment import Budget, BudgetName, Experiment, Point, Trial, grid
+from seqlab.figures import Curve, Interval, Table, Tradeoff
+from seqlab.measure.flops import training_step_flops
+from seqlab.measure.scaling import exponent, together
+from seqlab.metrics import Measurement
+from seqlab.models import bodies
+from seqlab.models.parts.losses import token_loss
+from seqlab.models.sizing import parameters
+from seqlab.tasks import characters
+from seqlab.training.fit import fit
+from seqlab.training.lessons import TRIED, TUNING_SEED
+from seqlab.training.rates import Search, Tuned, chosen_rate, search_learning_rate
+from seqlab.training.step import Batch
+
+# Of TRIED, at the quick budget's largest amount of text with seed 1000: the least validation loss. To try
+# again: nox -s scaling -- --seed 1000 --set rate=0.003 part=loss characters=49152
+RATES: Mapping[str, Mapping[int, float]] = {
+    "Transformer": {16: 3e-2, 32: 3e-2, 64: 3e-2},
+    "LSTM": {16: 3e-2, 32: 3e-2, 64: 3e-2},
+}
+RIVALS = tuple(RATES)
+OTHER_RATE = 1e-2  # of widths that were not tried
+TUNED_STEPS = 96
+COUNTED = (4, 8)  # lengths at which a recurrence's work is counted; from there it is a straight line
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Who learns from how much text: all that the best learning rate may depend on."""
+
+    model: str
+    width: int
+    characters: int  # to learn from, each seen once
+    batch: int
+    context: int  # characters
+    scored: int  # characters of a play
+
+    @property
+    def steps(self) -> int:
+        """Training steps that the text lasts for."""
+        return self.characters // (self.batch * self.context)
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A training: what it measured, and the two numbers that the fits take."""
+
+    measured: tuple[Measurement, ...]
+    parameters: int
+    bits: float  # a character of the test play
+
+
+@cache
+def text() -> characters.Characters:
+    """The plays, read once a process."""
+    return characters.load()
+
+
+def build(name: str, width: int, context: int, seed: int) -> nn.Module:
+    """A network of the size that the Transformer of this width has."""
+    return bodies.build(name, bodies.Size(width, length=context), bodies.Words(text().vocabulary), seed=seed)
+
+
+def batches(lesson: Lesson, seed: int) -> Iterator[Batch]:
+    """Windows of the training plays in an order of the seed's, none of them twice."""
+    inputs, targets = text().windows("train", length=lesson.context)
+    needed = lesson.steps * lesson.batch
+    if not 1 <= needed <= len(inputs):
+        raise UsageError(
+            f"expected {lesson.batch * lesson.context} to {len(inputs) * lesson.context} characters to learn "
+            f"from, found {lesson.characters}. Set another amount."
+        )
+    order = np.random.default_rng(seed).permutation(len(inputs))[:needed]
+    for rows in order.reshape(lesson.steps, lesson.batch):
+        yield mx.array(inputs[rows]), mx.array(targets[rows])
+
+
+def bits(lesson: Lesson, model: nn.Module, split: characters.SplitName) -> Measurement:
+    """Bits per character of the split's play."""
+    inputs, targets = text().windows(split, length=lesson.context, characters=lesson.scored)
+    total = 0.0
+    for i in range(0, len(inputs), 64):
+        some = mx.array(inputs[i : i + 64]), mx.array(targets[i : i + 64])
+        total += float(token_loss(model, *some)) * len(some[0])
+    return Measurement("bits_per_character", total / len(inputs) / math.log(2), split)
+
+
+@cache  # the same for every seed
+def step_work(name: str, width: int, batch: int, context: int) -> int:
+    """FLOP of a training step, attention's included."""
+
+    def counted(length: int) -> int:
+        tokens = mx.zeros((batch, length), dtype=mx.int32)
+        return training_step_flops(build(name, width, context, 0), token_loss, tokens, tokens)
+
+    if name == bodies.TRANSFORMER:
+        return counted(context)
+    short, long = COUNTED
+    return counted(short) + (counted(long) - counted(short)) * (context - short) // (long - short)
+
+
+def train(lesson: Lesson, model: nn.Module, *, rate: float, seed: int) -> Iterator[Measurement]:
+    """One pass through the text; the weights that did best on the validation play are kept."""
+    return fit(
+        model, token_loss, batches=batches(lesson, seed), steps=lesson.steps, learning_rate=rate,
+        validate=lambda model: [bits(lesson, model, "valid")], evaluate_every=max(1, lesson.steps // 3),
+    )  # fmt: skip
+
+
+@cache  # one training for its own trial and for the fits
+def learnt(lesson: Lesson, rate: float, seed: int) -> Learnt:
+    """Train once, score the test play once."""
+    model = build(lesson.model, lesson.width, lesson.context, seed)
+    measured = tuple(train(lesson, model, rate=rate, seed=seed))
+    found = bits(lesson, model, "test")
+    size = parameters(model)
+    work = lesson.steps * step_work(lesson.model, lesson.width, lesson.batch, lesson.context)
+    more = (found, Measurement("parameters", size), Measurement("training_operations", work))
+    return Learnt((*measured, *more), size, found.value)
+
+
+@cache  # the same for every seed
+def searched(lesson: Lesson, trials: int) -> Search:
+    """The learning rate that does best on the validation play, on a seed that no verdict uses."""
+
+    def score(rate: float) -> Iterator[Measurement]:
+        model = build(lesson.model, lesson.width, lesson.context, TUNING_SEED)
+        return train(lesson, model, rate=rate, seed=TUNING_SEED)
+
+    return search_learning_rate(score, trials=trials, rng=np.random.default_rng(TUNING_SEED))
+
+
+def taught(trial: Trial, width: int, amount: int) -> Generator[Measurement, None, Learnt]:
+    """One training of the grid; yields how its rate was chosen, which is at the largest amount of text."""
+    shared = {name: trial[name] for name in ("model", "batch", "context", "scored")}
+    largest = Lesson(**shared, width=width, characters=trial["steps"] * trial["batch"] * trial["context"])
+    tuned = Tuned(RATES.get(trial["model"], {}).get(width, OTHER_RATE), TRIED, TUNED_STEPS)
+    rate = yield from chosen_rate(trial, tuned, partial(searched, largest))
+    return learnt(replace(largest, characters=amount), rate, trial.seed)
+
+
+def run(trial: Trial) -> Iterator[Measurement]:
+    """One training, or one network's powers over all of them."""
+    if trial["part"] == "loss":
+        yield Measurement("train_examples", trial["characters"])
+        found = yield from taught(trial, trial["width"], trial["characters"])
+        yield from found.measured
+        return
+    learners: dict[tuple[int, int], Learnt] = {}
+    told: list[Measurement] = []
+    for width, amount in cells(trial.budget):
+        learners[width, amount], told = kept(taught(trial, width, amount))
+    most, largest = max(amount for _, amount in learners), max(width for width, _ in learners)
+    yield Measurement("train_examples", most)
+    yield from told  # of the last: as many rates were tried for every width
+    by_size = {each.parameters: each.bits for (_, amount), each in learners.items() if amount == most}
+    by_amount = {amount: each.bits for (width, amount), each in learners.items() if width == largest}
+    yield Measurement("size_exponent", exponent(by_size))
+    yield Measurement("data_exponent", exponent(by_amount))
+    if len(learners) >= ENOUGH:
+        points = [(float(each.parameters), float(amount), each.bits) for (_, amount), each in learners.items()]
+        fitted = together(points)
+        yield Measurement("fitted_size_exponent", fitted.size_exponent)
+        yield Measurement("fitted_data_exponent", fitted.data_exponent)
+        yield Measurement("fitted_floor", fitted.floor)
+
+
+def kept(course: Generator[Measurement, None, Learnt]) -> tuple[Learnt, list[Measurement]]:
+    """What a training came to, and what it yielded before."""
+    told = []
+    while True:
+        try:
+            told.append(next(course))
+        except StopIteration as ended:
+            return ended.value, told
+
+
+# Widths, and characters to learn from. Every character is seen once, so that the plays are the limit.
+GRIDS: Mapping[BudgetName, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "smoke": ((8, 16, 32), (256, 512, 1_024)),
+    "quick": ((16, 32, 64), (12_288, 24_576, 49_152)),
+    "full": ((16, 32, 64, 128, 256), (65_536, 131_072, 262_144, 524_288)),
+}
+ENOUGH = 12  # points to fit five numbers to, with as many again to contradict them
+
+
+def cells(budget: BudgetName) -> tuple[tuple[int, int], ...]:
+    """Widths and amounts that are tried together: all in full, else one row and one column."""
+    widths, amounts = GRIDS[budget]
+    return tuple(
+        (width, amount)
+        for width, amount in product(widths, amounts)
+        if budget == "full" or amount == amounts[-1] or width == widths[-1]
+    )
+
+
+def points(budget: BudgetName, *, networks: tuple[str, ...], seeds: int) -> tuple[Point, ...]:
+    """Every cell, and the powers over them."""
+    found = grid(part="powers", model=networks, seeds=seeds)
+    for width, amount in cells(budget):
+        found += grid(part="loss", model=networks, width=width, characters=amount, seeds=seeds)
+    return found
+
+
+LOSS, POWERS = {"part": "loss"}, {"part": "powers"}
+MOST = tuple(max(amounts) for _, amounts in GRIDS.values())
+LARGEST = tuple(max(widths) for widths, _ in GRIDS.values())
+
+experiment = Experiment(
+    chapter=20,
+    run=run,
+    # `steps` are those of the largest amount of text: it lasts for no more.
+    budgets=(
+        Budget(
+            "smoke", points("smoke", networks=RIVALS, seeds=2),
+            {"batch": 8, "context": 16, "steps": 8, "scored": 1_000, "rate": 0.0}, timeout=120,
+        ),
+        Budget(
+            "quick", points("quick", networks=RIVALS, seeds=5),
+            {"batch": 16, "context": 32, "steps": TUNED_STEPS, "scored": 6_000, "rate": 0.0}, timeout=300,
+        ),
+        Budget(
+            "full", points("full", networks=(*RIVALS, "minGRU"), seeds=10),
+            {"batch": 16, "context": 128, "steps": 256, "scored": 50_000, "rate": 0.0, "tuning": 12},
+            timeout=13 * 3_600,  # the first trial of each width searches
+        ),
+    ),
+    claims=(
+        Claim(
+            "C05",
+            Difference(
+                metric="size_exponent", where=POWERS, left={"model": "Transformer"},
+                right={"model": "LSTM"}, above=0.0, matched=("examples", "tuning"),
+            ),
+            "If recurrent networks scaled less well, the loss of a larger Transformer would fall by a higher "
+            "power of its parameters than the loss of an LSTM does, from equal text and at equal sizes.",
+        ),
+    ),
+    figures=(
+        Tradeoff(
+            x="parameters", y="bits_per_character", hue="model", along="width", split="test",
+            x_scale="log10", y_scale="log10", where=LOSS | {"characters": MOST},
+            caption="What size buys: bits for each character of the unseen play against parameters, at the "
+            "largest amount of text. A straight line is a power, its slope the exponent.",
+        ),
+        Curve(
+            x="characters", y="bits_per_character", hue="model", split="test", x_scale="log2",
+            y_scale="log10", where=LOSS | {"width": LARGEST},
+            caption="What text buys: the same score against the characters that the largest networks learnt "
+            "from, each seen once.",
+        ),
+        Tradeoff(
+            x="training_operations", y="bits_per_character", hue="model", along="width", split="test",
+            x_scale="log10", y_scale="log10", where=LOSS | {"characters": MOST},
+            caption="What work buys: the same score against all operations of the training, attention's "
+            "included.",
+        ),
+        Interval(
+            x="size_exponent", y="model", where=POWERS,
+            caption="The power of the parameters with which the loss falls, at the largest amount of text.",
+        ),
+        Table(
+            rows=("model",), where=POWERS,
+            metrics=(
+                "size_exponent", "data_exponent", "fitted_size_exponent", "fitted_data_exponent",
+                "fitted_floor",
+            ),
+            caption="The powers of straight lines, and those of the fit with a floor where there are enough "
+            "points. The lines have none, and so smaller powers.",
+        ),
+        Table(
+            rows=("model", "width"), columns="characters", where=LOSS, split="test",
+            metrics=("bits_per_character",),
+            caption="Bits for each character of the unseen play, by width and by characters learnt from. A "
+            "dash: the budget does without.",
+        ),
+        Table(
+            rows=("model", "width"), where=LOSS | {"characters": MOST},
+            metrics=("parameters", "training_operations", "training_time"),
+            caption="What that cost, at the largest amount of text.",
+        ),
+    ),
+)  # fmt: skip
