@@ -46,7 +46,7 @@ from jaxtyping import Float
 from seqlab.claims import Claim, Exact, Slope
 from seqlab.experiment import Budget, Experiment, Point, Trial, grid
 from seqlab.figures import Curve, Heatmap, Table
-from seqlab.measure.depth import growth, sequential_operations
+from seqlab.measure.depth import sequential_operations, trend
 from seqlab.measure.flops import training_step_flops
 from seqlab.measure.gradients import influences
 from seqlab.measure.graph import forward_and_backward, primitives
@@ -164,7 +164,7 @@ def chain(trial: Trial) -> Iterator[Measurement]:
 def grown(trial: Trial) -> Iterator[Measurement]:
     """How it grows over all lengths; the metric that is measured names the growth that fits best."""
     counted, model = trial["counted"], trial["model"]
-    found = growth({length: operations(counted, model, length) for length in lengths(trial["longest"])})
+    found = trend({length: operations(counted, model, length) for length in lengths(trial["longest"])})
     metrics = {
         "constant": "constant_operations", "per doubling": "operations_per_doubling",
         "per root": "operations_per_root", "per token": "operations_per_token",

@@ -58,7 +58,7 @@ EXPLAINED = 0.9  # of the variance: a true growth explains nearly all, a jitter 
 
 
 @dataclass(frozen=True)
-class Growth:
+class Trend:
     """How a count grows: its kind, by how many operations for each such unit of length (for a constant: their
     mean number), and the largest distance of a count from the fitted line.
     """
@@ -68,7 +68,7 @@ class Growth:
     misfit: float
 
 
-def growth(counts: Mapping[int, int]) -> Growth:
+def trend(counts: Mapping[int, int]) -> Trend:
     """The growth that fits counts by length best, by least squares; none where no line explains the counts.
 
     Lengths that do not divide evenly cost an operation here and there, so that a constant may jitter: a
@@ -76,18 +76,18 @@ def growth(counts: Mapping[int, int]) -> Growth:
     would fit, and raises `UsageError` for fewer.
     """
     if len(counts) < 3:
-        raise UsageError(f"growth needs counts at three lengths or more, found {len(counts)}.")
+        raise UsageError(f"a trend needs counts at three lengths or more, found {len(counts)}.")
     lengths, found = (np.array(list(part), dtype=float) for part in (counts.keys(), counts.values()))
     around = found - found.mean()
-    best, least = _growth("constant", float(found.mean()), around), (1 - EXPLAINED) * float(around @ around)
+    best, least = _trend("constant", float(found.mean()), around), (1 - EXPLAINED) * float(around @ around)
     for kind, unit in UNITS.items():
         amount, start = np.polyfit(unit(lengths), found, deg=1)
         distance = found - (start + amount * unit(lengths))
         if distance @ distance < least:
-            best, least = _growth(kind, float(amount), distance), float(distance @ distance)
+            best, least = _trend(kind, float(amount), distance), float(distance @ distance)
     return best
 
 
-def _growth(kind: Kind, amount: float, distance: np.ndarray) -> Growth:
+def _trend(kind: Kind, amount: float, distance: np.ndarray) -> Trend:
     # Rounded, for counts on a line are off it by what a sum of doubles is off.
-    return Growth(kind, round(amount, 6), round(float(np.abs(distance).max()), 6))
+    return Trend(kind, round(amount, 6), round(float(np.abs(distance).max()), 6))

@@ -2,43 +2,17 @@
 
 MLX is lazy: a step returns before anything is computed, and reading a loss computes the forward pass
 alone. So the harness itself evaluates everything that a step returns, and it can check that no other
-state was left with work pending. Raw repeats are kept; medians and intervals are the analysis's.
+state was left with work pending.
 """
 
 import gc
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
 from mlx.utils import tree_flatten
-
-from seqlab.errors import UsageError
-from seqlab.metrics import Measurement
-
-
-def time_repeats(
-    step: Callable[[], Any], *, repeats: int, warmup_steps: int, state: Any = ()
-) -> Iterator[Measurement]:
-    """Yield `compile_time` (s) of the first call, then `step_time` (s) of each repeat, `step` its index.
-
-    `step` returns a tree of all arrays that it computes. `state` is a tree that it changes, such as
-    a model's and an optimiser's: if any of it is still to be computed after a repeat, the step did
-    not return it, the times would be too short, and `UsageError` is raised.
-    """
-    yield Measurement("compile_time", seconds(step))
-    for _ in range(warmup_steps):
-        seconds(step)
-    for index in range(repeats):
-        taken = seconds(step)
-        pending = pending_operations(state)
-        if pending:
-            raise UsageError(
-                f"a timed step must return all that it computes, found {pending} operations left to do "
-                "in its state. Return that state from the step too."
-            )
-        yield Measurement("step_time", taken, step=index)
 
 
 def pending_operations(tree: Any) -> int:

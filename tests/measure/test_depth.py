@@ -8,7 +8,7 @@ import pytest
 from mlx import nn
 
 from seqlab.errors import UsageError
-from seqlab.measure.depth import growth, sequential_operations
+from seqlab.measure.depth import sequential_operations, trend
 from seqlab.measure.graph import forward_and_backward
 from seqlab.models import lstm
 
@@ -128,24 +128,24 @@ def test_a_growth_is_recognised_even_on_few_lengths(
     kind: str, amount: float, count: Callable[[int], float]
 ) -> None:
     for lengths in ((8, 16, 32, 64), (8, 16, 32, 64, 128, 256)):
-        found = growth({length: int(count(length)) for length in lengths})
+        found = trend({length: int(count(length)) for length in lengths})
         assert found.kind == kind
         assert found.amount == pytest.approx(amount, rel=0.03)
         assert found.misfit < 0.7  # the rounding of the roots
 
 
 def test_the_misfit_is_what_the_line_is_off_by() -> None:
-    assert growth({1: 10, 2: 20, 4: 30, 8: 41}).misfit == pytest.approx(0.4)
+    assert trend({1: 10, 2: 20, 4: 30, 8: 41}).misfit == pytest.approx(0.4)
 
 
 def test_a_jitter_is_no_growth_and_a_slow_growth_is_no_jitter() -> None:
     lengths = (8, 16, 32, 64, 128, 256)
-    jitter = growth(dict(zip(lengths, (38, 37, 38, 37, 38, 37), strict=True)))
+    jitter = trend(dict(zip(lengths, (38, 37, 38, 37, 38, 37), strict=True)))
     assert (jitter.kind, jitter.amount, jitter.misfit) == ("constant", 37.5, 0.5)
-    slow = growth({length: 58 + int(math.log2(length)) for length in lengths})
+    slow = trend({length: 58 + int(math.log2(length)) for length in lengths})
     assert (slow.kind, slow.amount) == ("per doubling", 1)
 
 
 def test_two_lengths_fit_any_growth() -> None:
     with pytest.raises(UsageError, match="three lengths or more, found 2"):
-        growth({8: 1, 16: 2})
+        trend({8: 1, 16: 2})
