@@ -2,7 +2,8 @@
 
 Patches are projected, learned positions added, an encoder run; the mean of its outputs is classified, where
 the paper classifies that of an added class token (its appendix D.3 finds both alike). ReLU is the default
-here as in our other encoders; the paper has GELU, which is `activation="gelu"`.
+here as in our other encoders; the paper has GELU, which is `activation="gelu"`. Positions begin as large as
+standardised pixels make a token: begun smaller, what stands where is at first lost in the mean.
 
 The convolutional stem (CCT: Hassani et al., 2021) reads pixels with 3 × 3 convolutions and ReLU instead. As
 in Xiao et al. (2021) they have stride 2 and channels that double up to the width, and a linear layer follows;
@@ -102,6 +103,7 @@ class Model(nn.Module):
             self.stem = ConvolutionStem(config)
         self.to_width = nn.Linear(config.patch**2 if config.stem == "patches" else config.width, config.width)
         self.positions = LearnedPositions(length=config.side**2, width=config.width)
+        self.positions.weight *= math.sqrt(config.width)  # of deviation 1 then, as the pixels
         self.blocks = [Block(config, rotary=False) for _ in range(config.depth)]
         self.norm = nn.LayerNorm(config.width)
         self.to_logits = nn.Linear(config.width, config.classes)
@@ -122,3 +124,28 @@ class Model(nn.Module):
             x = block(x, None)
         logits: mx.array = self.to_logits(mx.mean(self.norm(x), axis=1))
         return logits
+
+    def attention(self, images: Float[mx.array, "B S S"]) -> Float[mx.array, "B Y H N N"]:
+        """How much each token takes of each, by layer and head, as in the forward pass; rows sum to 1."""
+        check_images(images, size=self.config.size)
+        x = self.embed(images)
+        found = []
+        for block in self.blocks:
+            found.append(block.attention.weights(block.attention_norm(x)))
+            x = block(x, None)
+        return mx.stack(found, axis=1)
+
+
+def rollout(attention: Float[mx.array, "B Y H N N"]) -> Float[mx.array, "B N"]:
+    """How much of each token reaches the mean that is classified: attention rollout (Abnar & Zuidema, 2020).
+
+    Heads are averaged, half of each layer is the residual stream that hands a token on, and the layers are
+    multiplied: (A + I) / 2 of the last times … times that of the first. Sums to 1 for each image. It follows
+    attention alone, and leaves out what values and MLPs do to what is handed on.
+    """
+    layers = mx.mean(attention, axis=2)
+    stream = mx.eye(layers.shape[-1])
+    flow = stream
+    for layer in range(layers.shape[1]):
+        flow = (layers[:, layer] + stream) / 2 @ flow
+    return mx.mean(flow, axis=1)

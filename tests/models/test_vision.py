@@ -1,4 +1,4 @@
-"""The convolutional stem of the Vision Transformer: its equations, and how many tokens it gives."""
+"""The Vision Transformer: its convolutional stem, how many tokens it gives, and where its attention goes."""
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -81,3 +81,51 @@ def test_patches_are_linear_and_the_stem_is_not(randomised) -> None:
 def test_a_model_that_cannot_be(sizes: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         vit.Config(**sizes)
+
+
+@pytest.mark.parametrize("stem", ["patches", "convolution"])
+def test_attention_is_what_the_forward_pass_weighs_by(stem: str, randomised) -> None:
+    sizes = vit.Config(width=8, depth=2, heads=2, size=8, patch=2, classes=4, stem=stem)
+    model, images = randomised(vit.Model(sizes)), mx.random.normal((3, 8, 8))
+    attention = model.attention(images)
+    assert attention.shape == (3, 2, 2, 16, 16)
+    np.testing.assert_allclose(attention.sum(axis=-1), np.ones((3, 2, 2, 16)), rtol=1e-5)
+    assert attention.min().item() >= 0
+    x = model.embed(images)
+    for layer, block in enumerate(model.blocks):
+        inputs = block.attention_norm(x)
+        values = mx.split(block.attention.to_qkv(inputs), 3, axis=-1)[2]
+        by_head = [
+            attention[:, layer, head] @ values[..., 4 * head : 4 * head + 4] for head in range(sizes.heads)
+        ]
+        found = block.attention.to_output(mx.concatenate(by_head, axis=-1))
+        np.testing.assert_allclose(found, block.attention(inputs, None), rtol=1e-4, atol=1e-5)
+        x = block(x, None)
+
+
+def test_rollout_multiplies_the_layers_half_of_each_being_the_stream() -> None:
+    rng = np.random.default_rng(0)
+    raw = rng.random((2, 3, 2, 5, 5))
+    attention = raw / raw.sum(axis=-1, keepdims=True)
+    for weights, share in zip(attention, vit.rollout(mx.array(attention)), strict=True):
+        flow = np.eye(5)
+        for layer in weights:
+            flow = (0.5 * layer.mean(axis=0) + 0.5 * np.eye(5)) @ flow
+        np.testing.assert_allclose(share, flow.mean(axis=0), rtol=1e-5)
+
+
+def test_rollout_shares_out_the_whole() -> None:
+    even = mx.full((1, 4, 2, 9, 9), 1 / 9)
+    np.testing.assert_allclose(vit.rollout(even), np.full((1, 9), 1 / 9), rtol=1e-5)
+    to_the_first = mx.zeros((1, 1, 1, 4, 4)).at[..., 0].add(1)
+    np.testing.assert_allclose(vit.rollout(to_the_first)[0], [0.625, 0.125, 0.125, 0.125], rtol=1e-6)
+    last = mx.zeros((1, 1, 1, 4, 4)).at[..., 3].add(1)
+    # What the last token gives is by then half the first one's.
+    both = vit.rollout(mx.concatenate([to_the_first, last], axis=1))
+    np.testing.assert_allclose(both[0], [0.5625, 0.0625, 0.0625, 0.3125], rtol=1e-6)
+
+
+def test_positions_begin_as_large_as_standardised_pixels() -> None:
+    positions = network(size=28, patch=4, stem="patches", width=64).positions.weight
+    assert positions.shape == (49, 64)
+    assert mx.std(positions).item() == pytest.approx(1, abs=0.05)

@@ -131,6 +131,11 @@ class Attention(nn.Module):
     def __call__(self, x: Float[mx.array, "B L D"], mask: Mask) -> Float[mx.array, "B L D"]:
         return self.attend(*self.project(x, 0), mask)
 
+    def weights(self, x: Float[mx.array, "B L D"]) -> Float[mx.array, "B H L L"]:
+        """What a forward pass without a mask weighs values by: to be looked at, for training needs none."""
+        q, k, _ = self.project(x, 0)
+        return mx.softmax(q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1]), axis=-1, precise=True)
+
     def empty_cache(self, batch: int, length: int) -> Cache:
         """Room for the keys and values of `length` positions."""
         width = self.to_output.weight.shape[0]
