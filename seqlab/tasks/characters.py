@@ -107,6 +107,13 @@ def ngram_probabilities(
     Below the highest order, count(h c) is the number of different characters seen before h c.
     Measured on the test play at orders 1, 2, 3, 5, 6, 8: 4.86, 3.67, 3.14, 2.54, 2.51, 2.51 bits
     (interpolated Witten-Bell at order 5: 2.83).
+
+    Figures known from elsewhere, of seven plays from the same source, are 4.87, 3.68, 3.03 and 2.48 at orders
+    1, 2, 3 and 5; which play was tested, and how counts were smoothed, is not known. Ours are within 0.3 % of
+    them at orders 1 and 2, and 3.6 and 2.4 % above at 3 and 5. It is the tested play that makes the
+    difference: with each of the seven in turn for the test and six to train, the four orders range over 4.77
+    to 4.86, 3.62 to 3.74, 2.98 to 3.15 and 2.35 to 2.52. On The Tempest no smoothing that was tried (this
+    one, Witten-Bell, Dirichlet, additive) comes below 3.11 at order 3, with six plays to train.
     """
     size = text.vocabulary
     if order < 1 or size**order >= 2**63:  # a gram is packed into one 64-bit number
@@ -131,6 +138,38 @@ def ngram_probabilities(
         refined = (held + freed * shorter) / np.maximum(total, 1)
         probability[len(probability) - len(asked) :] = np.where(total > 0, refined, shorter)
     return probability
+
+
+def ngram_choices(
+    text: Characters,
+    ids: Int32[np.ndarray, "N"],
+    places: Int64[np.ndarray, "K"],
+    *,
+    order: int,
+    after: int = 0,
+) -> Float64[np.ndarray, "K V"]:
+    """Probability of each character of the alphabet at some places of a text, by the n-gram model.
+
+    Given are the `order` - 1 characters before a place and the `after` characters behind it, which are told
+    by a character as far as it is in their contexts: p(c | all) ∝ p(c | before) p(behind | before and c).
+    """
+    reach, size = order - 1, text.vocabulary
+    if len(places) and not (reach <= places.min() and places.max() < len(ids) - after):
+        raise UsageError(
+            f"expected places from {reach} to {len(ids) - after - 1}, with their neighbours, "
+            f"found {places.min()} to {places.max()}."
+        )
+    told = [np.empty((0, size))]
+    for some in np.split(places, range(1_000, len(places), 1_000)):  # a thousand at once fit into any memory
+        around = ids[some[:, None] + np.arange(-reach, after + 1)]
+        tried = np.repeat(around[:, None], size, axis=1)
+        tried[:, :, reach] = np.arange(size)
+        # A character more in front: the first of all has no probability. What it is changes nothing.
+        flat = np.concatenate([tried.ravel()[:1], tried.ravel()])
+        each = ngram_probabilities(text, flat, order=order).reshape(tried.shape)
+        joint = each[:, :, reach:].prod(axis=-1)
+        told.append(joint / joint.sum(axis=-1, keepdims=True))
+    return np.concatenate(told)
 
 
 def _discounts(counts: Int64[np.ndarray, "K"]) -> Float64[np.ndarray, "4"]:

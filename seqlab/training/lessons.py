@@ -54,16 +54,19 @@ def learn(
     tuned: Tuned,
     *,
     evaluations: int = 5,
+    searched: Lesson | None = None,
     **settings: Any,
 ) -> Generator[Measurement, None, nn.Module]:
     """Train one network as the trial asks; yield what is measured, return the network with its best weights.
 
     For `model = yield from learn(…)`. The rate is the trial's setting `rate`; where that is 0, the best of as
     many trials as its setting `tuning` says, else `tuned`. The validation split is measured `evaluations`
-    times, evenly spread. `settings` go on to `fit`.
+    times, evenly spread. `settings` go on to `fit`. A search trains for `searched` where that is given: lessons
+    that differ in their steps alone may share one.
     """
     given = tuple(sorted(settings.items()))
-    rate = yield from chosen_rate(trial, tuned, lambda trials: _searched(lesson, trials, evaluations, given))
+    of = searched or lesson
+    rate = yield from chosen_rate(trial, tuned, lambda trials: _searched(of, trials, evaluations, given))
     model, batches = lesson.start(trial.seed)
     yield Measurement("parameters", parameters(model))
     yield from _train(lesson, model, batches, rate=rate, evaluations=evaluations, settings=settings)

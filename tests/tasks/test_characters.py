@@ -146,3 +146,65 @@ def test_the_baseline_stays_what_the_docstring_says(task):
 def test_an_order_that_does_not_fit_is_refused(task, order):
     with pytest.raises(UsageError, match="expected an order"):
         characters.ngram(task, order=order, characters=100)
+
+
+def test_a_choice_without_what_is_behind_is_the_ngrams(task):
+    ids = task.test[:40]
+    places = np.array([4, 17, 39])
+    told = characters.ngram_choices(task, ids, places, order=5)
+    given = characters.ngram_probabilities(task, ids, order=5)
+    np.testing.assert_allclose(told[np.arange(3), ids[places]], given[places - 1])
+    np.testing.assert_allclose(told.sum(axis=1), 1)
+
+
+def test_a_choice_with_what_is_behind_is_bayes_rule(made):
+    """Spelt out: each letter in the gap, and how probable the whole is with it."""
+    ids, place = made.train, 6
+    told = characters.ngram_choices(made, ids, np.array([place]), order=2, after=1)[0]
+    whole = []
+    for letter in range(3):
+        tried = ids.copy()
+        tried[place] = letter
+        whole.append(characters.ngram_probabilities(made, tried, order=2).prod())
+    np.testing.assert_allclose(told, np.array(whole) / sum(whole))
+
+
+def test_what_is_behind_helps(task):
+    places = np.arange(10, 400, 7)
+    bits = [
+        -np.log2(characters.ngram_choices(task, task.test, places, order=4, after=after))[
+            np.arange(len(places)), task.test[places]
+        ].mean()
+        for after in (0, 3)
+    ]
+    assert bits[1] < bits[0] - 0.5
+
+
+def test_a_choice_needs_its_neighbours(made):
+    for places in ([0], [14]):
+        with pytest.raises(UsageError, match="expected places from 1 to 13"):
+            characters.ngram_choices(made, made.train, np.array(places), order=2, after=1)
+
+
+@pytest.mark.slow
+def test_figures_from_elsewhere_lie_among_those_of_our_plays():
+    """Each play in turn is tested and the other six train: what the docstring says of the tested play."""
+    plays = files.texts("shakespeare_plays.json.xz")
+    alphabet = "".join(sorted(set("".join(plays.values()))))
+
+    ids = {character: i for i, character in enumerate(alphabet)}
+
+    def encode(titles):
+        return np.array([ids[c] for c in "\n\n".join(plays[title] for title in titles)], np.int32)
+
+    found = {}
+    for title in plays:
+        test = encode([title])
+        task = Characters(alphabet, encode([other for other in plays if other != title]), test, test)
+        found[title] = [characters.ngram(task, order=order) for order in (1, 2, 3, 5)]
+    low, high = np.min(list(found.values()), axis=0), np.max(list(found.values()), axis=0)
+    assert low.round(2).tolist() == [4.77, 3.62, 2.98, 2.35]  # as the docstring says
+    assert high.round(2).tolist() == [4.86, 3.74, 3.15, 2.52]
+    elsewhere = np.array([4.87, 3.68, 3.03, 2.48])
+    assert (elsewhere > low).all()
+    assert (elsewhere < high + 0.01).all()
