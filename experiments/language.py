@@ -43,7 +43,7 @@ from statistics import median
 
 import mlx.core as mx
 import numpy as np
-from jaxtyping import Float64, Int32
+from jaxtyping import Float, Float64, Int32, Integer
 from mlx import nn
 
 from seqlab import exhibits
@@ -102,28 +102,49 @@ LEAST, WINDOW, OTHERS = 10, 4, 5  # rarer words have too few neighbours to learn
 NEAREST = 6
 
 
-@dataclass(frozen=True)
-class Head:
-    """Characters to logits of characters: what a body is wrapped in."""
-
-    vocabulary: int
-    outputs: int
-
-    def __call__(self, body: Body) -> LanguageModel:
-        return LanguageModel(body, vocabulary=self.vocabulary, outputs=self.outputs)
-
-
-def network(name: str, width: int, context: int, *, seed: int, more: int = 0) -> nn.Module:
-    """A model of characters as large as the Transformer of this width; `more` ids stand for no character."""
-    vocabulary = characters.load().vocabulary
-    size = bodies.Size(width, DEPTHS.get(width, 2), length=context)
-    return bodies.build(name, size, Head(vocabulary + more, vocabulary), seed=seed)
-
-
 @cache
 def text() -> Characters:
     """The plays, read once a process."""
     return characters.load()
+
+
+class Reader(LanguageModel):
+    """A language model that drops features at random in training, of what the body reads and of what it says.
+
+    Not between steps in time, where it would wear a memory away (Zaremba et al., 2014).
+    """
+
+    def __init__(self, body: Body, *, vocabulary: int, outputs: int, dropout: float) -> None:
+        super().__init__(body, vocabulary=vocabulary, outputs=outputs)
+        self.dropout = nn.Dropout(dropout)
+
+    def embed(self, tokens: Integer[mx.array, "..."]) -> Float[mx.array, "... D"]:
+        kept: mx.array = self.dropout(super().embed(tokens))
+        return kept
+
+    def read(self, y: Float[mx.array, "... D"]) -> Float[mx.array, "... V"]:
+        return super().read(self.dropout(y))
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a body is wrapped in. Ids from `outputs` on stand for no character, and are never an answer."""
+
+    vocabulary: int
+    outputs: int
+    dropout: float
+
+    def __call__(self, body: Body) -> Reader:
+        return Reader(body, vocabulary=self.vocabulary, outputs=self.outputs, dropout=self.dropout)
+
+
+def network(
+    name: str, width: int, context: int, *, seed: int, more: int = 0, dropout: float = 0.0
+) -> nn.Module:
+    """A model of characters as large as the Transformer of this width; `more` ids stand for no character."""
+    size = bodies.Size(width, DEPTHS.get(width, 2), length=context)
+    head = Head(text().vocabulary + more, text().vocabulary, dropout)
+    return bodies.build(name, size, head, seed=seed)
 
 
 def log2_share(logits: mx.array, targets: mx.array) -> Float64[np.ndarray, "B L"]:
@@ -157,11 +178,12 @@ class Writing:
     context: int  # characters
     steps: int
     scored: int  # characters of the play that chooses the weights
+    dropout: float = 0.0
 
     def start(self, seed: int) -> tuple[nn.Module, Iterator[Batch]]:
         """The network and the batches that it will see."""
         drawn = text().batches(np.random.default_rng(seed), batch=self.batch, length=self.context)
-        model = network(self.model, self.width, self.context, seed=seed)
+        model = network(self.model, self.width, self.context, seed=seed, dropout=self.dropout)
         return model, ((mx.array(inputs), mx.array(targets)) for inputs, targets in drawn)
 
     def loss(self, model: nn.Module, *batch: mx.array) -> mx.array:
@@ -543,7 +565,7 @@ experiment = Experiment(
             points(32, seeds=2, others=1),
             {
                 "batch": 4, "context": 32, "steps": 12, "scored": 2_000, "target": 1, "written": 20,
-                "words": 64, "word_steps": 20, "rate": 0.0,
+                "words": 64, "word_steps": 20, "rate": 0.0, "dropout": 0.0,
             },
             timeout=120,
         ),
@@ -552,7 +574,7 @@ experiment = Experiment(
             points(64, seeds=5, others=2),
             {
                 "batch": 8, "context": 64, "steps": 80, "scored": 5_000, "target": 2, "written": 120,
-                "words": 256, "word_steps": 300, "rate": 0.0,
+                "words": 128, "word_steps": 300, "rate": 0.0, "dropout": 0.0,
             },
             timeout=300,
         ),
@@ -563,7 +585,7 @@ experiment = Experiment(
             + grid(part=WRITE, view=(WORK, TIME), width=144, model=NETWORKS, seeds=5),
             {
                 "batch": 32, "context": 256, "steps": 5_000, "scored": 100_000, "target": 4, "written": 400,
-                "words": 256, "word_steps": 3_000, "rate": 0.0, "tuning": 12,
+                "words": 256, "word_steps": 3_000, "rate": 0.0, "tuning": 12, "dropout": 0.2,
             },
             timeout=13 * 3_600,  # the first trial of each network searches
         ),

@@ -18,7 +18,7 @@ from seqlab.models.sizing import parameters
 
 TINY = {
     "batch": 2, "context": 24, "steps": 3, "scored": 400, "target": 1, "written": 5, "words": 8,
-    "word_steps": 3, "rate": 0.01,
+    "word_steps": 3, "rate": 0.01, "dropout": 0.1,
 }  # fmt: skip
 
 
@@ -56,6 +56,14 @@ def test_every_network_is_as_large_as_the_transformer(page: ModuleType) -> None:
         sizes = {name: parameters(page.network(name, width, 64, seed=0)) for name in page.NETWORKS}
         for name, size in sizes.items():
             assert math.isclose(size, sizes["Transformer"], rel_tol=0.02), name
+
+
+def test_features_are_dropped_in_training_alone(page: ModuleType) -> None:
+    plain, dropping = (page.network("minGRU", 16, 24, seed=0, dropout=share) for share in (0.0, 0.5))
+    tokens = mx.array(page.text().test[None, :24])
+    assert not mx.array_equal(dropping(tokens), dropping(tokens))
+    dropping.eval()
+    np.testing.assert_array_equal(dropping(tokens), plain(tokens))
 
 
 def test_the_full_budget_has_a_tenth_one_and_five_million_parameters(page: ModuleType) -> None:
