@@ -188,7 +188,8 @@ class Forecaster(nn.Module):
     """A window of `lookback` values a channel to its next `horizon`, each channel by itself.
 
     The window is normalised (see `parts.series`), read in segments of `segment` values a step (1: value by
-    value; more, as in SegRNN, Lin et al., 2023), and the last step's state gives the whole forecast at once.
+    value; more, as in SegRNN, Lin et al., 2023), and one linear layer makes the whole forecast at once: from
+    the last step's state, or from those of all steps, as in PatchTST.
     """
 
     def __init__(
@@ -199,9 +200,11 @@ class Forecaster(nn.Module):
         horizon: int,
         segment: int = 1,
         normalisation: Normalisation = "mean_std",
+        reads: Literal["last", "all"] = "last",
     ) -> None:
         super().__init__()
         check_positive(lookback=lookback, horizon=horizon, segment=segment)
+        check_choice("reads", reads, ("last", "all"))
         if lookback % segment:
             raise UsageError(
                 f"segment must divide lookback, found segment {segment} and lookback {lookback}."
@@ -213,7 +216,9 @@ class Forecaster(nn.Module):
         self.to_body = nn.Linear(segment, body.width)
         self.body = body
         self.norm = nn.LayerNorm(body.width)
-        self.to_forecast = nn.Linear(body.width, horizon)
+        self.reads = reads
+        steps = lookback // segment if reads == "all" else 1
+        self.to_forecast = nn.Linear(steps * body.width, horizon)
 
     def __call__(self, window: Float[mx.array, "B L C"]) -> Float[mx.array, "B H C"]:
         check_sequence(window, size=window.shape[-1], length=self.lookback)
@@ -221,5 +226,6 @@ class Forecaster(nn.Module):
         y = self.body(
             self.to_body(split_channels(x).reshape(-1, self.lookback // self.segment, self.segment))
         )
-        forecast = self.to_forecast(self.norm(y[:, -1]))
+        read = y if self.reads == "all" else y[:, -1:]
+        forecast = self.to_forecast(self.norm(read).flatten(1))
         return level.restore(join_channels(forecast, window.shape[-1]))

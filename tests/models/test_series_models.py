@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqlab.errors import UsageError
-from seqlab.models import inverted_transformer, naive
+from seqlab.models import gru, heads, inverted_transformer, naive
 from seqlab.models.sizing import parameters
 
 LOOKBACK, HORIZON = 13, 5
@@ -121,3 +121,16 @@ def test_a_wrong_normalisation_or_input_is_named() -> None:
     for model in (inverted(), naive.Model(naive.Config(lookback=LOOKBACK, horizon=1))):
         with pytest.raises(UsageError, match="sequences of 13 steps, found 12"):
             model(mx.zeros((2, 12, 3)))
+
+
+def test_a_forecast_may_read_every_step(randomised) -> None:
+    """One linear layer of all the body's outputs, side by side, in order."""
+    body = gru.Model(gru.Config(6))
+    model = randomised(
+        heads.Forecaster(body, lookback=12, horizon=4, segment=3, normalisation="none", reads="all")
+    )
+    window = mx.random.normal((2, 12, 1))
+    read = model.norm(body(model.to_body(window.reshape(2, 4, 3))))
+    expected = np.array(read).reshape(2, -1) @ np.array(model.to_forecast.weight).T
+    expected += np.array(model.to_forecast.bias)
+    np.testing.assert_allclose(np.array(model(window))[:, :, 0], expected, atol=1e-5)

@@ -1,12 +1,15 @@
 """Do the baselines give the figures published with the data, and does no window leak?"""
 
+from hashlib import sha256
+
 import mlx.core as mx
 import numpy as np
 import pytest
 
-from seqlab.errors import UsageError
+from seqlab.errors import DataError, UsageError
 from seqlab.models import naive
-from seqlab.tasks import forecasting
+from seqlab.tasks import downloads, forecasting
+from seqlab.tasks.downloads import DataSet, Remote
 from seqlab.tasks.forecasting import HORIZON, LOOKBACK, evaluate
 
 
@@ -60,6 +63,65 @@ def test_windows_lie_in_their_split(series):
         assert origins[0] >= first
         assert origins[-1] + HORIZON == end
     assert series.origins("train")[0] == LOOKBACK  # nor does training look back before the beginning
+
+
+@pytest.mark.parametrize("lookback", [24, 720])
+@pytest.mark.parametrize("horizon", [192, 720])
+def test_what_is_scored_does_not_depend_on_the_lookback(series, lookback, horizon):
+    other = forecasting.load(series.name, lookback=lookback, horizon=horizon)
+    usual = forecasting.load(series.name, horizon=horizon)
+    for split in ("valid", "test"):
+        assert other.origins(split) == usual.origins(split)
+        assert other.windows(split).lookback.shape[1:] == (lookback, len(series.columns))
+        target = other.windows(split, stride=997).target
+        np.testing.assert_array_equal(target, usual.windows(split, stride=997).target)
+    assert other.origins("train").start == lookback
+    assert other.origins("train").stop + horizon - 1 == other.valid_from
+
+
+def test_a_stride_meets_every_hour_of_the_week(series):
+    for forecasts in (7, 100, 1_000):
+        stride = series.stride("test", forecasts)
+        windows = len(series.origins("test")[::stride])
+        assert {hour % 168 for hour in range(0, 168 * stride, stride)} == set(range(168))
+        assert 0.7 * forecasts <= windows * len(series.columns) <= 1.1 * forecasts + len(series.columns)
+    assert series.stride("test", 0) == series.stride("test", 10**9) == 1
+
+
+def test_a_window_longer_than_its_part_is_refused(traffic):
+    with pytest.raises(UsageError, match="no valid window of lookback 336 and horizon 3000"):
+        forecasting.load("traffic", horizon=3_000).windows("valid")
+
+
+@pytest.fixture
+def fetched(monkeypatch, tmp_path):
+    """Any table in place of ETTh1, as if it had been fetched: 21 months of seven columns."""
+    hours = np.random.default_rng(0).normal(size=(21 * 720, 7)).round(3)
+    rows = [f"2016-07-01 00:00:00,{','.join(map(str, row))}" for row in hours]
+    table = tmp_path / "ETTh1" / "ETTh1.csv"
+    table.parent.mkdir()
+    table.write_text("\n".join(["date,HUFL,HULL,MUFL,MULL,LUFL,LULL,OT", *rows, ""]))
+    remote = Remote("http://127.0.0.1:9/ETTh1.csv", sha256(table.read_bytes()).hexdigest(), 1)
+    monkeypatch.setattr(downloads, "SETS", {"ETTh1": DataSet("none", {"ETTh1.csv": remote})})
+    monkeypatch.setenv(downloads.VARIABLE, str(tmp_path))
+    return hours
+
+
+def test_etth1_is_split_by_months(fetched):
+    """12, 4 and 4 months of thirty days, scaled by the first: 2,785 test windows of 96, as is published."""
+    series = forecasting.load("ETTh1")
+    assert series.columns == ("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT")
+    assert (series.valid_from, series.test_from, len(series.values)) == (8_640, 11_520, 14_400)
+    assert len(series.origins("test")) == 2_785
+    first = fetched[:8_640]
+    expected = (fetched[11_520] - first.mean(axis=0)) / first.std(axis=0)
+    np.testing.assert_allclose(series.windows("test").target[0, 0], expected, atol=1e-5)
+
+
+def test_etth1_that_cannot_be_fetched_is_told(fetched, monkeypatch, tmp_path):
+    monkeypatch.setenv(downloads.VARIABLE, str(tmp_path / "elsewhere"))
+    with pytest.raises(DataError, match=r"ETTh1\.csv.*put the file there by hand"):
+        forecasting.load("ETTh1")
 
 
 def test_windows_are_what_their_origins_say(series):
