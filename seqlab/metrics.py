@@ -54,8 +54,6 @@ METRICS = _catalogue(
     Metric("hidden_bits", "Bits of a hidden character", "bit", "lower"),
     Metric("mse", "Mean squared error (standardised)", "", "lower"),
     Metric("mae", "Mean absolute error (standardised)", "", "lower"),
-    Metric("sampled_mse", "Mean squared error on the sample (standardised)", "", "lower"),
-    Metric("forecast", "Value (standardised)", index="hour from the forecast's first"),
     Metric("q3_accuracy", "Accuracy of three classes (Q3)", "", "higher"),
     Metric("q8_accuracy", "Accuracy of eight states (Q8)", "", "higher"),
     Metric("helix_recall", "Helix found", "", "higher"),
