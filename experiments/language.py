@@ -12,10 +12,10 @@ Equal steps are one way to be fair. The full budget has two more: as many operat
 and as much time as it takes on this machine. The time to a target, what a count of neighbouring characters
 reaches on the validation play, is shown apart.
 
-A count of five characters, with modified Kneser-Ney smoothing, is the baseline. It has counted all five
-training plays, where the networks have drawn a part of them, and it looks back across the borders of the
-windows, where the networks begin each window without context. In a training of seconds no network comes near
-it; the table says by how much.
+A count of five characters, with modified Kneser-Ney smoothing, is the baseline. It is scored on the same
+characters, before each of which a network has half a window or more. The count has seen all five training
+plays, where the networks have drawn a part of them. In a training of seconds no network comes near it; the
+table says by how much.
 
 How far back does a network look? @khandelwal2018sharp found that LSTMs use some 200 words, and know the order
 of the nearest 50 alone. Bits by the position in the window show where further context stops helping.
@@ -49,6 +49,7 @@ from mlx import nn
 from seqlab import exhibits
 from seqlab.claims import Claim, Difference, Matched, Ratio
 from seqlab.decoding import Sampling, generate
+from seqlab.errors import UsageError
 from seqlab.exhibits import Exhibit
 from seqlab.experiment import Budget, Experiment, Point, Trial, grid
 from seqlab.figures import Curve, Interval, Passage, Table, Tradeoff
@@ -192,18 +193,35 @@ class Writing:
 
     def validate(self, model: nn.Module) -> Iterator[Measurement]:
         """Bits per character of the validation play."""
-        yield Measurement("bits_per_character", float(self.bits(model, "valid").mean()), "valid")
+        yield self.score(self.bits(model, "valid"), "valid")
 
     def bits(self, model: nn.Module, split: SplitName) -> Float64[np.ndarray, "B L"]:
-        """The bits of each character, window by window."""
-        windows = text().windows(split, length=self.context, characters=self.scored)
-        return token_bits(model, *windows)
+        """The bits of each character of windows that overlap by half."""
+        windows = windows_of(split, self.scored, self.context, stride=self.context // 2)
+        return token_bits(model, windows[:, :-1], windows[:, 1:])
+
+    def score(self, bits: Float64[np.ndarray, "B L"], split: SplitName) -> Measurement:
+        """Bits per character, each with half a window before it or more."""
+        return Measurement("bits_per_character", float(bits[:, self.context // 2 :].mean()), split)
+
+
+def windows_of(split: SplitName, scored: int, context: int, *, stride: int) -> Int32[np.ndarray, "B _"]:
+    """Windows of a context and a character more, one from each `stride` of the split's first characters."""
+    ids: np.ndarray = getattr(text(), split)[:scored]
+    if len(ids) <= context:
+        raise UsageError(
+            f"expected more characters to score than the {context} of a window, found {len(ids)}. "
+            "Set another context, or scored."
+        )
+    return np.lib.stride_tricks.sliding_window_view(ids, context + 1)[::stride]
 
 
 @cache  # the same for every network
-def counted(split: SplitName, order: int, scored: int) -> float:
-    """Bits per character of counts of so many characters in a row."""
-    return characters.ngram(text(), split, order=order, characters=scored)
+def counted(split: SplitName, order: int, scored: int, context: int) -> float:
+    """Bits per character of counts of so many in a row, on the characters that networks are scored on."""
+    ids: np.ndarray = getattr(text(), split)[:scored]
+    shares = characters.ngram_probabilities(text(), ids, order=order)
+    return float(-np.log2(shares[context // 2 :]).mean())
 
 
 def write(trial: Trial) -> Iterator[Measurement | Exhibit]:
@@ -211,7 +229,8 @@ def write(trial: Trial) -> Iterator[Measurement | Exhibit]:
     yield Measurement("train_examples", len(text().train))
     if trial["model"] == COUNT:
         for split in ("valid", "test"):
-            yield Measurement("bits_per_character", counted(split, 5, trial["scored"]), split)
+            bits = counted(split, 5, trial["scored"], trial["context"])
+            yield Measurement("bits_per_character", bits, split)
         return
     lesson = Writing(**{field.name: trial[field.name] for field in fields(Writing)})
     tuned = Tuned(RATES[lesson.model], TRIED, TUNED_STEPS)
@@ -219,11 +238,11 @@ def write(trial: Trial) -> Iterator[Measurement | Exhibit]:
     told: list[Measurement] = []
     model = yield from overheard(learn(trial, taken, tuned, searched=lesson), told)
     found = taken.bits(model, "test")
-    yield Measurement("bits_per_character", float(found.mean()), "test")
+    yield taken.score(found, "test")
     yield from by_position(found)
     yield from beyond(model, lesson.context, lesson.scored)
     yield Measurement("step_flops", step_work(lesson))
-    yield from time_to_target(told, counted("valid", trial["target"], lesson.scored))
+    yield from time_to_target(told, counted("valid", trial["target"], lesson.scored, lesson.context))
     yield exhibits.passage("sample", written(model, trial["written"], seed=trial.seed))
 
 
@@ -231,7 +250,6 @@ def overheard(
     training: Generator[Measurement, None, nn.Module], told: list[Measurement]
 ) -> Generator[Measurement, None, nn.Module]:
     """What a training yields and returns; what it yields is kept in `told` too."""
-
     while True:
         try:
             found = next(training)
@@ -256,8 +274,7 @@ def beyond(model: nn.Module, context: int, scored: int) -> Iterator[Measurement]
     near = FAR + SCORED
     if context < near + SCORED:
         return
-    ids = text().test[:scored]
-    windows = np.lib.stride_tricks.sliding_window_view(ids, context + 1)[::SCORED]
+    windows = windows_of("test", scored, context, stride=SCORED)
     inputs, targets = windows[:, :-1], windows[:, 1:]
     shuffled = np.random.default_rng(0).permuted(inputs[:, :-near], axis=1)
     ways = {
@@ -573,7 +590,7 @@ experiment = Experiment(
             "quick",
             points(64, seeds=5, others=2),
             {
-                "batch": 8, "context": 64, "steps": 80, "scored": 5_000, "target": 2, "written": 120,
+                "batch": 8, "context": 64, "steps": 80, "scored": 4_000, "target": 2, "written": 120,
                 "words": 128, "word_steps": 300, "rate": 0.0, "dropout": 0.0,
             },
             timeout=300,
