@@ -84,7 +84,7 @@ def passage(name: str, text: str) -> Exhibit:
 
 
 def plate(name: str, panels: Sequence[Panel]) -> Exhibit:
-    """A row of small pictures."""
+    """A row of small pictures. All that a figure shows of them share one scale of shades, and one key."""
     if not panels:
         raise UsageError(f"the plate {name!r} needs a panel or more, found none.")
     return Exhibit(name, "application/json", json.dumps([asdict(panel) for panel in panels]).encode())
@@ -119,11 +119,16 @@ def file_name(exhibit: Exhibit, *words: str) -> str:
 
     A name too long is cut, and what was cut off is told apart by a hash.
     """
-    parts = [re.sub(r"[^A-Za-z0-9_]+", "-", word).strip("-") for word in (*words, exhibit.name)]
+    parts = [safe(word) for word in (*words, exhibit.name)]
     stem = "-".join(part for part in parts if part) or "exhibit"
     if len(stem) > LONGEST:
         stem = f"{stem[: LONGEST - 9]}-{sha256(stem.encode()).hexdigest()[:8]}"
     return stem + SUFFIXES.get(exhibit.media, ".bin")
+
+
+def safe(word: str) -> str:
+    """A word in characters that a file's name may have everywhere."""
+    return re.sub(r"[^A-Za-z0-9_]+", "-", word).strip("-")
 
 
 def _frozen(value: Any) -> Any:

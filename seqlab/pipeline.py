@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqlab import blas
+from seqlab.document import attachments
 from seqlab.engines.choice import choose
 from seqlab.errors import NothingRanError, RenderError, StoreError, UsageError
 from seqlab.ledger import Entry
@@ -122,7 +123,7 @@ def configure(
 
 
 def run(place: Place, asked: Request, *, names: Sequence[str], options: Options) -> int:
-    """`seqlab run`: run the named pages, then print their tables and verdicts."""
+    """`seqlab run`: run the named pages, then print what they show and their verdicts."""
     with _alone(place), Store(place.database) as store:
         work = configure(place, asked, store, names=list(dict.fromkeys(names)), kind=options.device)
         if options.dry_run:
@@ -131,7 +132,9 @@ def run(place: Place, asked: Request, *, names: Sequence[str], options: Options)
         failed = measure(place, work, store, options)
         from seqlab.document.terminal import print_findings
 
-        print_findings(analyse(work, evidence_runs(work, store), store, asked=asked))
+        found = analyse(work, evidence_runs(work, store), store, asked=asked)
+        attach(place, found, store)
+        print_findings(found, store, results=place.results)
     return 1 if failed else 0
 
 
@@ -220,6 +223,19 @@ def analyse(work: Work, evidence: Mapping[str, list[int]], store: Store, *, aske
     return found
 
 
+def attach(place: Place, found: "Sequence[Found]", store: Store) -> None:
+    """Write the pages' attachments into the results folder, where the report links to them."""
+    from seqlab.document.exhibits import contents
+
+    try:
+        attachments.keep(place.results, contents(found, store))
+    except OSError as error:
+        raise StoreError(
+            f"cannot write attachments into {place.results}: {error.strerror}. Make room or make it "
+            "writable, then give the same command again; every result is safe."
+        ) from error
+
+
 def render(
     place: Place,
     work: Work,
@@ -234,7 +250,12 @@ def render(
     folder = place.results / "report"
     finished = [place.results / "report.html", place.results / "report.pdf"]
     inputs, stamp = _inputs(work, evidence, store, asked, chosen.identity), folder / "inputs.sha256"
-    if stamp.is_file() and stamp.read_text() == inputs and all(path.is_file() for path in finished):
+    pages = [plan.experiment.name for plan in work.plans]
+
+    def made_of() -> str:  # with the attachments: another command may have written them anew
+        return inputs + attachments.state(place.results, pages)
+
+    if stamp.is_file() and stamp.read_text() == made_of() and all(path.is_file() for path in finished):
         print("Nothing is due and nothing changed; the report is up to date.")
     else:
         try:
@@ -246,7 +267,7 @@ def render(
                     aside = final.with_name(f".{final.name}.part")
                     shutil.copyfile(made, aside)
                     aside.replace(final)
-            stamp.write_text(inputs)
+            stamp.write_text(made_of())
         except OSError as error:
             raise RenderError(
                 f"cannot write the report into {place.results}: {error}. Make room or make it writable, then "
@@ -267,8 +288,10 @@ def _compose(
 ) -> None:
     from seqlab.document.compose import compose  # the desk: pandas, seaborn
 
+    found = analyse(work, evidence, store, asked=asked)
+    attach(place, found, store)
     compose(
-        analyse(work, evidence, store, asked=asked),
+        found,
         ledger=work.ledger,
         broken=work.broken,
         store=store,

@@ -59,3 +59,35 @@ def make(folder: Path, **pages: str) -> Path:
         (folder / "experiments" / f"{name}.py").write_text(text)
     shutil.copytree(HERE / "report", folder / "report")
     return folder
+
+
+SHOWING = '''"""What does a page show that is no number?"""
+
+from seqlab.exhibits import Panel, attachment, passage, plate
+from seqlab.experiment import Budget, Experiment, grid
+from seqlab.figures import Attachment, Interval, Passage, Plate
+from seqlab.metrics import Measurement
+
+LAST = "LSTM"
+
+
+def run(trial):
+    yield Measurement("accuracy", 0.5 + 0.01 * trial.seed, "test")
+    head = f"{trial['model']}, seed {trial.seed}: <b>*bold*</b> {{{{< include x >}}}}"
+    yield passage("sample", chr(10).join([head, *map(str, range(40))]))
+    yield plate("chain", [Panel("Chain", ((0, 1, -1),), categories=("helix", "coil"))])
+    if trial["model"] != "Linear":
+        yield attachment("song", "audio/midi", b"MThd" + bytes(trial["steps"]) + trial["model"].encode())
+
+
+experiment = Experiment(
+    run=run,
+    budgets=(Budget("smoke", grid(model=("Transformer", "LSTM", "Linear"), seeds=2), {"steps": 3}),),
+    figures=(
+        Passage(exhibit="sample", by=("model",), where={"model": ("Transformer", "LSTM")}, caption="Texts."),
+        Interval(x="accuracy", y="model", split="test", caption="Accuracy."),
+        Plate(exhibit="chain", by=("model",), caption="Chains."),
+        Attachment(exhibit="song", by=("model",), where={"model": ("Transformer", LAST)}, caption="Songs."),
+    ),
+)
+'''

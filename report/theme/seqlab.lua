@@ -14,6 +14,15 @@ local function verdict(span)
   return result
 end
 
+-- What made a text stands above it, on the same page.
+local function title(div)
+  if not div.classes:includes("passage-title") then return nil end
+  local result = pandoc.Blocks { pandoc.RawBlock("typst", "#passage-title[") }
+  result:extend(div.content)
+  result:insert(pandoc.RawBlock("typst", "]"))
+  return result
+end
+
 -- PDF/UA refuses mathematics without alt text. Only labelled equations have a place to write one
 -- (`$$ … $$ {#eq-a alt="…"}`); for the others, the TeX source is what a reader is told.
 local function mathematics(inlines)
@@ -33,4 +42,4 @@ local function span(element)
   return verdict(element)
 end
 
-return { { traverse = "topdown", Span = span, Inlines = mathematics } }
+return { { traverse = "topdown", Div = title, Span = span, Inlines = mathematics } }

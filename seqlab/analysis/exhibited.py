@@ -18,6 +18,7 @@ class Chosen:
     """An exhibit with the run that it is of; `levels` are the run's, of the figure's factors `by`."""
 
     exhibit: Exhibit
+    run: int
     levels: Mapping[str, Level]
     factors: Mapping[str, Level]
     seed: int
@@ -37,6 +38,7 @@ def exhibited(evidence: Evidence, figure: Exhibited, store: Store) -> tuple[Chos
     return tuple(
         Chosen(
             found[run.run],
+            run.run,
             {name: run.factors[name] for name in figure.by if name in run.factors},
             run.factors,
             run.seed,

@@ -6,7 +6,7 @@ others stand side by side. What the colours mean is said once, above all panels.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from matplotlib.figure import Figure
@@ -54,7 +54,7 @@ class _Box:
         """The lines of its title: two at most."""
         lines: list[str] = []
         for word in self.panel.title.split():
-            if lines and text_width(drawable_text(f"{lines[-1]} {word}")) <= self.slot + 0.1:
+            if lines and text_width(drawable_text(f"{lines[-1]} {word}")) <= self.slot + 0.04:
                 lines[-1] += f" {word}"
             else:
                 lines.append(word)
@@ -63,7 +63,7 @@ class _Box:
 
 
 @dataclass(frozen=True)
-class _Line:
+class Line:
     """Panels that stand side by side, headed by a title or not."""
 
     title: str
@@ -116,7 +116,7 @@ def _across(most: int, panels: Sequence[Panel], left: float) -> int:
     return math.ceil(most / math.ceil(most / across))  # as many in each line: three and two, not four and one
 
 
-def _lines(rows: Sequence[Row]) -> list[_Line]:
+def _lines(rows: Sequence[Row]) -> list[Line]:
     """All panels in lines; those of equal width stand below each other."""
     panels = [panel for row in rows for panel in row.panels]
     wide, narrow = ([one for one in panels if _is_wide(one) == so] for so in (True, False))
@@ -136,31 +136,27 @@ def _lines(rows: Sequence[Row]) -> list[_Line]:
             if not together or _is_wide(together[-1][-1].panel) or len(together[-1]) == across:
                 together.append([])
             together[-1].append(box)
-        lines += [_Line(row.title if i == 0 else "", tuple(boxes)) for i, boxes in enumerate(together)]
+        lines += [Line(row.title if i == 0 else "", tuple(boxes)) for i, boxes in enumerate(together)]
     return lines
 
 
-def pages(rows: Sequence[Row], look: Look) -> list[list[Row]]:
-    """The plate cut into pieces that each fit a page; a run that goes on is headed again."""
-    lines = iter(_lines(rows))
-    pieces: list[list[Row]] = []
-    used, said = math.inf, ""
-    for line in lines:
-        said = line.title or said
+def pages(rows: Sequence[Row], look: Look) -> list[list[Line]]:
+    """The plate in lines, cut into pieces that each fit a page; a run that goes on is headed again."""
+    pieces: list[list[Line]] = []
+    used, title = math.inf, ""
+    for line in _lines(rows):
+        title = line.title or title
         if used + line.height > TALLEST:
             pieces.append([])
-            used = _key_height(look)
+            used, line = _key_height(look), replace(line, title=title)
+        pieces[-1].append(line)
         used += line.height
-        panels = tuple(box.panel for box in line.boxes)
-        if pieces[-1] and not line.title:
-            panels = pieces[-1].pop().panels + panels
-        pieces[-1].append(Row(said, panels))
     return pieces
 
 
-def plot(rows: Sequence[Row], look: Look) -> Figure:
-    """Draw all rows on one page. Call it inside `style.theme()`."""
-    lines, key = _lines(rows), _key_height(look)
+def plot(lines: Sequence[Line], look: Look) -> Figure:
+    """Draw lines of panels, one below the other. Call it inside `style.theme()`."""
+    key = _key_height(look)
     total = key + sum(line.height for line in lines)
     figure = Figure(figsize=(WIDTH, total))
     _draw_key(figure, look, total)
@@ -233,11 +229,11 @@ def _named(panel: Panel, height: float) -> Iterator[tuple[float, str]]:
 
 
 def _fitted(text: str, width: float, size: float) -> str:
-    """The text, cut with an ellipsis where it is wider than its place. Some 0.1 inches may stick out."""
+    """The text, cut with an ellipsis where it is wider than its place. Some 0.04 inches may stick out."""
     text = drawable_text(text)
-    if text_width(text, size) <= width + 0.1:
+    if text_width(text, size) <= width + 0.04:
         return text
-    while text and text_width(text + "…", size) > width + 0.1:
+    while text and text_width(text + "…", size) > width + 0.04:
         text = text[:-1]
     return text.rstrip() + "…"
 

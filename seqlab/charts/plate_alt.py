@@ -3,21 +3,17 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from seqlab.charts.plate import Row
+from seqlab.charts.plate import Line
 from seqlab.charts.shades import said as ends_said
 from seqlab.exhibits import Matrix, Panel
 
 _MOST = 12  # panels that are described one by one; who listens to more has forgotten the first
 
 
-def describe_plate(rows: Sequence[Row]) -> str:
-    """Alt text for the panels of all rows. Plain text: escape it where it is used."""
-    panels = [(row.title, panel) for row in rows for panel in row.panels]
-    said, before = [], ""
-    for title, panel in panels[:_MOST]:
-        head = f"{title}: " if title and title != before else ""
-        said.append(head + _panel(panel))
-        before = title
+def describe_plate(lines: Sequence[Line]) -> str:
+    """Alt text for the panels of all lines. Plain text: escape it where it is used."""
+    panels = [(line.title if i == 0 else "", box.panel) for line in lines for i, box in enumerate(line.boxes)]
+    said = [(f"{title}: " if title else "") + _panel(panel) for title, panel in panels[:_MOST]]
     more = len(panels) - _MOST
     if more > 0:
         said.append(f"and {more} more panel{'s' if more > 1 else ''} of the same kind")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 
 from seqlab.claims import Outcome
+from seqlab.document.passages import fenced, lines_of, on_paper
 from seqlab.errors import UsageError
 
 SPECIAL = re.compile(r"[\\`*_{}\[\]()<>#|~^$@&!'\"+:=%]")
@@ -100,6 +101,21 @@ def figure(path: str, *, caption: str, label: str, alt: str) -> Markdown:
     """An image with its caption, label and alternative text, alone in its paragraph."""
     target = path.replace("\\", "/").replace(" ", "%20").replace("(", "%28").replace(")", "%29")
     return Markdown(f'![{one_line(escape(caption))}]({target}){{#{label} fig-alt="{attribute(alt)}"}}')
+
+
+def passages(texts: Sequence[tuple[str, str]], *, caption: str, label: str) -> Markdown:
+    """Texts as they are, each under its title, in one figure. The label says that it may break over pages."""
+    parts = [f"::: {{#{label} .passages}}"]
+    for title, text in texts:
+        lines = lines_of(text)
+        parts += ["::: {.passage-title}", escape(title.strip()), ":::"] if title.strip() else []
+        if on_paper("\n".join(lines)) == "\n".join(lines):
+            parts.append(fenced(lines))
+            continue
+        for form, shown in (("html", lines), ("typst", [*map(on_paper, lines)])):
+            parts += [f'::: {{.content-visible when-format="{form}"}}', fenced(shown), ":::"]
+    parts += [] if texts else ["Nothing to show."]
+    return Markdown("\n\n".join([*parts, one_line(escape(caption)), ":::"]))
 
 
 def callout(kind: str, *, title: str, body: str, collapse: bool = False) -> Markdown:

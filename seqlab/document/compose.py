@@ -17,11 +17,21 @@ from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.findings import Found
 from seqlab.analysis.summaries import samples, summarise
 from seqlab.charts.draw import Need, describe_n, draw, gather
-from seqlab.document.content import Chapter, Failure, Picture, Report, RuleChange, TableData
+from seqlab.document.content import (
+    Chapter,
+    Failure,
+    Files,
+    Passages,
+    Picture,
+    Report,
+    RuleChange,
+    TableData,
+)
+from seqlab.document.exhibits import attached, passages, plates
 from seqlab.document.numbers import interval, number
 from seqlab.document.weave import weave
 from seqlab.experiment import BudgetName, Experiment
-from seqlab.figures import Exhibited, Figure, Level, Table, Where
+from seqlab.figures import Attachment, Figure, Level, Passage, Plate, Table, Where
 from seqlab.ledger import Entry
 from seqlab.metrics import metric_named
 from seqlab.store.database import FixedRule, Store
@@ -52,7 +62,7 @@ def compose(
         device=device.replace("cpu", "the CPU", 1).replace("gpu", "the GPU", 1),
         engine_note=engine_note,
         ledger=ledger,
-        chapters=tuple(_chapter(page, folder / "figures", options) for page in found),
+        chapters=tuple(_chapter(page, folder / "figures", options, store) for page in found),
         failures=tuple(failure for page in found for failure in _failures(page)),
         broken=broken,
         provenance=_provenance(store.provenance(runs)),
@@ -65,18 +75,14 @@ def compose(
     return weave(report, words=words, folder=folder)
 
 
-def _chapter(page: Found, figures: Path, options: str) -> Chapter:
+def _chapter(page: Found, figures: Path, options: str, store: Store) -> Chapter:
     experiment, runs = page.experiment, page.evidence.runs
-    charts = [figure for figure in experiment.figures if not isinstance(figure, Table | Exhibited)]
     return Chapter(
         name=experiment.name,
         title=experiment.title,
         prose=experiment.prose,
         verdicts=page.verdicts,
-        pictures=tuple(
-            _picture(figure, page, figures / f"{experiment.name}-{number}.svg")
-            for number, figure in enumerate(charts, start=1)
-        ),
+        figures=tuple(_figures(page, figures, store)),
         tables=tables(page),
         rerun=f"nox -s {experiment.name} -- {options}",
         source=f"experiments/{experiment.name}.py",
@@ -84,6 +90,24 @@ def _chapter(page: Found, figures: Path, options: str) -> Chapter:
         seconds=float(runs["seconds"].sum()) if len(runs) else 0.0,
         settings=page.settings,
     )
+
+
+def _figures(page: Found, folder: Path, store: Store) -> Iterable[Picture | Passages | Files]:
+    """All that the page shows but its tables, in the page's order."""
+    files = iter(attached(page, store))
+    for place, figure in enumerate(page.experiment.figures, start=1):
+        name = f"{page.experiment.name}-{place}"
+        match figure:
+            case Table():
+                continue
+            case Passage():
+                yield passages(figure, page, store)
+            case Plate():
+                yield from plates(figure, page, store, folder=folder, name=name)
+            case Attachment():
+                yield next(files)
+            case _:
+                yield _picture(figure, page, folder / f"{name}.svg")
 
 
 def _picture(figure: Figure, page: Found, path: Path) -> Picture:

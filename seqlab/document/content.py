@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from seqlab.claims import Verdict
 from seqlab.ledger import Entry
@@ -21,6 +22,39 @@ class Picture:
     caption: str  # Markdown
     alt: str
     n_text: str = ""  # "5 seeds": what the figure's n is
+
+
+class Text(NamedTuple):
+    """A text from a run, as it is, under the name of what made it (empty where there is but one)."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Passages:
+    """Texts that share a caption."""
+
+    caption: str  # Markdown
+    texts: tuple[Text, ...]
+    n_text: str = ""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that lies beside the report, and the run that made it."""
+
+    name: str
+    data: bytes
+    maker: str
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files that share a caption."""
+
+    caption: str  # Markdown
+    files: tuple[File, ...]
 
 
 @dataclass(frozen=True)
@@ -47,7 +81,7 @@ class Chapter:
     title: str
     prose: str = ""  # Markdown
     verdicts: tuple[Verdict, ...] = ()
-    pictures: tuple[Picture, ...] = ()
+    figures: tuple[Picture | Passages | Files, ...] = ()  # in the page's order
     tables: tuple[TableData, ...] = ()
     rerun: str  # the command line
     source: str  # the page's file, relative to the repository

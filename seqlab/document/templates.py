@@ -5,6 +5,7 @@ labels `{#…}`. Undefined names are errors. A value is printed as it is only if
 """
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,7 @@ def environment(words: Path) -> jinja2.Environment:
     jinja.globals.update(
         table=blocks.pipe_table,
         figure=blocks.figure,
+        passages=blocks.passages,
         effect=numbers.effect,
         threshold=numbers.threshold,
         kind_of_effect=numbers.kind_of_effect,
@@ -110,6 +112,20 @@ def render(jinja: jinja2.Environment, name: str, **values: Any) -> str:
         raise RenderError(f"report/templates/{error.name}, line {error.lineno}: {error.message}.") from error
     except (jinja2.UndefinedError, jinja2.TemplateNotFound) as error:
         raise RenderError(f"report/templates/{name}: {error}. Mend the template.") from error
-    lines = [line.rstrip() for line in text.split("\n")]
-    kept = [line for number, line in enumerate(lines) if line or number == 0 or lines[number - 1]]
+    return _tidied(text)
+
+
+def _tidied(text: str) -> str:
+    """Without the blanks that a template's own lines leave behind; blocks of code stay as they are."""
+    kept: list[str] = []
+    fence = ""
+    for line in text.split("\n"):
+        if fence:
+            fence = "" if line.rstrip() == fence else fence
+            kept.append(line)
+            continue
+        stripped, mark = line.rstrip(), re.match("`{3,}", line)
+        fence = mark[0] if mark else ""
+        if stripped or not kept or kept[-1]:
+            kept.append(stripped)
     return "\n".join(kept).strip("\n") + "\n"

@@ -1,7 +1,8 @@
-"""What does `seqlab run` say when it is done? The page's tables and verdicts, in the terminal."""
+"""What does `seqlab run` say when it is done? A page's texts, files, tables and verdicts, in the terminal."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -10,17 +11,25 @@ from rich.table import Table
 from seqlab.analysis.findings import Found
 from seqlab.claims import Verdict
 from seqlab.document.compose import tables
-from seqlab.document.numbers import effect
+from seqlab.document.content import Passages
+from seqlab.document.exhibits import attached, passages
+from seqlab.document.numbers import count, effect, number
+from seqlab.document.passages import lines_of
+from seqlab.figures import Passage, Plate
+from seqlab.store.database import Store
 
+MOST_LINES = 20  # of a text; the report has all of it
 STYLES = {"supported": "green", "not supported": "red", "with conditions": "yellow"}
 
 
-def print_findings(found: Sequence[Found]) -> None:
-    """Print every table and every verdict of the pages."""
+def print_findings(found: Sequence[Found], store: Store, *, results: Path) -> None:
+    """Print what the pages show, and every verdict. The files of attachments lie in `results`."""
     # A pipe has no width of its own: give it room, so that no cell is cut.
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     for page in found:
         console.print(f"\n{page.experiment.name}: {page.experiment.title}", style="bold", markup=False)
+        for line, style in _exhibits(page, store, results):
+            console.print(line, style=style, markup=False)
         for data in tables(page):
             shown = Table(title=None, box=box.SIMPLE_HEAD, caption=data.n_text)
             for name, side in zip(data.head, data.align, strict=True):
@@ -30,6 +39,29 @@ def print_findings(found: Sequence[Found]) -> None:
             console.print(shown, markup=False)
         for verdict in page.verdicts:
             _print_verdict(console, verdict)
+
+
+def _exhibits(page: Found, store: Store, results: Path) -> Iterable[tuple[str, str]]:
+    """Lines with their styles: texts in part, plates by name only, files with their places."""
+    for figure in page.experiment.figures:
+        if isinstance(figure, Passage):
+            yield from _texts(passages(figure, page, store))
+        elif isinstance(figure, Plate):
+            yield f"\n{figure.caption} (a plate: see the report)", "dim"
+    for files in attached(page, store):
+        yield f"\n{files.caption}", "dim"
+        for one in files.files:
+            yield f"  {results / one.name} ({number(len(one.data), 'B')}; made by {one.maker})", ""
+
+
+def _texts(shown: Passages) -> Iterable[tuple[str, str]]:
+    yield f"\n{shown.caption} ({shown.n_text})", "dim"
+    for title, text in shown.texts:
+        lines = lines_of(text)  # without what would move the cursor
+        yield from [(f"  {title}:", "bold")] if title else []
+        yield from ((f"  │ {line}", "") for line in lines[:MOST_LINES])
+        if len(lines) > MOST_LINES:
+            yield f"  … and {count(len(lines) - MOST_LINES)} more lines, in the report", "dim"
 
 
 def _print_verdict(console: Console, verdict: Verdict) -> None:

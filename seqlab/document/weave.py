@@ -6,13 +6,13 @@ gives are ever removed: chapters of pages that are gone, and figures that no cha
 """
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from seqlab.claims import Outcome, Verdict
 from seqlab.document.blocks import slug
-from seqlab.document.content import Chapter, Picture, Report
+from seqlab.document.content import Chapter, Files, Passages, Picture, Report
 from seqlab.document.tally import tally
 from seqlab.document.templates import environment, render
 from seqlab.errors import RenderError, UsageError, unknown
@@ -37,11 +37,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture with its label and its path within the folder."""
+    """A figure with its label; a picture has a path within the folder."""
 
-    picture: Picture
+    figure: Picture | Passages | Files
     label: str
-    path: str
+    path: str = ""
+
+    @property
+    def kind(self) -> str:
+        """`picture`, `passages` or `files`."""
+        return type(self.figure).__name__.lower()
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,11 @@ class Page:
     key: str
     findings: tuple[Finding, ...]
     shown: tuple[Shown, ...]
+
+    @property
+    def pictures(self) -> tuple[tuple[Picture, str], ...]:
+        """Those with a file, each with its path within the folder."""
+        return tuple((shown.figure, shown.path) for shown in self.shown if isinstance(shown.figure, Picture))
 
     @property
     def file(self) -> str:
@@ -77,11 +87,21 @@ def _page(chapter: Chapter, key: str, report: Report, folder: Path) -> Page:
         if verdict.claim not in report.ledger:
             raise UsageError(f"page {chapter.name!r}: {unknown('claim', verdict.claim, report.ledger)}")
         findings.append(Finding(verdict, report.ledger[verdict.claim], f"sec-{key}-{claim}"))
-    shown = tuple(
-        Shown(picture, f"fig-{key}-{number}", _inside(picture.path, folder).as_posix())
-        for number, picture in enumerate(chapter.pictures, start=1)
-    )
-    return Page(chapter, key, tuple(findings), shown)
+    return Page(chapter, key, tuple(findings), tuple(_labelled(chapter, key, folder)))
+
+
+def _labelled(chapter: Chapter, key: str, folder: Path) -> Iterator[Shown]:
+    """What the chapter shows, numbered; files are named in a sentence and have no number."""
+    number = 0
+    for figure in chapter.figures:
+        number += not isinstance(figure, Files)
+        match figure:
+            case Picture():
+                yield Shown(figure, f"fig-{key}-{number}", _inside(figure.path, folder).as_posix())
+            case Passages():
+                yield Shown(figure, f"fig-{key}-{number}-passage")  # the theme knows texts by their label
+            case Files():
+                yield Shown(figure, "")
 
 
 def _inside(path: Path, folder: Path) -> Path:
@@ -110,7 +130,7 @@ def _copy_looks(words: Path, folder: Path) -> None:
 def _clean(folder: Path, pages: list[Page]) -> None:
     """Remove chapters and figures of earlier reports."""
     chapters = {page.file for page in pages}
-    figures = {shown.path for page in pages for shown in page.shown}
+    figures = {path for page in pages for _, path in page.pictures}
     for path in folder.glob("_chapter-*.qmd"):
         if path.name not in chapters:
             path.unlink()
@@ -142,8 +162,8 @@ def weave(report: Report, *, words: Path, folder: Path) -> Path:
     texts = {page.file: render(jinja, "chapter.qmd", page=page, **common) for page in pages}
     front = render(jinja, "index.qmd", **common)
     for page in pages:
-        for shown in page.shown:
-            source = shown.picture.path if shown.picture.path.is_absolute() else folder / shown.picture.path
+        for picture, _ in page.pictures:
+            source = picture.path if picture.path.is_absolute() else folder / picture.path
             if not source.is_file():
                 raise RenderError(
                     f"expected the figure {source}, found no such file. Draw it before weaving."
@@ -152,11 +172,11 @@ def weave(report: Report, *, words: Path, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     _copy_looks(words, folder)
     for page in pages:
-        for shown in page.shown:
-            target = folder / shown.path
-            if shown.picture.path.is_absolute() and shown.picture.path != target:
+        for picture, path in page.pictures:
+            target = folder / path
+            if picture.path.is_absolute() and picture.path != target:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(shown.picture.path, target)
+                shutil.copyfile(picture.path, target)
     for name, text in texts.items():
         _write(folder / name, text)
     _write(folder / "report.qmd", front)

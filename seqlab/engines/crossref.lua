@@ -100,6 +100,10 @@ local function float(div)
     return tabular(cells[1])
   end
   local number = next_number(div.identifier)
+  if div.classes:includes("passages") then -- texts one below another, which may go on over a page
+    local whole = label({ long = caption }, number[1] .. "\u{a0}" .. number[2])
+    return pandoc.Figure(cells, whole, { id = div.identifier, class = "passages" }), false
+  end
   local part = 0
   for index, cell in ipairs(cells) do
     if cell.t == "Para" and image_in(cell) then

@@ -18,7 +18,7 @@ SCHEMA_VERSION = 2  # 2: with a table of exhibits, and a folder of that name
 
 
 def export(database: Path, folder: Path, form: Format) -> list[Path]:
-    """Write `runs`, `measurements` and `exhibits` into `folder`; returns the files written.
+    """Write `runs`, `measurements` and `exhibits` into `folder`; returns the paths of what was written.
 
     A factor is a column of runs. The table of exhibits names each one's file, in a folder beside it.
     """
@@ -27,7 +27,7 @@ def export(database: Path, folder: Path, form: Format) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         tables = {**loaded._asdict(), "exhibits": _exhibits(database, folder)}
         written = [_write(frame, folder / f"{name}.{form}", form) for name, frame in tables.items()]
-        written += [folder / name for name in tables["exhibits"]["file"]]
+        written += [folder / "exhibits"] if len(tables["exhibits"]) else []
         about = folder / "schema.json"
         columns = {name: list(frame.columns) for name, frame in tables.items()}
         about.write_text(json.dumps({"schema_version": SCHEMA_VERSION, "columns": columns}, indent=2) + "\n")

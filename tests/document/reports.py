@@ -5,12 +5,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from seqlab.claims import Cell, Difference, Exact, Fairness, Outcome, Ratio, Rule, Slope, Verdict
-from seqlab.document.content import Chapter, Failure, Picture, Report, RuleChange, TableData
+from seqlab.document.content import (
+    Chapter,
+    Failure,
+    File,
+    Files,
+    Passages,
+    Picture,
+    Report,
+    RuleChange,
+    TableData,
+    Text,
+)
 from seqlab.ledger import read
 
 WORDS = Path(__file__).parents[2] / "report"
 LEDGER = read(WORDS / "claims.toml")
 NASTY = "a|b <script> *x* @fig-x $5 \\ {{< include x >}}"
+# A text that would be markup, code or the end of its block, had it not to be shown as it is.
+VERBATIM = f"""First\n\n\n\tindented  twice {NASTY}\n```\n````\n`````{{python}}\n1/0\n```\n~~~\n:::
+---\ntitle: no\n---\n# No heading {{#sec-x}}\n<!-- no comment -->\n漢字 😀 ♞\nlast"""
 DIFFERENCE = Difference(
     metric="accuracy",
     left={"model": "Transformer"},
@@ -83,9 +97,12 @@ def chapter(folder: Path) -> Chapter:
             verdict("C25", Outcome.INCONCLUSIVE, SLOPE, cell(1, "open"), fairness=fair, seeds_needed=7),
             verdict("C03", Outcome.NOT_TESTED, DIFFERENCE),
         ),
-        pictures=(
+        figures=(
             Picture(Path("figures/one.svg"), "Accuracy against length.", f'Lines "rise": {NASTY}', "5 seeds"),
             Picture(folder / "figures" / "two.svg", "Another.", "A line.", ""),
+            Passages("Texts.", (Text("LSTM", VERBATIM), Text(NASTY, "")), "seed 0"),
+            Passages("None.", (), "no run that counts has made it"),
+            Files("Songs.", (File("rnn-song.mid", bytes(2300), f"LSTM {NASTY}, seed 0"),)),
         ),
         tables=(TableData("Costs.", ("Model", NASTY), (("LSTM", NASTY),), "5 seeds"),),
         rerun="nox -s rnn -- --seeds 5",

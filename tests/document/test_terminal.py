@@ -1,17 +1,20 @@
 """Does the terminal tell an effect with its interval, and where there is no interval, only why?"""
 
+from pathlib import Path
+
 import pytest
 
 from seqlab.analysis.findings import Found
 from seqlab.analysis.verdicts import judge
 from seqlab.claims import Difference
 from seqlab.document.terminal import print_findings
+from seqlab.store.database import Store
 from tests.analysis.planted import FAIR, Done, evidence, planted_page, trials
 
 RULE = Difference(metric="accuracy", split="test", left={"model": "A"}, right={"model": "B"}, above=0.05)
 
 
-def printed(capsys: pytest.CaptureFixture[str], *, seeds: int) -> str:
+def printed(capsys: pytest.CaptureFixture[str], folder: Path, *, seeds: int) -> str:
     """What the terminal shows of a page whose model A scores a half more than B, and a little by seed."""
     done = [
         Done({"model": model}, seed, FAIR | {"accuracy@test": score})
@@ -19,19 +22,22 @@ def printed(capsys: pytest.CaptureFixture[str], *, seeds: int) -> str:
         for model, score in (("A", 0.9 + seed / 1000), ("B", 0.4))
     ]
     page, found = planted_page(RULE, points=done), evidence(done)
-    print_findings([Found(page, found, judge(page, found, trials(done)))])
+    with Store(folder / "seqlab.db") as store:
+        print_findings([Found(page, found, judge(page, found, trials(done)))], store, results=folder)
     return capsys.readouterr().out
 
 
-def test_an_effect_comes_with_its_interval_and_its_seeds(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = printed(capsys, seeds=5)
+def test_an_effect_comes_with_its_interval_and_its_seeds(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    shown = printed(capsys, tmp_path, seeds=5)
     assert "C00: supported" in shown
     assert "Effect 0.5020 [0.5000, 0.5040]" in shown
     assert "n = 5." in shown
 
 
-def test_one_seed_has_no_interval_to_tell(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = printed(capsys, seeds=1)
+def test_one_seed_has_no_interval_to_tell(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    shown = printed(capsys, tmp_path, seeds=1)
     assert "C00: inconclusive" in shown
     assert "Too few seeds: 1" in shown
     assert "Effect" not in shown

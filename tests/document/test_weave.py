@@ -163,6 +163,29 @@ def test_figures_say_n_and_how_to_run_them_again(tmp_path: Path, words: Path) ->
     assert "`nox -s rnn -- --seeds 5`" in line
 
 
+def test_texts_stand_in_the_chapter_as_they_are(tmp_path: Path, words: Path) -> None:
+    weave(reports.rich(tmp_path / "out"), words=words, folder=tmp_path / "out")
+    tree = parsed((tmp_path / "out" / "_chapter-rnn.qmd").read_text())
+    divs = [node["c"] for node in walk(tree) if node["t"] == "Div"]
+    texts = next(content for (label, *_), content in divs if label == "fig-rnn-3-passage")
+    blocks = [node["c"][1] for node in walk(texts) if node["t"] == "CodeBlock"]
+    html, paper, empty = (block.replace("\u2060", "") for block in blocks)
+    assert html == reports.VERBATIM.expandtabs(8)
+    assert paper == html.replace("漢字", "\ufffd\ufffd").replace("😀", "\ufffd")
+    assert empty == ""
+    assert texts[-1]["t"] == "Para"  # the caption
+    nothing = next(content for (label, *_), content in divs if label == "fig-rnn-4-passage")
+    assert [block["t"] for block in nothing] == ["Para", "Para"]
+
+
+def test_attachments_are_linked_beside_the_report(tmp_path: Path, words: Path) -> None:
+    weave(reports.rich(tmp_path / "out"), words=words, folder=tmp_path / "out")
+    text = (tmp_path / "out" / "_chapter-rnn.qmd").read_text()
+    line = next(line for line in text.splitlines() if "rnn-song.mid" in line)
+    assert "(rnn-song.mid), 2.3 kB, beside this report; made by LSTM a\\|b" in line
+    assert text.index("Songs. [Page](../experiments/rnn.py)") < text.index(line)
+
+
 def test_failures_and_changed_rules_are_told(tmp_path: Path, words: Path) -> None:
     text = whole(weave(reports.rich(tmp_path / "out"), words=words, folder=tmp_path / "out"))
     assert "**vit:** SyntaxError" in text
@@ -176,7 +199,7 @@ def test_stale_files_go_and_foreign_files_stay(tmp_path: Path, words: Path) -> N
     weave(reports.rich(folder), words=words, folder=folder)
     (folder / "notes.txt").write_text("mine")
     report = reports.rich(folder)
-    kept = replace(report.chapters[0], pictures=report.chapters[0].pictures[:1])
+    kept = replace(report.chapters[0], figures=report.chapters[0].figures[:1])
     weave(replace(report, chapters=(kept,)), words=words, folder=folder)
     assert sorted(path.name for path in folder.glob("*.qmd")) == ["_chapter-rnn.qmd", "report.qmd"]
     assert [path.name for path in (folder / "figures").iterdir()] == ["one.svg"]
@@ -188,7 +211,7 @@ def test_stale_files_go_and_foreign_files_stay(tmp_path: Path, words: Path) -> N
 def test_a_figure_from_elsewhere_is_brought_along(tmp_path: Path, words: Path) -> None:
     (tmp_path / "far.svg").write_text("<svg/>")
     chapter = replace(
-        reports.chapter(tmp_path / "out"), pictures=(Picture(tmp_path / "far.svg", "Far.", "A."),)
+        reports.chapter(tmp_path / "out"), figures=(Picture(tmp_path / "far.svg", "Far.", "A."),)
     )
     report = replace(reports.empty(), chapters=(chapter,))
     weave(report, words=words, folder=tmp_path / "out")
@@ -198,7 +221,7 @@ def test_a_figure_from_elsewhere_is_brought_along(tmp_path: Path, words: Path) -
 def broken_reports(folder: Path) -> list[tuple[Report, type[Exception], str]]:
     report = reports.rich(folder)
     chapter = report.chapters[0]
-    missing = replace(chapter, pictures=(Picture(Path("figures/none.svg"), "c", "a"),))
+    missing = replace(chapter, figures=(Picture(Path("figures/none.svg"), "c", "a"),))
     strange = replace(chapter, verdicts=(replace(chapter.verdicts[0], claim="C99"),))
     return [
         (replace(report, chapters=(missing,)), RenderError, "none.svg"),

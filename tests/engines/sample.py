@@ -4,6 +4,8 @@
 import shutil
 from pathlib import Path
 
+from seqlab.document.blocks import passages
+
 REPORT = Path(__file__).parents[2] / "report"
 
 SVG = """<svg xmlns="http://www.w3.org/2000/svg" width="480" height="240" viewBox="0 0 480 240">
@@ -134,6 +136,15 @@ def _long_table() -> str:
     return "\n".join([head, rule, *rows, "", ": Every run, one a row. {#tbl-long}", ""])
 
 
+VERBATIM = (
+    """To be, or not\n\n\n   to be {{< include x >}}\n```{python}\n1/0\n```\n````\n:::\n漢 😀 ♞ <b> $x$ #no"""
+)
+TEXTS = "\n" + passages(
+    [("LSTM", VERBATIM), ("", "\n".join(f"row{line}: " + "MKTAYIAKQR" * 9 for line in range(150)))],
+    caption="What it wrote.", label="fig-wrote-1-passage",
+) + "\n"  # fmt: skip
+
+
 BIBLIOGRAPHY = """@article{hochreiter1997, title={Long Short-Term Memory}, journal={Neural Computation},
  author={Hochreiter, Sepp and Schmidhuber, J{\\"u}rgen}, year={1997}, volume={9}, pages={1735--1780}}
 @inproceedings{vaswani2017, title={Attention Is All You Need}, year={2017}, booktitle={NeurIPS},
@@ -147,7 +158,7 @@ def write_project(folder: Path, text: str = FRONT) -> Path:
     shutil.copy(REPORT / "_quarto.yml", folder)
     shutil.copytree(REPORT / "theme", folder / "theme")
     (folder / "report.qmd").write_text(text, encoding="utf-8")
-    (folder / "_chapter.qmd").write_text(CHAPTER + _long_table(), encoding="utf-8")
+    (folder / "_chapter.qmd").write_text(CHAPTER + _long_table() + TEXTS, encoding="utf-8")
     (folder / "references.bib").write_text(BIBLIOGRAPHY, encoding="utf-8")
     curve = SVG.format(path="M40 200 L200 150 L470 30", colour="#0072B2")
     (folder / "figures" / "curve.svg").write_text(curve)

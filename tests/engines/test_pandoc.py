@@ -11,7 +11,7 @@ import typst
 
 from seqlab.engines import Rendered, pandoc
 from seqlab.errors import RenderError
-from tests.engines.sample import FRONT, write_project
+from tests.engines.sample import FRONT, VERBATIM, write_project
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +176,28 @@ def test_long_tables_go_on_over_the_page_and_wide_ones_stay_within_it(
     assert done.pdf
     a4_less_its_margin = 595.3 - 66
     assert max(x for x, _ in words(sample.pdf) + words(done.pdf)) < a4_less_its_margin
+
+
+def test_texts_stand_as_they_are_in_html(page: str) -> None:
+    figure = page[page.index('id="fig-wrote-1-passage"') :]
+    text, long = (
+        html.unescape(re.sub(r"<[^>]+>", "", block)).replace("\u2060", "").strip("\n")
+        for block in re.findall(r"<pre[^>]*>(.*?)</pre>", figure, flags=re.DOTALL)
+    )
+    assert text == VERBATIM
+    assert long.count("MKTAYIAKQR") + long.count("\n") >= 150 * 9
+    assert "Figure\u00a03:" in figure[: figure.index("</figure>")]
+
+
+@pytest.mark.skipif(which("pdftotext") is None, reason="pdftotext (poppler) is not installed")
+def test_texts_go_on_over_the_page_and_no_line_leaves_it(sample: Rendered) -> None:
+    assert sample.pdf
+    found = words(sample.pdf)
+    said = [word for _, word in found]
+    assert [f"row{line}:" for line in range(150)] == [word for word in said if re.fullmatch(r"row\d+:", word)]
+    assert "\ufffd" in said  # the letters that the PDF's fonts lack
+    assert "♞" in said
+    assert max(x for x, _ in found) < 595.3 - 66  # A4 less its margin
 
 
 def test_same_input_gives_the_same_bytes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,7 +151,15 @@ def test_the_real_quarto_renders_the_same_document(project: Path) -> None:
     assert done.html
     assert done.pdf
     page = done.html.read_text(encoding="utf-8").replace("\u00a0", " ")
-    for text in ("Figure 1", "Figure 2 (a)", "Table 2", "Equation 1", "verdict with-conditions", "<math"):
+    for text in (
+        "Figure 1",
+        "Figure 2 (a)",
+        "Table 2",
+        "Equation 1",
+        "verdict with-conditions",
+        "<math",
+        "to be {{",
+    ):
         assert text in page
     assert b"/Outlines" in done.pdf.read_bytes()
     assert not any("crossref" in message for message in done.messages)

@@ -288,8 +288,8 @@ def of_schema_1(path: Path) -> None:
         PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;
         INSERT INTO provenance VALUES (1, 'digest', '{{}}');
         INSERT INTO name VALUES (1, 'loss'), (2, '');
-        INSERT INTO run VALUES (1, 'uid', 'key', 'rnn', 0, 'smoke', '{{"model": "LSTM"}}', '{{}}', 'ok', '', '',
-            1.0, '2026-01-01T00:00:00+00:00', 'cpu', '0', 'f', 1);
+        INSERT INTO run VALUES (1, 'uid', 'key', 'rnn', 0, 'smoke', '{{"model": "LSTM"}}', '{{}}', 'ok', '',
+            '', 1.0, '2026-01-01T00:00:00+00:00', 'cpu', '0', 'f', 1);
         INSERT INTO measurement VALUES (1, 1, 2, NULL, 0.5);
         """
     )
@@ -304,7 +304,7 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> No
     with Store(tmp_path / "seqlab.db") as store:
         assert store.rows("PRAGMA user_version") == [(2,)]
         assert store.exhibits([1, 2], "song") == {2: EXHIBITS[2]}
-    assert list(load(tmp_path / "seqlab.db").measurements["value"])[0] == 0.5
+    assert load(tmp_path / "seqlab.db").measurements["value"].iloc[0] == 0.5
 
 
 def test_merging_brings_exhibits_along_and_an_old_store_without_any(tmp_path: Path) -> None:
@@ -337,5 +337,5 @@ def test_an_export_writes_exhibits_as_files_that_the_table_names(tmp_path: Path)
     names = [Path(row["file"]).name for row in rows]
     assert len({name.casefold() for name in names}) == len(names) == 6
     assert max(map(len, names)) < 130
-    assert {tmp_path / "out" / row["file"] for row in rows} <= set(written)
+    assert tmp_path / "out" / "exhibits" in written
     assert sorted(path.name for path in (tmp_path / "out" / "exhibits").iterdir()) == sorted(names)
