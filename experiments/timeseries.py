@@ -251,8 +251,10 @@ def least_squares(trial: Trial) -> Forecast:
     """From the look-back of the setting, or from the one that does best on the validation months."""
     lookbacks = (trial["lookback"],) if trial["lookback"] else LOOKBACKS
     tried = [data(trial["series"], Span(lookback, trial["horizon"])) for lookback in lookbacks]
-    forecasts = [Forecast(forecasting.linear(series), series) for series in tried]
-    return min(forecasts, key=lambda one: forecasting.evaluate(one.predict, one.data, "valid").mse)
+    first, *others = (Forecast(forecasting.linear(series), series) for series in tried)
+    if not others:
+        return first
+    return min((first, *others), key=lambda one: forecasting.evaluate(one.predict, one.data, "valid").mse)
 
 
 def repeated(trial: Trial, *, seasonal: bool) -> Forecast:
@@ -340,7 +342,8 @@ def at_hand(*, horizons: tuple[int, ...] = (HORIZON,), seeds: int) -> tuple[Poin
 
 AT_HAND = ("traffic", "household")
 PARALLEL = ("TCN", "DLinear")  # trained in parallel, and no attention
-# Of each budget: 0 chooses by validation (rate, look-back) or takes all (forecasts).
+# A rate of 0 is the tuned one or, with `tuning`, searched; a look-back of 0 is chosen by validation; 0
+# forecasts are all that there are.
 SETTINGS = {"lookback": LOOKBACK, "rate": 0.0}
 NEAREST: dict[str, Level] = {"horizon": HORIZON}
 
