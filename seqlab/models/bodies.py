@@ -2,8 +2,9 @@
 
 Every body has one size that is free: the units of a recurrence, the channels of a convolution, the MLP's
 width of a Transformer. It is set so that the whole model, head included, has as many parameters as the model
-with the Transformer of the same width has, within 2 %. Depths are equal, save the TCN's, which has as many
-blocks as it takes to see `length` steps, and recurrent layers are residual as the Transformer's are.
+with the Transformer of the same width has, within 2 %. Depths are equal, save those of the TCN and the CNN,
+which have as many blocks as it takes to see `length` steps, and recurrent layers are residual as the
+Transformer's are.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,8 +15,21 @@ from itertools import count
 import mlx.core as mx
 import mlx.nn as nn
 
-from seqlab.models import gru, hybrid, linear_attention, lru, lstm, mingru, minlstm, rnn, tcn, transformer
-from seqlab.models.heads import Body
+from seqlab.models import (
+    bidirectional,
+    gru,
+    hybrid,
+    linear_attention,
+    lru,
+    lstm,
+    mingru,
+    minlstm,
+    residual_cnn,
+    rnn,
+    tcn,
+    transformer,
+)
+from seqlab.models.heads import Body, LanguageModel
 from seqlab.models.parts.positions import Positions
 from seqlab.models.sizing import match_parameters, parameters
 
@@ -28,7 +42,8 @@ Wrap = Callable[[Body], nn.Module]
 class Size:
     """What the bodies have in common. `length` is the longest sequence, in steps, that a TCN must see.
 
-    `positions` is how attention knows order; the others need none.
+    `positions` is how attention knows order; the others need none. `forget_bias` is where an LSTM's forget
+    gate starts.
     """
 
     width: int
@@ -36,6 +51,7 @@ class Size:
     heads: int = 4
     length: int = 64
     positions: Positions = "rope"
+    forget_bias: float = 1.0
 
 
 def _attention(size: Size, hidden: int, *, causal: bool) -> Body:
@@ -52,12 +68,30 @@ def _convolution(size: Size, hidden: int) -> Body:
     return tcn.Model(next(config for config in configs if config.receptive_field >= size.length))
 
 
+def _both_ways(size: Size, hidden: int) -> Body:
+    configs = (residual_cnn.Config(size.width, depth=depth, hidden=hidden) for depth in count(1))
+    return residual_cnn.Model(next(config for config in configs if config.receptive_field >= size.length))
+
+
+@dataclass(frozen=True)
+class Words:
+    """The head of a model of text, to wrap a body in: tokens to logits, of tokens or of `outputs` labels."""
+
+    vocabulary: int
+    outputs: int | None = None
+
+    def __call__(self, body: Body) -> LanguageModel:
+        return LanguageModel(body, vocabulary=self.vocabulary, outputs=self.outputs)
+
+
 # Each takes the common size and the one that is free to match parameters.
 BODIES: Mapping[str, Callable[[Size, int], Body]] = {
     TRANSFORMER: lambda size, hidden: _attention(size, hidden, causal=True),
     ENCODER: lambda size, hidden: _attention(size, hidden, causal=False),
     "RNN": lambda size, hidden: rnn.Model(rnn.Config(size.width, size.depth, hidden, residual=True)),
-    "LSTM": lambda size, hidden: lstm.Model(lstm.Config(size.width, size.depth, hidden, residual=True)),
+    "LSTM": lambda size, hidden: lstm.Model(
+        lstm.Config(size.width, size.depth, hidden, residual=True, forget_bias=size.forget_bias)
+    ),
     "GRU": lambda size, hidden: gru.Model(gru.Config(size.width, size.depth, hidden, residual=True)),
     "minGRU": lambda size, hidden: mingru.Model(
         mingru.Config(size.width, size.depth, hidden, residual=True)
@@ -69,8 +103,14 @@ BODIES: Mapping[str, Callable[[Size, int], Body]] = {
     "linear attention": lambda size, hidden: linear_attention.Model(
         linear_attention.Config(size.width, size.depth, size.heads, hidden)
     ),
-    "LSTM + attention": lambda size, hidden: hybrid.Model(hybrid.Config(size.width, size.depth, hidden)),
+    "LSTM + attention": lambda size, hidden: hybrid.Model(
+        hybrid.Config(size.width, size.depth, hidden, size.forget_bias)
+    ),
     "TCN": _convolution,
+    "CNN": _both_ways,
+    "bi-LSTM": lambda size, hidden: bidirectional.Model(
+        bidirectional.Config(size.width, size.depth, hidden, size.forget_bias)
+    ),
 }  # fmt: skip
 
 

@@ -116,6 +116,19 @@ def test_the_written_rotation_is_the_native_one(length: int) -> None:
     np.testing.assert_allclose(gradient, slope, atol=1e-5)
 
 
+@pytest.mark.parametrize("form", [forms.Forms(), POLYNOMIAL], ids=["native", "polynomial"])
+def test_only_what_counts_is_in_the_mean(form: forms.Forms) -> None:
+    logits, targets = mx.random.normal((3, 5, 7)), mx.random.randint(0, 7, (3, 5))
+    counted = mx.arange(5) < mx.array([5, 2, 1])[:, None]
+    with forms.using(form):
+        several = mx.concatenate([logits[0], logits[1, :2], logits[2, :1]])
+        expected = cross_entropy(several, mx.concatenate([targets[0], targets[1, :2], targets[2, :1]]))
+        value, slope = mx.value_and_grad(cross_entropy)(logits, targets, counted)
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    assert not mx.any(slope[1, 2:]).item()
+    assert mx.any(slope[1, :2]).item()
+
+
 def test_the_cross_entropy_is_mlx_s_own() -> None:
     logits, targets = 30 * mx.random.normal((3, 5, 11)), mx.random.randint(0, 11, (3, 5))
     both = mx.value_and_grad(lambda logits: cross_entropy(logits, targets))

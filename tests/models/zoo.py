@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import seqlab.models
 from seqlab.models import (
+    bidirectional,
     cnn,
     dlinear,
     encoder_decoder,
@@ -27,6 +28,7 @@ from seqlab.models import (
     minlstm,
     naive,
     patch_transformer,
+    residual_cnn,
     rnn,
     skip_gram,
     tcn,
@@ -224,6 +226,12 @@ ENCODERS = {
     )
     for how in POSITIONS
 }
+# Both see their whole input, so neither streams.
+LOOKAHEAD = {
+    "bi-LSTM": lambda s: bidirectional.Model(bidirectional.Config(s.width, depth=2)),
+    "bi-LSTM projected": lambda s: bidirectional.Model(bidirectional.Config(s.width, 2, s.hidden, 3.0)),
+    "residual CNN": lambda s: residual_cnn.Model(residual_cnn.Config(s.width, depth=4, hidden=s.hidden)),
+}
 BODIES = {
     **{
         name: Kind(
@@ -248,6 +256,7 @@ BODIES = {
         )
         for name, make in ENCODERS.items()
     },
+    **{name: Kind(make, vectors, vector, timed=True) for name, make in LOOKAHEAD.items()},
 }
 # Every body is in one whole model at least, which is to learn.
 WHOLE = {
@@ -280,6 +289,15 @@ WHOLE = {
         timed=True,
         equivariant=1,
     ),
+    **{
+        f"labels of tokens, {name}": Kind(
+            partial(language_model, LOOKAHEAD[name], outputs=CLASSES),
+            tokens,
+            lambda s: (s.length, CLASSES),
+            timed=True,
+        )
+        for name in ("bi-LSTM", "residual CNN")
+    },
     **{
         f"row classifier, {name}, {pool}": Kind(partial(classifier, CAUSAL[name], pool=pool), rows, label)
         for name, pool in (("GRU", "last"), ("minGRU chunked", "mean"), ("LRU chunked", "last"))

@@ -2,21 +2,34 @@
 
 import mlx.core as mx
 import mlx.nn as nn
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 
 from seqlab import forms
 from seqlab.models.parts.activations import LOG2_E, power_of_two
 
 
-def cross_entropy(logits: Float[mx.array, "... V"], targets: Integer[mx.array, "..."]) -> Float[mx.array, ""]:
-    """Mean of log Σ e^logit - the right logit, in nats. A logit of -inf rules its class out."""
+def cross_entropy(
+    logits: Float[mx.array, "... V"],
+    targets: Integer[mx.array, "..."],
+    counted: Bool[mx.array, "..."] | None = None,
+) -> Float[mx.array, ""]:
+    """Mean of log Σ e^logit - the right logit, in nats. A logit of -inf rules its class out.
+
+    With `counted`, the mean of the places where it is True; one must be.
+    """
     if forms.current().exp == "native" or logits.dtype != mx.float32:
-        return nn.losses.cross_entropy(logits, targets, reduction="mean")
+        return _mean(nn.losses.cross_entropy(logits, targets, reduction="none"), counted)
     highest = mx.stop_gradient(mx.max(logits, axis=-1, keepdims=True))
     powers = power_of_two((logits - highest) * LOG2_E)
     total = mx.log(mx.sum(powers, axis=-1)) + highest.squeeze(-1)
     right = mx.take_along_axis(logits, targets[..., None], axis=-1).squeeze(-1)
-    return mx.mean(total - right)
+    return _mean(total - right, counted)
+
+
+def _mean(losses: Float[mx.array, "..."], counted: Bool[mx.array, "..."] | None) -> Float[mx.array, ""]:
+    if counted is None:
+        return mx.mean(losses)
+    return mx.sum(mx.where(counted, losses, 0)) / mx.sum(counted)
 
 
 def token_loss(
