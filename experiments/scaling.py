@@ -187,7 +187,9 @@ def run(trial: Trial) -> Iterator[Measurement]:
     yield Measurement("size_exponent", exponent(by_size))
     yield Measurement("data_exponent", exponent(by_amount))
     if len(learners) >= ENOUGH:
-        points = [(float(each.parameters), float(amount), each.bits) for (_, amount), each in learners.items()]
+        points = [
+            (float(each.parameters), float(amount), each.bits) for (_, amount), each in learners.items()
+        ]
         fitted = together(points)
         yield Measurement("fitted_size_exponent", fitted.size_exponent)
         yield Measurement("fitted_data_exponent", fitted.data_exponent)
