@@ -137,9 +137,26 @@ def test_the_classical_baseline_learns_from_the_same_fraction(page: ModuleType) 
     assert 0.4 < found["accuracy", "test"] < 0.85
 
 
-def test_rates_of_fractions_that_nobody_tried_do_not_count_as_tuned(page: ModuleType) -> None:
-    settings = {**SMALL, **STILL, "rate": 0.0}
-    trial = Trial("vit", {"data": "digits", "model": page.CNN, "fraction": 0.02}, 0, "quick", settings)
+@pytest.mark.parametrize(("fraction", "steps", "trials"), [(0.1, 2, 5), (0.1, 3, 0), (0.02, 2, 0)])
+def test_only_what_was_tried_counts_as_tuned(
+    page: ModuleType, monkeypatch: pytest.MonkeyPatch, fraction: float, steps: int, trials: int
+) -> None:
+    monkeypatch.setattr(page, "TUNED_FEW_STEPS", 2)
+    settings = {**SMALL, **STILL, "rate": 0.0, "few_steps": steps}
+    trial = Trial("vit", {"data": "digits", "model": page.CNN, "fraction": fraction}, 0, "quick", settings)
     found = {one.metric: one.value for one in page.run(trial)}
-    assert found["tuning_trials"] == 0
-    assert found["train_steps"] == 2
+    assert found["tuning_trials"] == trials
+    assert found["train_steps"] == steps
+
+
+@pytest.mark.parametrize("name", ["ViT", "CNN"])
+def test_side_by_side_learns_what_one_by_one_does(page: ModuleType, name: str) -> None:
+    factors = {"data": "digits", "model": name, "fraction": 0.01}
+    found = []
+    for together in (1, 2):
+        trial = Trial("vit", factors, 1, "quick", {**SMALL, **STILL, "together": together})
+        found.append({(one.metric, one.split, one.step): one.value for one in page.run(trial)})
+    assert found[0].keys() == found[1].keys()
+    for key in found[0]:
+        if key[0] != "training_time":
+            assert found[1][key] == pytest.approx(found[0][key], rel=1e-3, abs=0.01), key

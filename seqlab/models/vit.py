@@ -85,6 +85,8 @@ class ConvolutionStem(nn.Module):
             nn.Conv2d(inputs, outputs, kernel_size=3, stride=2, padding=1)
             for inputs, outputs in zip([1, *channels], channels, strict=False)
         ]
+        for layer in self.layers:  # of variance 2 / inputs (He et al. 2015); MLX draws 1 / (3 inputs)
+            layer.weight *= math.sqrt(6)
 
     def __call__(self, images: Float[mx.array, "B S S"]) -> Float[mx.array, "B N D"]:
         x = images[..., None]

@@ -50,6 +50,13 @@ def test_the_stem_gives_as_many_tokens_as_patches(size: int, patch: int, tokens:
         assert model.embed(mx.zeros((1, size, size))).shape == (1, tokens, 8)
 
 
+def test_the_stem_begins_by_handing_on_what_it_reads_at_its_strength() -> None:
+    """Three layers as MLX draws them would leave a twentieth, which positions would drown."""
+    images = mx.random.normal((8, 28, 28))
+    tokens = network(size=28, patch=8, width=64).stem(images)
+    assert 0.4 < mx.sqrt(mx.mean(mx.square(tokens))).item() < 2
+
+
 @pytest.mark.parametrize(
     ("size", "patch", "width", "channels"),
     [(28, 4, 64, [32, 64]), (16, 8, 6, [1, 3, 6]), (16, 8, 2, [1, 1, 2])],
