@@ -1,5 +1,6 @@
 """How does a body, which maps vectors to vectors, become a model of text, of rows or of a series?"""
 
+import math
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import mlx.core as mx
@@ -88,6 +89,9 @@ class LanguageModel(TokenModel):
     With an encoder for its body, `transformer.Config(causal=False)`, this is the model of BERT (Devlin et
     al., 2019): hide tokens behind the id of a mask token, one more id, and the logits at its places say
     what it hides. With `outputs` it labels each token. `width` must be the body's and may be left out.
+
+    With `period` it also reads the position of each token modulo that, by an embedding like the tokens': for
+    sequences that come round, such as voices that take turns, where not every body could count for itself.
     """
 
     def __init__(
@@ -98,18 +102,31 @@ class LanguageModel(TokenModel):
         width: int | None = None,
         outputs: int | None = None,
         tied: bool = False,
+        period: int | None = None,
     ) -> None:
         if width is not None and width != body.width:
             raise UsageError(f"the head's width must be the body's, found {width} and {body.width}.")
         super().__init__(width=body.width, vocabulary=vocabulary, outputs=outputs, tied=tied)
         self.body = body
+        self.period = period
+        if period is not None:
+            check_positive(period=period)
+            self.places = nn.Embedding(period, body.width)
 
     def __call__(
         self, tokens: Integer[mx.array, "B L"], seen: Bool[mx.array, "B L"] | None = None
     ) -> Float[mx.array, "B L V"]:
         """Logits of all positions. `seen` is True at real tokens: see `masked`."""
         check_token_array(tokens, axes=2)
-        return self.read(masked(self.body, self.embed(tokens), seen))
+        return self.read(masked(self.body, self._placed(tokens, mx.arange(tokens.shape[1])), seen))
+
+    def _placed(self, tokens: Integer[mx.array, "..."], at: Int[mx.array, "L"]) -> Float[mx.array, "... D"]:
+        """The tokens' vectors, which know their places in the period where there is one."""
+        x = self.embed(tokens)
+        if self.period is None:
+            return x
+        places: mx.array = self.places(at % self.period) * math.sqrt(x.shape[-1])
+        return x + places
 
     def initial_state(self, batch: int, length: int) -> State:
         """The body's state before the first of at most `length` tokens."""
@@ -121,19 +138,20 @@ class LanguageModel(TokenModel):
         Decoding begins here, so the ids are checked, unless MLX is tracing.
         """
         check_prompt(tokens, self.vocabulary)
-        y, state = self.body.extend(self.embed(tokens), state)
+        at = state.position + mx.arange(tokens.shape[1])
+        y, state = self.body.extend(self._placed(tokens, at), state)
         return self.read(y[:, -1]), state
 
     def step(self, tokens: Integer[mx.array, "B"], state: State) -> tuple[Float[mx.array, "B V"], State]:
         """One more token: the logits of the next, and the new state."""
-        y, state = self.body.step(self.embed(tokens), state)
+        y, state = self.body.step(self._placed(tokens, mx.array([state.position])), state)
         return self.read(y), state
 
     def advance(
         self, tokens: Integer[mx.array, "B"], position: Int[mx.array, ""], memory: Any
     ) -> tuple[Float[mx.array, "B V"], Any]:
         """`step` on arrays alone and without its check of room, to be compiled."""
-        y, memory = self.body.advance(self.embed(tokens), position, memory)
+        y, memory = self.body.advance(self._placed(tokens, position[None]), position, memory)
         return self.read(y), memory
 
 

@@ -36,6 +36,25 @@ def test_tied_logits_start_with_unit_scale() -> None:
     assert model.read(mx.random.normal((50, 64))).var().item() == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.parametrize("body", [gru.Model(gru.Config(8)), transformer.Model(transformer.Config(8))])
+def test_a_model_with_a_period_knows_the_place_however_it_reads(body: nn.Module) -> None:
+    """The same token four times, in a period of three: whole, and in pieces that begin amid a period."""
+    model = heads.LanguageModel(body, vocabulary=5, period=3)
+    tokens = mx.full((2, 8), 3)
+    first = model.read(model._placed(tokens, mx.arange(8)))  # before the body mixes steps
+    np.testing.assert_allclose(first[:, 0], first[:, 3], atol=1e-6)
+    assert mx.abs(first[:, 0] - first[:, 1]).max().item() > 1e-2
+    whole = model(tokens)
+    logits, state = model.prefill(tokens[:, :4], model.initial_state(2, 8))
+    np.testing.assert_allclose(logits, whole[:, 3], atol=1e-5)
+    logits, state = model.prefill(tokens[:, 4:6], state)
+    np.testing.assert_allclose(logits, whole[:, 5], atol=1e-5)
+    logits, state = model.step(tokens[:, 6], state)
+    np.testing.assert_allclose(logits, whole[:, 6], atol=1e-5)
+    logits, _ = model.advance(tokens[:, 7], mx.array(state.position), state.memory)
+    np.testing.assert_allclose(logits, whole[:, 7], atol=1e-5)
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_model_of_masked_tokens_leaves_padding_out(side: str) -> None:
     """BERT's model: an encoder that labels each token of a padded batch."""
