@@ -1,0 +1,90 @@
+"""Do players find in the file the notes that the grid has, each begun and ended?"""
+
+import io
+
+import mido
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from seqlab.errors import UsageError
+from seqlab.tasks import chorales, midi
+
+VOICES = ("soprano", "alto", "tenor", "bass")
+
+
+def opened(data):
+    return mido.MidiFile(file=io.BytesIO(data))
+
+
+def encoded(pitch, struck, **changed):
+    asked = {"voices": VOICES, "frames_a_beat": 4, "beats_a_minute": 60.0, **changed}
+    return midi.encode(np.asarray(pitch, np.uint8), np.asarray(struck, bool), **asked)
+
+
+def sounded(track, ticks):
+    """(pitch, first frame, last frame + 1) of each note, and the frame of the track's end; none may stick."""
+    now, on, found = 0, {}, []
+    for message in track:
+        now += message.time
+        if message.type == "note_on" and message.velocity:
+            assert message.note not in on  # never begun twice
+            on[message.note] = now
+        elif message.type in ("note_on", "note_off"):
+            found.append((message.note, on.pop(message.note) / ticks, now / ticks))
+    assert not on  # every note ends
+    return found, now / ticks
+
+
+def plain(pitch, struck):
+    """The notes of a voice, by a walk over its frames."""
+    found = []
+    for frame, (sounding, new) in enumerate(zip(pitch.tolist(), struck.tolist(), strict=True)):
+        if not sounding:
+            continue
+        if frame and not new and pitch[frame - 1] == sounding:
+            found[-1][2] = frame + 1
+        else:
+            found.append([sounding, frame, frame + 1])
+    return [tuple(note) for note in found]
+
+
+@pytest.mark.parametrize("number", [0, 10, 40])
+def test_a_chorale_is_read_back_note_by_note(number):
+    chorale = chorales.load().test[number]
+    song = opened(encoded(chorale.pitch, chorale.struck))
+    assert song.type == 1
+    assert [track.name for track in song.tracks] == list(VOICES)
+    for voice, track in enumerate(song.tracks):
+        found, end = sounded(track, song.ticks_per_beat / 4)
+        assert found == plain(chorale.pitch[:, voice], chorale.struck[:, voice])
+        assert len(found) == (chorale.struck[:, voice] & (chorale.pitch[:, voice] > 0)).sum()
+        assert end == chorale.frames
+    assert song.length == pytest.approx(chorale.frames / 4)  # a beat a second
+
+
+@given(
+    arrays.arrays(np.uint8, (12, 4), elements=st.sampled_from([0, 60, 62])),
+    arrays.arrays(np.bool_, (12, 4)),
+)
+def test_any_grid_is_read_back(pitch, struck):
+    song = opened(encoded(pitch, struck))
+    for voice, track in enumerate(song.tracks):
+        assert sounded(track, 120) == (plain(pitch[:, voice], struck[:, voice]), 12)
+
+
+def test_the_tempo_and_a_channel_for_each_voice_are_told():
+    song = opened(encoded([[60, 55, 0, 40]], [[1, 1, 1, 1]], beats_a_minute=90.0))
+    tempos = [message.tempo for track in song.tracks for message in track if message.type == "set_tempo"]
+    assert tempos == [mido.bpm2tempo(90)]
+    channels = [{m.channel for m in track if not m.is_meta} for track in song.tracks]
+    assert channels == [{0}, {1}, {2}, {3}]
+
+
+def test_voices_without_a_name_and_frames_off_the_ticks_are_refused():
+    with pytest.raises(UsageError, match="a name for each of 4 voices"):
+        encoded([[60] * 4], [[1] * 4], voices=VOICES[:3])
+    with pytest.raises(UsageError, match="expected frames that divide"):
+        encoded([[60] * 4], [[1] * 4], frames_a_beat=7)
