@@ -110,6 +110,6 @@ def test_a_network_learns_and_shows_what_it_writes(model):
     library = source_code.load()
     at = code.shown_places(library, SMOKE["context"] // 2)[0]
     true = [library.vocabulary[word] for word in library.test.words[at : at + code.LONGEST]]
-    assert f"    the file  {source_code.written(code.line(true))}\n" in exhibits["completions"]
-    assert exhibits["completions"].count(f"    {model:9} ") == code.PLACES
+    assert f"    the file    {source_code.written(code.line(true))}\n" in exhibits["completions"]
+    assert exhibits["completions"].count(f"    {model:11} ") == code.PLACES
     assert found["tuning_trials", ""] == 0  # the rates were tried at the quick budget's steps

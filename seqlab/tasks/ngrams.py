@@ -92,7 +92,8 @@ class Ngrams:
         of, following = grams // self.vocabulary, grams % self.vocabulary
         first = np.searchsorted(of, np.arange(int(context.max()) + 2))
         totals = np.diff(np.concatenate([[0], np.cumsum(counts)])[first])
-        ranked = following[np.lexsort((following, -counts, of))]
+        # Contexts are in order already, and words within them: a stable sort keeps both, many times faster.
+        ranked = following[np.argsort(of * (counts.max(initial=0) + 1) - counts, kind="stable")]
         return Order(np.where(whole, context, -1)[learnt:], first, following, counts, ranked, totals)
 
     def backed_off(self, *, order: int, least: int = 2) -> Int64[np.ndarray, "N"]:
@@ -111,7 +112,9 @@ class Ngrams:
         answers = np.full(len(self.asked.words), -1)
         for begin, end in zip(self.asked.starts[:-1], self.asked.starts[1:], strict=True):
             said: list[dict[int, dict[int, int]]] = [defaultdict(dict) for _ in self.orders]
-            for i in range(int(begin), int(end)):
+            wanted = np.flatnonzero(at[begin:end])
+            stop = int(begin + wanted[-1]) + 1 if len(wanted) else int(begin)  # nothing is asked after it
+            for i in range(int(begin), stop):
                 if at[i]:
                     answers[i] = self._likeliest(i, said, weight)
                 word = int(self.asked.words[i])
