@@ -19,7 +19,7 @@ from seqlab.models.sizing import parameters
 
 TINY = {
     "batch": 2, "context": 24, "steps": 3, "scored": 400, "target": 1, "written": 5, "words": 8,
-    "word_steps": 3, "rate": 0.01, "dropout": 0.1,
+    "gap_steps": 3, "word_steps": 3, "rate": 0.01, "dropout": 0.1,
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ n-gram models; see `ngram`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -28,7 +29,7 @@ PLAYS: dict[SplitName, tuple[str, ...]] = {
 Pair = tuple[Int32[np.ndarray, "B L"], Int32[np.ndarray, "B L"]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one text equals itself alone, so that what is counted of it can be kept
 class Characters:
     """The task. `alphabet[i]` is the character with id `i`; it holds what the training plays hold."""
 
@@ -121,6 +122,33 @@ def ngram_probabilities(
             f"expected an order of 1 or more with {size}**order below 2**63, found {order}. Lower it."
         )
     probability = np.full(len(ids) - 1, 1 / size)
+    for n, counted in enumerate(_counted(text, order), start=1):
+        asked = _grams(ids, n, size)[1 if n == 1 else 0 :]  # the first character is never asked
+        total = _look_up(asked // size, counted.contexts, counted.total)
+        freed = _look_up(asked // size, counted.contexts, counted.freed)
+        held = _look_up(asked, counted.grams, counted.held)
+        # Characters too near the beginning, or after a context never seen, keep the shorter context's answer.
+        shorter = probability[len(probability) - len(asked) :]
+        refined = (held + freed * shorter) / np.maximum(total, 1)
+        probability[len(probability) - len(asked) :] = np.where(total > 0, refined, shorter)
+    return probability
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """Grams of one length, what is left of their counts; their contexts' counts, and what was taken of them."""
+
+    grams: Int64[np.ndarray, "K"]
+    held: Float64[np.ndarray, "K"]
+    contexts: Int64[np.ndarray, "C"]
+    total: Int64[np.ndarray, "C"]
+    freed: Float64[np.ndarray, "C"]
+
+
+@lru_cache(maxsize=8)  # a second for a high order: once a process
+def _counted(text: Characters, order: int) -> tuple[_Counted, ...]:
+    """What was counted of each length up to `order`."""
+    size, found = text.vocabulary, []
     for n in range(1, order + 1):
         if n == order:
             grams, counts = np.unique(_grams(text.train, n, size), return_counts=True)
@@ -129,15 +157,9 @@ def ngram_probabilities(
             grams, counts = np.unique(longer % size**n, return_counts=True)
         discount = _discounts(counts)[np.minimum(counts, 3)]
         contexts, first = np.unique(grams // size, return_index=True)
-        asked = _grams(ids, n, size)[1 if n == 1 else 0 :]  # the first character is never asked
-        total = _look_up(asked // size, contexts, np.add.reduceat(counts, first))
-        freed = _look_up(asked // size, contexts, np.add.reduceat(discount, first))
-        held = _look_up(asked, grams, counts - discount)
-        # Characters too near the beginning, or after a context never seen, keep the shorter context's answer.
-        shorter = probability[len(probability) - len(asked) :]
-        refined = (held + freed * shorter) / np.maximum(total, 1)
-        probability[len(probability) - len(asked) :] = np.where(total > 0, refined, shorter)
-    return probability
+        total, freed = (np.add.reduceat(values, first) for values in (counts, discount))
+        found.append(_Counted(grams, counts - discount, contexts, total, freed))
+    return tuple(found)
 
 
 def ngram_choices(
