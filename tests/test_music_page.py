@@ -18,8 +18,8 @@ from seqlab.models.sizing import parameters
 from seqlab.tasks import chorales
 
 SETTINGS = {
-    "steps": 2, "batch": 2, "frames": 16, "width": 16, "depth": 2, "valid_pieces": 1, "written": 40,
-    "rate": 0.0,
+    "steps": 2, "batch": 2, "frames": 16, "width": 16, "depth": 2, "valid_pieces": 1, "test_pieces": 2,
+    "written": 40, "rate": 0.0,
 }  # fmt: skip
 
 
@@ -134,9 +134,16 @@ def test_a_network_is_tested_and_its_chorale_can_be_seen_and_heard(few):
 
 def test_counting_is_measured_on_the_same_chorales(few, music):
     found = {(one.metric, one.split): one.value for one in ran("3-gram")}
-    assert found["bits_per_token", "test"] == pytest.approx(chorales.bits_interleaved(music, order=3).mean())
+    tested = chorales.bits_interleaved(music, order=3)[: 2 * 52]
+    assert found["bits_per_token", "test"] == pytest.approx(tested.mean())
     first = chorales.bits_interleaved(music, "valid", order=3)[: music.valid[0].frames]
     assert found["bits_per_token", "valid"] == pytest.approx(first.mean())
+
+
+@pytest.mark.parametrize("budget", ["quick", "full"])
+def test_a_verdict_rests_on_every_test_chorale(budget):
+    settings = page.experiment.budget(budget).settings
+    assert settings["test_pieces"] >= len(chorales.load().test)
 
 
 def test_the_claims_face_every_other_model_and_the_parallel_ones():
