@@ -5,19 +5,21 @@ side of a comparison is tuned, stopped or chosen otherwise than the other.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import mlx.core as mx
 import numpy as np
 from mlx import nn
 
+from seqlab.errors import DivergedError
 from seqlab.experiment import Trial
 from seqlab.metrics import Measurement
 from seqlab.models.sizing import parameters
 from seqlab.training.fit import fit
 from seqlab.training.rates import Search, Tuned, chosen_rate, search_learning_rate
+from seqlab.training.seeds import fit_seeds
 from seqlab.training.step import Batch
 
 TUNING_SEED = 1000  # of every search; no verdict uses it
@@ -25,6 +27,7 @@ TUNING_SEED = 1000  # of every search; no verdict uses it
 TRIED = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 
 
+@runtime_checkable  # so that the tests can check arguments
 class Lesson(Protocol):
     """What a network learns. Make it a frozen dataclass of the page's own: it is hashed, to search once.
 
@@ -61,12 +64,27 @@ def learn(
 
     For `model = yield from learn(…)`. The rate is the trial's setting `rate`; where that is 0, the best of as
     many trials as its setting `tuning` says, else `tuned`. The validation split is measured `evaluations`
-    times, evenly spread. `settings` go on to `fit`. A search trains for `searched` where that is given: lessons
-    that differ in their steps alone may share one.
+    times, evenly spread. `settings` go on to `fit`. A search trains for `searched` where that is given:
+    lessons that differ in their steps alone may share one.
+
+    The trial's setting `together` trains so many seeds side by side (`training.seeds`), which takes half the
+    time for small models: the first trial of them trains all, and the others, if they run in the same
+    process, find theirs done. Then the batches of all seeds must have the same shapes, step by step.
     """
     given = tuple(sorted(settings.items()))
-    of = searched or lesson
-    rate = yield from chosen_rate(trial, tuned, lambda trials: _searched(of, trials, evaluations, given))
+    rate = yield from chosen_rate(
+        trial, tuned, lambda trials: _searched(searched or lesson, trials, evaluations, given)
+    )
+    together = trial.get("together", 1)
+    if together > 1:
+        first = trial.seed - trial.seed % together
+        seeds = tuple(range(first, first + together))
+        pupil: _Pupil = _taught(lesson, rate, seeds, evaluations, given)[trial.seed - first]
+        yield Measurement("parameters", parameters(pupil.model))
+        yield from pupil.told
+        if pupil.diverged:
+            raise pupil.diverged[0]
+        return pupil.model
     model, batches = lesson.start(trial.seed)
     yield Measurement("parameters", parameters(model))
     yield from _train(lesson, model, batches, rate=rate, evaluations=evaluations, settings=settings)
@@ -86,6 +104,37 @@ def _train(
         model, lesson.loss, batches=batches, steps=lesson.steps, learning_rate=rate,
         validate=lesson.validate, evaluate_every=max(1, lesson.steps // evaluations), **settings,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Pupil:
+    """A model of several that learnt side by side, what was measured of it, and the error that ended it."""
+
+    model: nn.Module
+    told: list[Measurement] = field(default_factory=list)
+    diverged: list[DivergedError] = field(default_factory=list)
+
+
+@cache  # one training serves the trials of all these seeds
+def _taught(
+    lesson: Lesson,
+    rate: float,
+    seeds: tuple[int, ...],
+    evaluations: int,
+    settings: tuple[tuple[str, Any], ...],
+) -> tuple[_Pupil, ...]:
+    """A new model a seed, each with its best weights."""
+    models, batches = zip(*map(lesson.start, seeds), strict=True)
+    pupils = tuple(map(_Pupil, models))
+    for place, found in fit_seeds(
+        models, lesson.loss, batches=batches, steps=lesson.steps, learning_rate=rate,
+        validate=lesson.validate, evaluate_every=max(1, lesson.steps // evaluations), **dict(settings),
+    ):  # fmt: skip
+        if isinstance(found, DivergedError):
+            pupils[place].diverged.append(found)
+        else:
+            pupils[place].told.append(found)
+    return pupils
 
 
 @cache  # the same for every seed
