@@ -79,10 +79,12 @@ def test_both_sides_of_every_claim_have_seeds_enough_in_every_cell(page: ModuleT
     cells = {key[:2] for key in planned}
     assert len(cells) == {"quick": 3, "full": 10}[budget]
     for claim in page.experiment.claims:
-        for side in (claim.rule.left, *claim.rule.opponents):
-            for cell in cells:
+        for cell in cells:
+            for side in (claim.rule.left, *claim.rule.opponents):
                 once = side["model"] == page.LOGISTIC and cell[1] == 1
-                assert planned[*cell, side["model"]] >= (1 if once else claim.rule.seeds)
+                left_out = budget == "quick" and side["model"] == page.LSTM and cell[1] == 0.01
+                least = 0 if left_out else 1 if once else claim.rule.seeds
+                assert planned[*cell, side["model"]] >= least, (cell, side)
 
 
 def test_only_the_full_budget_asks_for_a_download(page: ModuleType) -> None:
