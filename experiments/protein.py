@@ -35,6 +35,7 @@ from seqlab.figures import Curve, Interval, Plate, Table, Tradeoff
 from seqlab.metrics import Measurement
 from seqlab.models import bodies
 from seqlab.models.parts.losses import cross_entropy
+from seqlab.models.parts.positions import Positions
 from seqlab.tasks import proteins
 from seqlab.tasks.proteins import Chain, Predictor
 from seqlab.training.lessons import TRIED, learn
@@ -45,11 +46,14 @@ ENCODER, CNN, LSTM = "encoder", "CNN", "bi-LSTM"
 NETWORKS = (ENCODER, CNN, LSTM)
 REGRESSION = "logistic regression"
 # Learning rates that did best on the validation split, of TRIED, at the quick budget with seed 1000, which no
-# verdict uses. To try again: nox -s protein -- --seed 1000 --set rate=0.003
+# verdict uses. To try again: nox -s protein -- --seed 1000 --set rate=0.003 together=1
 # The full budget searches by itself, on that seed, with as many trials for every network.
-RATES = {ENCODER: 1e-2, CNN: 1e-2, LSTM: 1e-2}
+RATES = {ENCODER: 3e-2, CNN: 1e-2, LSTM: 3e-2}
 TUNED_STEPS = 120
 REACH = 61  # residues that an output of the CNN sees: four blocks
+# How attention knows order. Tried on the validation split at the quick budget with seed 1000, at the rates
+# 0.01 and 0.03: the encoder reached 0.60 with alibi, which favours what is near, and 0.55 with rope.
+POSITIONS: Positions = "alibi"
 HEAD = bodies.Words(vocabulary=proteins.VOCABULARY, outputs=len(proteins.STATES))
 # Residues of a batch that is only read: attention to chains of 256 is faster by few at once, an LSTM by many.
 AT_ONCE = 4_096
@@ -73,7 +77,7 @@ class Lesson:
 
     def start(self, seed: int) -> tuple[nn.Module, Iterator[Batch]]:
         """A model of the common size, and the batches that it will see."""
-        size = bodies.Size(self.width, self.depth, length=REACH)
+        size = bodies.Size(self.width, self.depth, length=REACH, positions=POSITIONS)
         model = bodies.build(self.model, size, HEAD, seed=seed)
         rng = np.random.default_rng(seed)
         drawn = proteins.load().batches(rng, batch=self.batch, length=self.length)

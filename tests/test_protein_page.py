@@ -44,8 +44,8 @@ def test_all_networks_have_as_many_parameters(page: ModuleType, budget: str) -> 
     settings = page.experiment.budget(budget).settings
     found = {}
     for name in page.NETWORKS:
-        size = page.bodies.Size(settings["width"], settings["depth"], length=page.REACH)
-        found[name] = parameters(page.bodies.build(name, size, page.HEAD, seed=0))
+        model, _ = lesson(page, name, width=settings["width"], depth=settings["depth"]).start(0)
+        found[name] = parameters(model)
     assert all(count == pytest.approx(found[page.ENCODER], rel=0.02) for count in found.values())
 
 
