@@ -416,6 +416,10 @@ experiment = Experiment(
             x="mse", y="model", columns="series", split="test", where=NEAREST, x_scale="log10",
             caption="Squared error of four-day forecasts, of standardised values, for each series.",
         ),
+        Interval(
+            x="sampled_mse", y="model", columns="series", split="test", where=NEAREST, x_scale="log10",
+            caption="The same on the sample of windows for which season and autoregression were fitted anew.",
+        ),
         Curve(
             x="step", y="forecast", hue="model", columns="series",
             where=NEAREST | {"model": (TRUTH, "Transformer", "LSTM", "least squares", "seasonal-naive")},

@@ -72,6 +72,7 @@ KNOWN: dict[str, Mark] = {
     "dlinear": Mark(GREEN, "v", DASH_DOTS),
     "mlp": Mark(ORANGE, "h", LONG_DOTS),
     "leastsquares": Mark(PURPLE, "^", DOTS),
+    "truth": Mark(DARK_GREY, "*", DOTS),
     "logisticregression": Mark(DARK_GREY, "X", SHORT),
     "seasonalnaive": Mark(DARK_GREY, "X", SHORT),
     "repeatlast": Mark(GREY, "p", DOTS),
