@@ -12,7 +12,8 @@ An encoder, a bidirectional LSTM and a convolutional network that looks to both 
 parameters, steps, residues and tuning. The convolutional network is as parallel as the encoder, so it tells
 parallelism and attention apart. The classical baseline is logistic regression on a window of seventeen
 residues. Training cuts long chains at random; the test reads chains whole, so that a network that was trained
-on short pieces must bear a greater length.
+on short pieces must bear a greater length. At the smaller budgets training stops long before the networks
+are done, which costs the one that must learn most from data the most: read a short budget as a short budget.
 
 This is not what AlphaFold does. AlphaFold reads an alignment of related sequences and a representation of
 every pair of residues, which 48 Evoformer blocks of attention and triangle updates refine together; then a
