@@ -136,7 +136,7 @@ def ngram_probabilities(
 
 @dataclass(frozen=True)
 class _Counted:
-    """Grams of one length, what is left of their counts; their contexts' counts, and what was taken of them."""
+    """Grams of one length, what is left of their counts; the counts of contexts, and what was taken off."""
 
     grams: Int64[np.ndarray, "K"]
     held: Float64[np.ndarray, "K"]
