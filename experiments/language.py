@@ -682,9 +682,10 @@ experiment = Experiment(
             "5-gram counted all training characters; the networks drew a part of them.",
         ),
         Table(
-            rows=("model", "width"), split="test", where=EQUAL, metrics=("context_gain", "order_gain"),
+            rows=("model", "width"), split="test", where=EQUAL,
+            metrics=("bits_per_character", "context_gain", "order_gain"),
             caption="What is lost where characters more than a hundred back are left out, or are there in "
-            "another order: of characters that have a whole window before them.",
+            "another order. Only windows of more than 156 characters, which the full budget has, can tell.",
         ),
         Passage(
             exhibit="sample", by=("model", "width"), where=EQUAL,
