@@ -273,7 +273,7 @@ def points(seeds: int) -> tuple[Point, ...]:
 
 
 experiment = Experiment(
-    chapter=9,
+    chapter=14,
     run=run,
     budgets=(
         Budget(

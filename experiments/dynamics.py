@@ -239,7 +239,7 @@ COURSE, DISTANCE = {"part": "course"}, {"part": "distance"}
 LEARNERS = (*NETWORKS, *COUNTS)
 
 experiment = Experiment(
-    chapter=19,
+    chapter=12,
     run=run,
     budgets=(
         Budget(

@@ -156,7 +156,7 @@ SMALL = ("parity", "copying")  # one task that keeps a state, one that looks bac
 SCHEMED = tuple({"model": name} for name in SCHEMES)
 
 experiment = Experiment(
-    chapter=9,
+    chapter=11,
     run=run,
     budgets=(
         Budget(

@@ -392,7 +392,7 @@ def claim(name: str, reads: str) -> Claim:
 
 
 experiment = Experiment(
-    chapter=12,
+    chapter=20,
     run=run,
     budgets=(
         Budget("smoke", points(seeds=1), {"repeats": 2}, timeout=60),

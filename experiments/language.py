@@ -573,7 +573,7 @@ EQUAL = {"part": WRITE, "view": STEPS}  # what figures of the first lesson show
 GIVEN: tuple[Matched, ...] = ("parameters", "examples", "tuning")
 
 experiment = Experiment(
-    chapter=9,
+    chapter=13,
     run=run,
     budgets=(
         Budget(

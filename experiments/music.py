@@ -227,7 +227,7 @@ def points(seeds: int) -> tuple[Point, ...]:
 
 
 experiment = Experiment(
-    chapter=14,
+    chapter=17,
     run=run,
     budgets=(
         Budget(

@@ -183,7 +183,7 @@ GUESSING = {"always coil": 0.429}  # the share of coil in the test chains, as pu
 CAPTION_LENGTHS = "A point stands at the shortest of its chains, the next one at twice that."
 
 experiment = Experiment(
-    chapter=13,
+    chapter=18,
     run=run,
     budgets=(
         Budget(

@@ -238,7 +238,7 @@ MOST = tuple(max(amounts) for _, amounts in GRIDS.values())
 LARGEST = tuple(max(widths) for widths, _ in GRIDS.values())
 
 experiment = Experiment(
-    chapter=20,
+    chapter=19,
     run=run,
     # `steps` are those of the largest amount of text: it lasts for no more.
     budgets=(

@@ -348,7 +348,7 @@ SETTINGS = {"lookback": LOOKBACK, "rate": 0.0}
 NEAREST: dict[str, Level] = {"horizon": HORIZON}
 
 experiment = Experiment(
-    chapter=11,
+    chapter=16,
     run=run,
     budgets=(
         Budget(

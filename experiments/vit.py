@@ -230,7 +230,7 @@ FRACTIONS = (0.01, 0.03, 0.1, 0.3, 1.0)
 SMALL = {"batch": 32, "width": 32, "depth": 2, "patch": 7, "shift": 0.0, "turn": 0.0, "rate": 0.0}
 
 experiment = Experiment(
-    chapter=10,
+    chapter=15,
     run=run,
     budgets=(
         Budget(
