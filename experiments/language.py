@@ -83,6 +83,7 @@ STEPS, WORK, TIME = "equal steps", "equal work", "equal time"  # the views
 
 # Learning rates that did best on the validation play, of TRIED, at the quick budget with seed 1000, which no
 # verdict uses. To try again: nox -s language -- --seed 1000 --set rate=0.003
+# Readers of gaps and words' vectors, which no claim compares, had three rates around theirs, at their steps.
 # The full budget searches by itself, on that seed, with as many trials for every network.
 RATES = {
     "Transformer": 1e-2, "RNN": 3e-2, "LSTM": 3e-2, "minGRU": 3e-2, "TCN": 3e-2,
@@ -286,7 +287,11 @@ def beyond(model: nn.Module, context: int, scored: int) -> Iterator[Measurement]
 
 
 def time_to_target(told: list[Measurement], target: float) -> Iterator[Measurement]:
-    """When the validation play first took so few bits, in a straight line between evaluations; or nothing."""
+    """When the validation play first took so few bits, in a straight line between evaluations; or nothing.
+
+    The target is fixed before anything trains. What the worse of two networks ends at, which would serve as
+    well, is known to neither while it trains.
+    """
     seconds, steps = (
         next(found.value for found in told if found.metric == metric)
         for metric in ("training_time", "train_steps")
