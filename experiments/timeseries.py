@@ -354,8 +354,8 @@ experiment = Experiment(
         Budget(
             "smoke", at_hand(seeds=2),
             {
-                **SETTINGS, "steps": 10, "batch": 16, "evaluations": 1, "together": 2,
-                "valid_forecasts": 50, "test_forecasts": 250, "sample_forecasts": 7,
+                **SETTINGS, "steps": 5, "batch": 16, "evaluations": 1, "together": 2,
+                "valid_forecasts": 20, "test_forecasts": 100, "sample_forecasts": 7,
             },
             timeout=120,
         ),
