@@ -170,6 +170,8 @@ def run(trial: Trial) -> Iterator[Measurement]:
     for distance, success in zip(distances, successes, strict=True):
         yield Measurement("success", success, "test", step=distance)
     yield Measurement("mean_success", float(np.mean(successes)), "test")
+    unseen = [lesson.success(model, distance, VALIDATION, 64) for distance in distances]
+    yield Measurement("reach", reach(distances, unseen).distance, "valid")  # chooses among opponents
     found = reach(distances, successes)
     yield Measurement("reach", found.distance, "test")
     yield Measurement("reaches_end", float(found.bound == "at least"), "test")
@@ -193,7 +195,7 @@ experiment = Experiment(
         ),
         Budget(
             "quick", grid(task=(ADDING, RECALL), model=NETWORKS, seeds=5),
-            settings(longest=64, steps=TUNED_STEPS, together=5), timeout=300,
+            settings(longest=64, steps=TUNED_STEPS, together=5), timeout=900,
         ),
         Budget(
             "full", grid(task=(ADDING, RECALL, COPY), model=NETWORKS, seeds=10),

@@ -165,7 +165,7 @@ experiment = Experiment(
         ),
         Budget(
             "quick", grid(task=SMALL, model=NETWORKS, seeds=5), settings(steps=TUNED_STEPS, together=5),
-            timeout=300,
+            timeout=900,
         ),
         Budget(
             "full", grid(task=TASKS, model=NETWORKS, seeds=10),
