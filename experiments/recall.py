@@ -243,7 +243,7 @@ experiment = Experiment(
                 right=tuple({"model": name} for name in CONTROLS), above=0.01, matched=FAIR,
             ),
             "The Transformer recalls at least one value in a hundred more than the best network that is as "
-            "parallel and attends to nothing. If it does, parallelism is not what it owes that to.",
+            "parallel and attends to nothing; if not, parallelism without attention did as well.",
         ),
     ),
     figures=(
