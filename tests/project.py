@@ -1,9 +1,21 @@
 """A small project to try the command line on: one page that behaves, and pages that do not."""
 
 import shutil
+import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[1]
+
+# `python -m seqlab`, heeding Ctrl-C even where a shell had the tests ignore it, as it does in the background.
+SEQLAB = [
+    sys.executable,
+    "-c",
+    """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module('seqlab', run_name='__main__', alter_sys=True)
+""",
+]
 
 CALM = '''"""Is a calm page calm?
 

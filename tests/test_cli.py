@@ -5,7 +5,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from seqlab.__main__ import main
-from tests.project import BROKEN, CALM, FAILING, HERE, make
+from tests.project import BROKEN, CALM, FAILING, HERE, SEQLAB, make
 
 Run = Callable[..., int]
 
@@ -39,7 +38,7 @@ def html(root: Path) -> str:
 
 
 def started(root: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "seqlab", *arguments, "--root", str(root), "--smoke"]
+    command = [*SEQLAB, *arguments, "--root", str(root), "--smoke"]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=HERE, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
 

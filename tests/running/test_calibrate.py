@@ -5,7 +5,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +17,7 @@ from seqlab.__main__ import main
 from seqlab.calibration.record import Calibration, Machine, read
 from seqlab.running import calibrate
 from tests.calibration.made import CALIBRATION
-from tests.project import CALM, HERE, make
+from tests.project import CALM, HERE, SEQLAB, make
 
 SHOWS = CALM.replace(
     'yield Measurement("accuracy", 0.2',
@@ -183,7 +182,7 @@ def test_an_interrupt_meanwhile_leaves_nothing_behind(tmp_path: Path) -> None:
     temporary.mkdir()
     own = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(temporary), "SEQLAB_CALIBRATE": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "seqlab", "run", "calm", "--smoke", "--root", str(tmp_path / "project")],
+        [*SEQLAB, "run", "calm", "--smoke", "--root", str(tmp_path / "project")],
         cwd=HERE, env=os.environ | own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
