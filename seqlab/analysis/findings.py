@@ -1,21 +1,26 @@
 """What was found on each page? Its runs that count, from the store, and what they say of its claims."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from seqlab.analysis.evidence import Evidence
+from seqlab.analysis.evidence import Evidence, matches
 from seqlab.analysis.verdicts import judge
 from seqlab.claims import Verdict
 from seqlab.experiment import Experiment, Trial
+from seqlab.figures import Figure
 from seqlab.store.database import Store
 from seqlab.store.tables import Tables, load
 
 
 @dataclass(frozen=True)
 class Found:
-    """One page with what was measured of it: the runs that count, and the verdicts."""
+    """One page with what was measured of it: the runs that count, and the verdicts.
+
+    Of the page's figures only those are left for which a trial was planned: what a budget leaves out makes no
+    empty chart.
+    """
 
     experiment: Experiment
     evidence: Evidence
@@ -38,8 +43,15 @@ def find(
         # Trials run in a shuffled order, which changes from run to run; what is shown keeps the grid's.
         ordered = sorted(planned, key=lambda trial: (experiment.point_order(trial.factors), trial.seed))
         settings = dict(planned[0].settings) if planned else {}
-        found.append(Found(experiment, evidence, judge(experiment, evidence, ordered), settings))
+        shown = tuple(figure for figure in experiment.figures if _planned(figure, planned))
+        verdicts = judge(experiment, evidence, ordered)
+        found.append(Found(replace(experiment, figures=shown), evidence, verdicts, settings))
     return found
+
+
+def _planned(figure: Figure, planned: Sequence[Trial]) -> bool:
+    """Whether any trial is planned that the figure would show; without a plan, all may be."""
+    return not planned or any(matches(trial.factors, figure.where) for trial in planned)
 
 
 def _evidence(tables: Tables, experiment: Experiment) -> Evidence:
