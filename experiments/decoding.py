@@ -494,7 +494,7 @@ experiment = Experiment(
                 anew=512, read={1: (64, 512)}, tokens=(8, 16, 32), seeds=5,
             ),
             {
-                "tokens_at_once": 3, "blocks": 5, "compiled": False, "uncached_up_to": 512,
+                "tokens_at_once": 3, "blocks": 4, "compiled": False, "uncached_up_to": 512,
                 "text_width": 64, "text_batch": 16, "text_context": 64, "text_steps": 60, "text_rate": 3e-2,
                 "text_prompts": 5, "text_written": 48,
             },

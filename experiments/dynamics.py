@@ -7,7 +7,7 @@ probabilities that are drawn anew, so that all there is to learn is how to read 
 its order. Counting what came after the present state needs to find every earlier place where it stood: that
 is the dependency on what lies far back, and the best answer that there is.
 
-A Transformer of two layers and an LSTM of as many parameters learn it. A hundred times while they learn, the
+A Transformer of two layers and an LSTM of as many parameters learn it. Again and again while they learn, the
 same unseen sequences are scored, over their second halves, where there is a past to count. If dependencies
 were learnt from the start, the loss would fall towards the best answer without a halt. A plateau is a
 stretch of training in which it gains less than a hundredth while it is nearer to what counting the states
@@ -39,7 +39,6 @@ from seqlab.training.lessons import TRIED, TUNING_SEED
 from seqlab.training.rates import Search, Tuned, chosen_rate, search_learning_rate
 from seqlab.training.step import Batch
 
-LOOKS = 100  # at the loss, while a network learns
 EXAMINATION = 10**6  # a seed that no training uses
 NETWORKS = ("Transformer", "LSTM")
 FROM_THE_START = "no plateau"  # what the sentence says, as an arm: it loses no step
@@ -65,6 +64,12 @@ class Lesson:
     batch: int
     steps: int
     scored: int  # sequences
+    looks: int  # at the loss, while a network learns
+
+    @property
+    def each(self) -> int:
+        """Steps from one look to the next."""
+        return max(1, self.steps // self.looks)
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,7 @@ def train(lesson: Lesson, rate: float, seed: int, answers: list[Answer]) -> Iter
     # The last weights stay: what is asked is how they came about.
     yield from fit(
         model, token_loss, batches=batches(), steps=lesson.steps, learning_rate=rate, validate=look,
-        evaluate_every=max(1, lesson.steps // LOOKS), keep_best=False,
+        evaluate_every=lesson.each, keep_best=False,
     )  # fmt: skip
 
 
@@ -189,7 +194,7 @@ def run(trial: Trial) -> Iterator[Measurement]:
     if name in COUNTS:
         counted = judged(task, scored, way_of(task, scored, COUNTS[name]))
         if trial["part"] == "course":
-            for look in (trial["steps"] // LOOKS or 1, trial["steps"]):  # a level, drawn as a line
+            for look in (1, trial["steps"]):  # a level, drawn as a line
                 yield Measurement("loss", counted.loss, "valid", step=look)
         else:
             yield from by_distance(counted)
@@ -203,9 +208,8 @@ def run(trial: Trial) -> Iterator[Measurement]:
         yield from by_distance(found.answers[max(moment, 1) - 1])
         return
     yield from found.measured
-    each = max(1, lesson.steps // LOOKS)
     for number, answer in enumerate(found.answers, start=1):
-        at = min(number * each, lesson.steps)
+        at = min(number * lesson.each, lesson.steps)
         yield Measurement("unigram_divergence", answer.divergence["unigram"], "valid", step=at)
         yield Measurement("bigram_divergence", answer.divergence["bigram"], "valid", step=at)
     levels = {way: judged(task, scored, way_of(task, scored, way)).loss for way in WAYS}
@@ -223,16 +227,18 @@ def by_distance(answer: Answer) -> Iterator[Measurement]:
         yield Measurement("loss_at_distance", loss, step=distance)
 
 
-def points(*, states: tuple[int, ...], seeds: int) -> tuple[Point, ...]:
-    """The course of learning for every number of states; distances for the fewest states alone."""
+def points(*, states: tuple[int, ...], seeds: int, few: int) -> tuple[Point, ...]:
+    """The course of learning for every number of states; distances for the fewest states alone.
+
+    The Transformer, which is judged, has `seeds`; what is shown beside it has `few`.
+    """
     course = partial(grid, part="course", states=states)
     far = partial(grid, part="distance", states=states[0])
-    return (
-        course(model=NETWORKS, seeds=seeds)
-        + course(model=(*COUNTS, FROM_THE_START))
-        + far(model=NETWORKS, moment=MOMENTS, seeds=seeds)
-        + far(model=COUNTS, moment="all")
-    )
+    found = course(model=(*COUNTS, FROM_THE_START)) + far(model=COUNTS, moment="all")
+    for model in NETWORKS:
+        own = seeds if model == bodies.TRANSFORMER else few
+        found += course(model=model, seeds=own) + far(model=model, moment=MOMENTS, seeds=own)
+    return found
 
 
 COURSE, DISTANCE = {"part": "course"}, {"part": "distance"}
@@ -243,19 +249,23 @@ experiment = Experiment(
     run=run,
     budgets=(
         Budget(
-            "smoke", points(states=(3,), seeds=2),
-            {"length": 32, "width": 16, "batch": 8, "steps": 20, "scored": 32, "rate": 0.0}, timeout=120,
+            "smoke", points(states=(3,), seeds=2, few=2),
+            {"length": 32, "width": 16, "batch": 8, "steps": 20, "scored": 32, "looks": 10, "rate": 0.0},
+            timeout=120,
         ),
         Budget(
-            "quick", points(states=(3,), seeds=5),
-            {"length": 48, "width": 32, "batch": 16, "steps": TUNED_STEPS, "scored": 64, "rate": 0.0},
+            "quick", points(states=(3,), seeds=5, few=2),
+            {
+                "length": 48, "width": 32, "batch": 16, "steps": TUNED_STEPS, "scored": 64, "looks": 50,
+                "rate": 0.0,
+            },
             timeout=300,
         ),
         Budget(
-            "full", points(states=(3, 4, 6, 8), seeds=10),
+            "full", points(states=(3, 4, 6, 8), seeds=10, few=10),
             {
-                "length": 128, "width": 64, "batch": 64, "steps": 5_000, "scored": 512, "rate": 0.0,
-                "tuning": 12,
+                "length": 128, "width": 64, "batch": 64, "steps": 5_000, "scored": 512, "looks": 100,
+                "rate": 0.0, "tuning": 12,
             },
             timeout=13 * 3_600,  # the first trial of each model searches
         ),

@@ -309,7 +309,7 @@ experiment = Experiment(
                 traded={32: 16, 64: 8, 128: 4}, seeds=5, few=3, left_out="GRU",
             ),
             {
-                "blocks": 5, "steps": 100, "both_ways": False, "forward_seeds": 3, "left_out": "GRU",
+                "blocks": 4, "steps": 100, "both_ways": False, "forward_seeds": 3, "left_out": "GRU",
                 "longest": 256,
             },
             timeout=600,

@@ -324,7 +324,7 @@ experiment = Experiment(
         ),
         Budget(
             "quick", points("quick", seeds=3, judged=5),
-            {"blocks": 5, "steps": 10, "elements": 1 << 25}, timeout=300,
+            {"blocks": 4, "steps": 10, "elements": 1 << 25}, timeout=300,
         ),
         Budget(
             "full", points("full", seeds=10, judged=10),

@@ -52,3 +52,12 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     nearest = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     return f"unknown {what} {name!r}; known: {', '.join(names) or 'none'}.{hint}"
+
+
+def described(error: BaseException) -> str:
+    """An error of somebody else's code in one line; for a library that is not there, what to do."""
+    text = f"{type(error).__name__}: {error}"
+    ours = ("seqlab", "experiments")
+    if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] not in ours:
+        return f"{text}. Install it: `nox -s report` brings all that the pages need, or pip install."
+    return text

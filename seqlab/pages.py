@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from seqlab.claims import Comparison, Rule, Slope
-from seqlab.errors import SeqlabError, UsageError, unknown
+from seqlab.errors import SeqlabError, UsageError, described, unknown
 from seqlab.experiment import Experiment, Point
 from seqlab.figures import Curve, Exhibited, Figure, Heatmap, Interval, Table, Tradeoff, Where
 from seqlab.metrics import metric_named
@@ -68,7 +68,7 @@ def discover(folder: Path, claims: Iterable[str]) -> Pages:
             broken[name] = str(error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a page is the user's code: the others go on
             last = traceback.extract_tb(error.__traceback__)[-1]
-            broken[name] = f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
+            broken[name] = f"{described(error)} ({Path(last.filename).name}, line {last.lineno})"
     by_chapter = sorted(experiments.items(), key=lambda page: (page[1].chapter, page[0]))
     return Pages(dict(by_chapter), broken, folder)
 

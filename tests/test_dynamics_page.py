@@ -40,7 +40,15 @@ def test_losses_by_distance_are_parts_of_the_loss() -> None:
 
 
 def test_a_trial_of_each_part() -> None:
-    settings = {"length": 24, "width": 8, "batch": 4, "steps": 10, "scored": SCORED, "rate": 0.01}
+    settings = {
+        "length": 24,
+        "width": 8,
+        "batch": 4,
+        "steps": 10,
+        "scored": SCORED,
+        "looks": 100,
+        "rate": 0.01,
+    }
     course = {"part": "course", "states": 3, "model": "Transformer"}
     found = list(dynamics.run(Trial("dynamics", course, 0, "smoke", settings)))
     looks = [one for one in found if one.metric == "unigram_divergence"]
@@ -48,5 +56,5 @@ def test_a_trial_of_each_part() -> None:
     assert 0 <= next(one.value for one in found if one.metric == "plateau_share") < 1
     distance = {**course, "part": "distance", "moment": "all"}
     told = list(dynamics.run(Trial("dynamics", distance, 0, "smoke", settings)))
-    last = dynamics.learnt(dynamics.Lesson("Transformer", 3, 24, 8, 4, 10, SCORED), 0.01, 0).answers[-1]
+    last = dynamics.learnt(dynamics.Lesson("Transformer", 3, 24, 8, 4, 10, SCORED, 100), 0.01, 0).answers[-1]
     assert {one.step: one.value for one in told if one.metric == "loss_at_distance"} == last.by_distance

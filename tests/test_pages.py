@@ -67,6 +67,7 @@ def test_files_that_start_with_an_underscore_are_no_pages(tmp_path: Path) -> Non
         ("experiment = Experiment(", "experimental = Experiment(", "must bind `experiment"),
         ('"""Does it work?\n\nProse of\ntwo lines.\n"""', "", "needs a docstring"),
         ("from seqlab.figures", "from seqlab.figurines", "ModuleNotFoundError"),
+        ("from seqlab.figures", "import midi_gone\nfrom seqlab.figures", "Install it: `nox -s report`"),
     ],
 )
 def test_a_wrong_page_fails_alone(tmp_path: Path, old: str, new: str, words: str) -> None:

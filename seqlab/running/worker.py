@@ -31,7 +31,7 @@ from typing import Any, TextIO
 import psutil
 from pebble import ProcessExpired, ProcessPool
 
-from seqlab.errors import DivergedError, SeqlabError, UsageError, WorkerError
+from seqlab.errors import DivergedError, SeqlabError, UsageError, WorkerError, described
 from seqlab.exhibits import Exhibit
 from seqlab.experiment import Experiment, Trial
 from seqlab.metrics import Measurement
@@ -183,7 +183,7 @@ def _printable(text: str) -> str:
 
 
 def _told(error: BaseException) -> tuple[Status, str]:
-    text = f"{type(error).__name__}: {error}" if not isinstance(error, SeqlabError) else str(error)
+    text = str(error) if isinstance(error, SeqlabError) else described(error)
     if isinstance(error, DivergedError):
         return "diverged", text
     if isinstance(error, MemoryError) or any(word in str(error).lower() for word in _OUT_OF_MEMORY):
