@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from seqlab.errors import UsageError
 
@@ -54,6 +53,8 @@ def together(points: Sequence[tuple[float, float, float]]) -> Scaling:
     Every start of a grid is tried and the best fit kept. Needs more points than the form has numbers, at
     three sizes and three amounts of data or more; `UsageError` otherwise.
     """
+    from scipy.optimize import least_squares  # 0.4 s to import, which reading the pages must not cost
+
     sizes, data, losses = np.array(points, dtype=float).reshape(-1, 3).T
     if len(losses) <= TERMS or len(set(sizes)) < FEWEST or len(set(data)) < FEWEST:
         raise UsageError(
