@@ -274,6 +274,7 @@ def points(seeds: int) -> tuple[Point, ...]:
 
 experiment = Experiment(
     chapter=14,
+    apart=("model",),
     run=run,
     budgets=(
         Budget(

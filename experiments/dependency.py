@@ -256,6 +256,7 @@ PROJECTIONS = {"part": "projections"}
 
 experiment = Experiment(
     chapter=1,
+    apart=("part", "model"),
     run=run,
     budgets=(
         Budget("smoke", points(longest=64, joined=(16,)), {"longest": 64}, timeout=60),

@@ -188,6 +188,7 @@ FAIR: tuple[Matched, ...] = ("parameters", "steps", "tuning")
 
 experiment = Experiment(
     chapter=9,
+    apart=("task", "model"),
     run=run,
     budgets=(
         Budget(

@@ -246,6 +246,7 @@ LEARNERS = (*NETWORKS, *COUNTS)
 
 experiment = Experiment(
     chapter=12,
+    apart=("part", "model"),
     run=run,
     budgets=(
         Budget(

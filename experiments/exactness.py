@@ -363,6 +363,7 @@ GUIDE = {"allowed": ALLOWED}
 
 experiment = Experiment(
     chapter=2,
+    apart=("model", "length"),
     run=run,
     precise=True,
     budgets=(

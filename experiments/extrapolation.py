@@ -157,6 +157,7 @@ SCHEMED = tuple({"model": name} for name in SCHEMES)
 
 experiment = Experiment(
     chapter=11,
+    apart=("task", "model"),
     run=run,
     budgets=(
         Budget(

@@ -304,6 +304,7 @@ DEPTH = {"part": "depth"}
 
 experiment = Experiment(
     chapter=8,
+    apart=("part", "model"),
     run=run,
     budgets=(
         Budget(

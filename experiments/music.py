@@ -228,6 +228,7 @@ def points(seeds: int) -> tuple[Point, ...]:
 
 experiment = Experiment(
     chapter=17,
+    apart=("model",),
     run=run,
     budgets=(
         Budget(

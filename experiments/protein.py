@@ -184,6 +184,7 @@ CAPTION_LENGTHS = "A point stands at the shortest of its chains, the next one at
 
 experiment = Experiment(
     chapter=18,
+    apart=("model",),
     run=run,
     budgets=(
         Budget(

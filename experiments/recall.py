@@ -189,6 +189,7 @@ WIDEST = 256
 
 experiment = Experiment(
     chapter=10,
+    apart=("part", "model"),
     run=run,
     budgets=(
         Budget(

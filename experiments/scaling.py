@@ -239,6 +239,7 @@ LARGEST = tuple(max(widths) for widths, _ in GRIDS.values())
 
 experiment = Experiment(
     chapter=19,
+    apart=("model",),
     run=run,
     # `steps` are those of the largest amount of text: it lasts for no more.
     budgets=(

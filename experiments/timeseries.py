@@ -349,6 +349,7 @@ NEAREST: dict[str, Level] = {"horizon": HORIZON}
 
 experiment = Experiment(
     chapter=16,
+    apart=("series", "model", "horizon"),
     run=run,
     budgets=(
         Budget(

@@ -231,6 +231,7 @@ SMALL = {"batch": 32, "width": 32, "depth": 2, "patch": 7, "shift": 0.0, "turn":
 
 experiment = Experiment(
     chapter=15,
+    apart=("data", "model", "fraction"),
     run=run,
     budgets=(
         Budget(

@@ -40,6 +40,10 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     trials.add_argument("--device", choices=("cpu", "gpu"), help="where to run (default: MLX's own choice)")
     trials.add_argument("--memory", type=float, metavar="GIB", help="end a trial that holds more than this")
+    trials.add_argument(
+        "--jobs", type=int, metavar="N",
+        help="run N trials at once where no time is measured (default: one a core, on a GPU one)",
+    )  # fmt: skip
     trials.add_argument("--force", action="store_true", help="run every planned trial again")
     trials.add_argument("--dry-run", action="store_true", help="say which trials are due and why; run none")
 

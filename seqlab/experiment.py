@@ -141,6 +141,10 @@ class Experiment:
     `chapter` is its place in the report; pages of one number, and those without, go by their names.
     `precise` asks for products of float32 in float32 on a GPU too, which would take TF32 for them: for a
     page that compares digits.
+
+    `apart` names factors. Trials that differ in one of them share no computation, and no verdict of the
+    page is about time, so that on a CPU they run side by side. Without it, the page has the machine to
+    itself.
     """
 
     run: Run
@@ -149,6 +153,7 @@ class Experiment:
     figures: tuple[Figure, ...] = ()
     chapter: int = 100
     precise: bool = False
+    apart: tuple[str, ...] = ()
     name: str = ""
     title: str = ""
     prose: str = ""
@@ -160,6 +165,10 @@ class Experiment:
                 f"an experiment needs one Budget for each of {', '.join(BUDGETS)} that it has, "
                 f"found {names or 'none'}."
             )
+        factors = {name for budget in self.budgets for point in budget.points for name in point.factors}
+        for name in self.apart:
+            if name not in factors:
+                raise UsageError(unknown("factor to tell trials apart", name, sorted(factors)))
 
     def budget(self, name: BudgetName) -> Budget:
         """The named budget; where the page has none, its next smaller one, else its smallest."""

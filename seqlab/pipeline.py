@@ -32,6 +32,8 @@ if TYPE_CHECKING:  # the desk is not imported to look at a type
     from seqlab.analysis.findings import Found
 
 PACKAGE = Path(__file__).resolve().parent
+# Each holds a model's memory, and one trial of a small model keeps a core and a little more busy.
+MOST_JOBS = 8
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Options:
 
     device: str | None = None
     memory_gib: float | None = None
+    jobs: int | None = None
     dry_run: bool = False
     engine: str = "auto"
     run: bool = True
@@ -71,9 +74,12 @@ class Options:
     def of(cls, options: argparse.Namespace) -> "Options":
         if options.memory is not None and not 0 < options.memory < math.inf:
             raise UsageError(f"--memory must be above 0 GiB, found {options.memory:g}.")
+        if options.jobs is not None and options.jobs < 1:
+            raise UsageError(f"--jobs must be 1 or more, found {options.jobs}.")
         return cls(
             options.device,
             options.memory,
+            options.jobs,
             options.dry_run,
             getattr(options, "engine", "auto"),
             not getattr(options, "no_run", False),
@@ -185,6 +191,7 @@ def measure(place: Place, work: Work, store: Store, options: Options) -> int:
         memory_limit=limit,
         settings=settings,
         checkpoints=place.results / "checkpoints",
+        jobs=options.jobs or (min(blas.cores(), MOST_JOBS) if work.device[0] == "cpu" else 1),
         provenance=lambda: gather(
             place.root,
             device=name,

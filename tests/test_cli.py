@@ -172,6 +172,7 @@ def test_a_full_project_can_be_looked_at(
         (["run", "calm", "--set", "steps=few"], 2, "expects a whole number, found 'few'"),
         (["run", "calm", "--memory", "-1"], 2, "--memory must be above 0 GiB"),
         (["run", "calm", "--memory", "nan"], 2, "--memory must be above 0 GiB"),
+        (["run", "calm", "--jobs", "0"], 2, "--jobs must be 1 or more"),
         (["report", "--only", "clam"], 2, "Did you mean 'calm'?"),
         (["report", "--engine", "quarto"], 4, "Quarto"),
         (["results", "export"], 2, "found none. Give `seqlab report` first"),

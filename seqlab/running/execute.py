@@ -1,13 +1,15 @@
 """Run what is due, page by page, and store each run as soon as it ends."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from seqlab import blas
 from seqlab.claims import Claim
 from seqlab.experiment import Experiment, Trial
 from seqlab.running.plan import Due
@@ -35,61 +37,117 @@ def execute(
     settings: Settings,
     checkpoints: Path,
     provenance: Callable[[], Mapping[str, Any]],
+    jobs: int = 1,
 ) -> int:
     """Run every due trial; returns how many failed. `device` is (kind, name, MLX version).
 
-    The circumstances are taken once a page, since power and heat change within an hour. A trial that did
-    not end keeps its trainings in a folder under `checkpoints`, until it ended or the code changed.
+    Pages that measure time come first, each with the machine to itself. The trials of the others then run
+    `jobs` at a time, which share the cores and the memory. The circumstances are taken once a page, since
+    power and heat change within an hour. A trial that did not end keeps its trainings in a folder under
+    `checkpoints`, until it ended or the code changed.
     """
-    work = [(plan, due.trial) for plan in plans for due in plan.due]
-    if not work:
+    alone, beside = _chains(plans)
+    if not alone and not beside:
         return 0
     # A command with nothing to run needs neither rich nor pebble, and answers sooner without.
     from seqlab.running.progress import display
-    from seqlab.running.worker import Worker
+    from seqlab.running.worker import Worker, rest
 
     kind, name, mlx = device
-    failed = 0
+    jobs = min(jobs, len(beside)) or 1
+    shared = replace(settings, blas_threads=max(1, blas.cores() // jobs)) if jobs > 1 else settings
     known = _seconds_before(store, [plan.experiment.name for plan in plans])
-    with (
-        Worker(device=kind, memory_limit=memory_limit, settings=settings) as worker,
-        display([trial for _, trial in work], known) as shown,
-    ):
-        last = ""
-        for plan, trial in work:
-            precise = plan.experiment.precise and kind == "gpu"
-            if plan.experiment.name != last:
-                circumstances, last = provenance(), plan.experiment.name
-                circumstances = {**circumstances, "TF32": "0"} if precise else circumstances
-                _discard_of_other_code(checkpoints / last, plan.fingerprint)
-            shown.begin(trial)
-            kept = checkpoints / last / plan.fingerprint / trial.key(device=name, mlx=mlx)[:16]
-            running = worker.run(plan.page, trial, checkpoints=kept, code=plan.fingerprint, precise=precise)
-            for outcome in running:
-                if outcome is None:
-                    shown.advance(trial, *worker.seen())
-                    continue
-                store.add(
-                    Run(
-                        trial=trial,
-                        status=outcome.status,
-                        seconds=outcome.seconds,
-                        started=outcome.started,
-                        device=name,
-                        mlx=mlx,
-                        fingerprint=plan.fingerprint,
-                        provenance=circumstances,
-                        measurements=outcome.measurements,
-                        exhibits=outcome.exhibits,
-                        error=outcome.error,
-                        traceback=outcome.traceback,
-                    )
+    circumstances: dict[str, Mapping[str, Any]] = {}
+    failed = 0
+
+    def all_left(chains: deque[_Chain], worker: Worker, *, at_once: int) -> Iterator[None]:
+        """Run what no other worker has taken up; None wherever there is time to look after others."""
+        while chains:
+            chain = chains.popleft()
+            for trial in chain.trials:
+                yield from one(trial, chain.plan, worker, at_once=at_once)
+
+    def one(trial: Trial, plan: Plan, worker: Worker, *, at_once: int) -> Iterator[None]:
+        nonlocal failed
+        page, precise = plan.experiment.name, plan.experiment.precise and kind == "gpu"
+        if page not in circumstances:
+            found = dict(provenance())
+            found |= {"TF32": "0"} if precise else {}
+            found |= {"trials at once": at_once, "BLAS threads": shared.blas_threads} if at_once > 1 else {}
+            circumstances[page] = found
+            _discard_of_other_code(checkpoints / page, plan.fingerprint)
+        shown.begin(trial)
+        kept = checkpoints / page / plan.fingerprint / trial.key(device=name, mlx=mlx)[:16]
+        running = worker.run(
+            plan.page, trial, checkpoints=kept, code=plan.fingerprint, precise=precise, patient=False
+        )
+        for outcome in running:
+            if outcome is None:
+                shown.advance(trial, *worker.seen())
+                yield
+                continue
+            store.add(
+                Run(
+                    trial=trial,
+                    status=outcome.status,
+                    seconds=outcome.seconds,
+                    started=outcome.started,
+                    device=name,
+                    mlx=mlx,
+                    fingerprint=plan.fingerprint,
+                    provenance=circumstances[page],
+                    measurements=outcome.measurements,
+                    exhibits=outcome.exhibits,
+                    error=outcome.error,
+                    traceback=outcome.traceback,
                 )
-                if outcome.status in ("ok", "diverged"):
-                    shutil.rmtree(kept, ignore_errors=True)
-                failed += outcome.status != "ok"
-                shown.end(trial, outcome.status, outcome.seconds, outcome.error)
+            )
+            if outcome.status in ("ok", "diverged"):
+                shutil.rmtree(kept, ignore_errors=True)
+            failed += outcome.status != "ok"
+            shown.end(trial, outcome.status, outcome.seconds, outcome.error)
+
+    phases = [(alone, 1, settings), (beside, jobs, shared)]
+    work = [
+        (trial, chain.plan, count)
+        for chains, count, _ in phases
+        for chain in chains
+        for trial in chain.trials
+    ]
+    at_once = {plan.experiment.name: count for _, plan, count in work}
+    with display([trial for trial, *_ in work], known, at_once) as shown:
+        for chains, count, chosen in phases:
+            limit = memory_limit // count
+            with ExitStack() as stack:
+                workers = [
+                    stack.enter_context(Worker(device=kind, memory_limit=limit, settings=chosen))
+                    for _ in range(count if chains else 0)
+                ]
+                left = [all_left(chains, worker, at_once=count) for worker in workers]
+                ended = object()
+                while left := [each for each in left if next(each, ended) is not ended]:
+                    rest(workers)
     return failed
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """Trials of a page that follow one another in one worker, where they may share what they computed."""
+
+    plan: Plan
+    trials: tuple[Trial, ...]
+
+
+def _chains(plans: Sequence[Plan]) -> tuple[deque[_Chain], deque[_Chain]]:
+    """The due trials of the pages that need the machine to themselves, and those of the others."""
+    alone, beside = deque[_Chain](), deque[_Chain]()
+    for plan in plans:
+        apart = plan.experiment.apart
+        groups: dict[tuple[object, ...], list[Trial]] = {}
+        for due in plan.due:
+            groups.setdefault(tuple(due.trial.factors.get(name) for name in apart), []).append(due.trial)
+        (beside if apart else alone).extend(_Chain(plan, tuple(group)) for group in groups.values())
+    return alone, beside
 
 
 def fix_rules_of(experiment: Experiment, store: Store) -> None:

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.text import Text
 
 from seqlab.experiment import Trial
 
@@ -29,9 +30,15 @@ class Display(Protocol):
 
 
 class Estimate:
-    """How long the rest will take: each trial as long as those of its page so far, or as before."""
+    """How long the rest will take: each trial as long as those of its page so far, or as before.
 
-    def __init__(self, trials: Sequence[Trial], known: Mapping[str, float]) -> None:
+    `at_once` says how many trials of a page run at a time.
+    """
+
+    def __init__(
+        self, trials: Sequence[Trial], known: Mapping[str, float], at_once: Mapping[str, int]
+    ) -> None:
+        self._at_once = at_once
         self._left: dict[str, int] = {}
         for trial in trials:
             self._left[trial.experiment] = self._left.get(trial.experiment, 0) + 1
@@ -48,7 +55,9 @@ class Estimate:
         if not means:
             return None
         other = sum(means.values()) / len(means)
-        return sum(count * means.get(name, other) for name, count in self._left.items())
+        return sum(
+            count * means.get(name, other) / self._at_once.get(name, 1) for name, count in self._left.items()
+        )
 
 
 def clock(seconds: float | None) -> str:
@@ -61,7 +70,7 @@ def clock(seconds: float | None) -> str:
 
 
 class LiveBars:
-    """On a terminal: a bar for all trials, a line for the one that runs."""
+    """On a terminal: a bar for all trials, a line for each that runs."""
 
     def __init__(self, console: Console, total: int, estimate: Estimate) -> None:
         self._console, self._estimate = console, estimate
@@ -70,10 +79,10 @@ class LiveBars:
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("{task.fields[left]}"),
-            TextColumn("{task.description}", markup=False),
             console=console,
         )
         self._task = self._bars.add_task("", total=total, left="")
+        self._running: dict[str, str] = {}
         self._live = Live(self._bars, console=console, refresh_per_second=5, transient=True)
 
     def __enter__(self) -> Self:
@@ -86,20 +95,22 @@ class LiveBars:
         self._live.__exit__(kind, error, trace)
 
     def begin(self, trial: Trial) -> None:
-        left = clock(self._estimate.seconds())
-        self._bars.update(self._task, description=trial.label(), left=f"{left} left" if left else "")
+        self._show(trial, "")
 
     def advance(self, trial: Trial, step: int, value: float) -> None:
         total = f"/{trial.get('steps', '')}" if trial.get("steps", "") else ""
+        self._show(trial, f", step {step}{total}, {value:.3g}")
+
+    def _show(self, trial: Trial, state: str) -> None:
+        self._running[trial.label()] = state
         left = clock(self._estimate.seconds())
-        self._bars.update(
-            self._task,
-            description=f"{trial.label()}, step {step}{total}, {value:.3g}",
-            left=f"{left} left" if left else "",
-        )
+        self._bars.update(self._task, left=f"{left} left" if left else "")
+        lines = (Text(f"  {label}{state}", no_wrap=True) for label, state in self._running.items())
+        self._live.update(Group(self._bars, *lines))
 
     def end(self, trial: Trial, status: str, seconds: float, error: str) -> None:
         self._estimate.ended(trial, seconds)
+        self._running.pop(trial.label(), None)
         self._bars.advance(self._task)
         if status != "ok":
             self._console.print(
@@ -144,9 +155,11 @@ class PlainLines:
             self._print(f"  {error}")
 
 
-def display(trials: Sequence[Trial], known: Mapping[str, float]) -> Display:
-    """The display that suits where standard error goes."""
+def display(
+    trials: Sequence[Trial], known: Mapping[str, float], at_once: Mapping[str, int] | None = None
+) -> Display:
+    """The display that suits where standard error goes; `at_once` trials of a page run at a time."""
     console = Console(stderr=True)
-    estimate = Estimate(trials, known)
+    estimate = Estimate(trials, known, at_once or {})
     kind = LiveBars if console.is_terminal else PlainLines
     return kind(console, len(trials), estimate)

@@ -1,10 +1,9 @@
 """How does a trial run, so that no trial can take the others with it?
 
-Trials run one at a time in a worker process of its own (pebble), so that timings stay honest. The
-worker is kept for the next trial and replaced when it dies, outlives its timeout or outgrows the
-memory limit. Whatever a trial set on the device is put back before the next. What a trial yields is
-spooled to a file as it comes, so that even a killed trial keeps what it had measured. This is the only
-place that catches what a page raises.
+A worker is a process (pebble) that runs one trial at a time, and is kept for the next one. It is
+replaced when it dies, outlives its timeout or outgrows the memory limit. Whatever a trial set on the
+device is put back before the next. What a trial yields is spooled to a file as it comes, so that even a
+killed trial keeps what it had measured. This is the only place that catches what a page raises.
 """
 
 import base64
@@ -17,8 +16,9 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator
-from concurrent.futures import CancelledError, Future
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future
+from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from ctypes import Array, c_double
 from dataclasses import dataclass
@@ -206,6 +206,7 @@ class Worker:
         self._spool = Path(spool)
         self._device, self._settings, self._precise = device, settings, False
         self._pool = self._new_pool()
+        self._running: Future[_Ended] | None = None
 
     def _new_pool(self) -> ProcessPool:
         return ProcessPool(
@@ -236,8 +237,12 @@ class Worker:
         checkpoints: Path | None = None,
         code: str = "",
         precise: bool = False,
+        patient: bool = True,
     ) -> Iterator[Outcome | None]:
         """Run a trial: yields None while it runs, a few times a second, then its outcome.
+
+        Unless it is `patient`, it yields at once: for a caller who looks after several workers, and waits
+        for all of them by `rest`.
 
         The trial's trainings are kept in the folder `checkpoints`, this trial's own, and go on from there.
         `precise` runs it without TF32: in a new process, where the trial before had it the other way.
@@ -252,8 +257,10 @@ class Worker:
         other = precise != self._precise
         self._precise = precise
         for afresh in (other, True):
-            future = self._scheduled(given, timeout=trial.timeout, afresh=afresh)
-            while not _done(future):
+            future = self._running = self._scheduled(given, timeout=trial.timeout, afresh=afresh)
+            while not future.done():
+                if patient:
+                    rest([self])
                 yield None
                 if not grown and self._held() > self._limit:
                     grown = True
@@ -351,10 +358,11 @@ def _read(lines: TextIO) -> Iterator[Measurement | Exhibit]:
                 yield Exhibit(name, media, base64.b64decode(data))
 
 
-def _done(future: "Future[_Ended]") -> bool:
-    with contextlib.suppress(TimeoutError, CancelledError):
-        future.exception(timeout=GRACE_SECONDS)
-    return future.done()
+def rest(workers: Iterable[Worker]) -> None:
+    """Wait until a trial of one of the workers ends, but not for long."""
+    running = [worker._running for worker in workers if worker._running is not None]
+    if running:
+        wait_for(running, timeout=GRACE_SECONDS, return_when=FIRST_COMPLETED)
 
 
 @contextlib.contextmanager
