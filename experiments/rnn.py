@@ -304,12 +304,12 @@ experiment = Experiment(
     run=run,
     budgets=(
         budget(
-            "smoke", lengths=(16, 32), seeds=2, timeout=120,
-            batch=8, width=32, blocks=3, largest=2048, steps=30, compiled="none", unrolled_to=1024,
+            "smoke", lengths=(8, 16), seeds=2, timeout=120,
+            batch=8, width=32, blocks=2, largest=2048, steps=30, compiled="none", unrolled_to=1024,
         ),
         budget(
-            "quick", lengths=(8, 24, 64), seeds=5, timeout=300,
-            batch=8, width=64, blocks=4, largest=2048, steps=90, compiled="RNN", unrolled_to=1024,
+            "quick", lengths=(8, 16, 32), seeds=5, timeout=300,
+            batch=8, width=64, blocks=3, largest=2048, steps=90, compiled="RNN", unrolled_to=1024,
         ),
         budget(
             "full", lengths=(64, 128, 256, 512, 1024, 2048, 4096, 8192), seeds=10, timeout=8 * 3_600,

@@ -117,8 +117,8 @@ class Sizes:
 SIZES: Mapping[BudgetName, Sizes] = {
     "smoke": Sizes(widths=(32, 64), batches=(2, 8), width=64, batch=8, length=8, room=((64, 64), (64, 256))),
     "quick": Sizes(
-        widths=(32, 64, 128), batches=(2, 8, 32), width=128, batch=8, length=32,
-        room=((256, 128), (256, 512), (256, 2_048)),
+        widths=(32, 64, 128), batches=(4, 8, 32), width=128, batch=8, length=32,
+        room=((256, 64), (256, 256), (256, 1_024)),
     ),
     # Some thousand tokens fill a data-centre GPU; at 8,192 in one sequence, scores take a gigabyte a layer.
     "full": Sizes(
@@ -324,7 +324,7 @@ experiment = Experiment(
         ),
         Budget(
             "quick", points("quick", seeds=3, judged=5),
-            {"blocks": 4, "steps": 10, "elements": 1 << 25}, timeout=300,
+            {"blocks": 3, "steps": 10, "elements": 1 << 25}, timeout=300,
         ),
         Budget(
             "full", points("full", seeds=10, judged=10),

@@ -12,6 +12,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -176,6 +177,15 @@ class Experiment:
         smaller = [other for other in BUDGETS[: BUDGETS.index(name) + 1] if other in known]
         return known[smaller[-1]] if smaller else self.budgets[0]
 
+    @cached_property
+    def _ranks(self) -> dict[str, dict[object, int]]:
+        """For each factor, the place of a level in the largest budget that has it."""
+        ranks: dict[str, dict[object, int]] = {}
+        for budget in self.budgets:
+            for name, levels in self.factor_levels(budget).items():
+                ranks.setdefault(name, {}).update({level: rank for rank, level in enumerate(levels)})
+        return ranks
+
     def factor_levels(self, budget: Budget) -> dict[str, tuple[Level, ...]]:
         """Each factor of the budget's points, with its levels in the order they first appear."""
         levels: dict[str, dict[Level, None]] = {}
@@ -188,13 +198,11 @@ class Experiment:
         """Sorts levels: numbers by size, words in the order in which the grids name them, others last."""
         if isinstance(level, int | float) and not isinstance(level, bool):
             return 0, level
-        for budget in reversed(self.budgets):
-            levels = self.factor_levels(budget).get(factor, ())
-            if level in levels:
-                return 1, list(levels).index(level)
-        return 2, 0
+        ranks: Mapping[object, int] = self._ranks.get(factor, {})
+        return (1, ranks[level]) if level in ranks else (2, 0)
 
     def point_order(self, factors: Factors) -> tuple[tuple[int, float], ...]:
         """Sorts points factor by factor; a factor that a point lacks comes last."""
-        names = {name: None for budget in self.budgets for point in budget.points for name in point.factors}
-        return tuple(self.level_order(name, factors[name]) if name in factors else (3, 0) for name in names)
+        return tuple(
+            self.level_order(name, factors[name]) if name in factors else (3, 0) for name in self._ranks
+        )

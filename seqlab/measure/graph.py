@@ -67,7 +67,7 @@ def events(function: Callable[..., Any], *inputs: mx.array, form: Forms = PLAIN)
     before = threading.stack_size(STACK_BYTES)  # for a recursion over half a million primitives
     try:
         with forms.using(form), forms.exporting(), ThreadPoolExecutor(1) as pool:
-            return pool.submit(_exported, function, inputs).result()
+            return pool.submit(_exported, function, inputs, mx.default_stream(mx.cpu)).result()
     finally:
         threading.stack_size(before)
 
@@ -89,16 +89,24 @@ def forward_and_backward(model: nn.Module, loss: Callable[..., mx.array]) -> Cal
     return both
 
 
-def _exported(function: Callable[..., Any], inputs: tuple[mx.array, ...]) -> list[dict[str, Any]]:
+def _exported(
+    function: Callable[..., Any], inputs: tuple[mx.array, ...], stream: mx.Stream
+) -> list[dict[str, Any]]:
+    """The graph, traced on the caller's stream: one of this thread's own would outlive it, with a thread."""
+
     def flat(*arrays: mx.array) -> list[mx.array]:
         leaves = dict(tree_flatten(function(*arrays))).values()
         return [leaf for leaf in leaves if isinstance(leaf, mx.array)]
 
     told: list[dict[str, Any]] = []
+    before = mx.default_device()
     try:
-        with mx.stream(mx.cpu):
-            mx.export_function(told.append, flat, *inputs)
+        mx.set_default_device(mx.Device(mx.cpu))
+        mx.set_default_stream(stream)
+        mx.export_function(told.append, flat, *inputs)
     except ValueError as error:
         hint = " Write its custom gradient with mx.stop_gradient." if "CustomTransforms" in str(error) else ""
         raise UsageError(f"MLX cannot hand over the graph to be counted: {error}.{hint}") from None
+    finally:
+        mx.set_default_device(before)
     return told
