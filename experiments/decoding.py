@@ -491,10 +491,10 @@ experiment = Experiment(
                     (SMALL, 1): (64, 512, 8_192), (SMALL, 32): (64, 512),
                     (LARGE, 1): (64, 4_096),
                 },
-                anew=512, read={1: (64, 512)}, tokens=(8, 16, 32), seeds=5,
+                anew=512, read={1: (64, 256)}, tokens=(8, 16, 32), seeds=5,
             ),
             {
-                "tokens_at_once": 3, "blocks": 3, "compiled": False, "uncached_up_to": 512,
+                "tokens_at_once": 2, "blocks": 3, "compiled": False, "uncached_up_to": 512,
                 "text_width": 64, "text_batch": 16, "text_context": 64, "text_steps": 60, "text_rate": 3e-2,
                 "text_prompts": 5, "text_written": 48,
             },
