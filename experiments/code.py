@@ -289,7 +289,7 @@ experiment = Experiment(
             "quick", points(seeds=5),
             {
                 "width": 48, "depth": 2, "vocabulary": 512, "slots": 48, "context": 64, "batch": 8,
-                "steps": 80, "scored": 4_000, "evaluations": 2, "rate": 0.0,
+                "steps": 80, "scored": 4_000, "evaluations": 2, "rate": 0.0, "together": 5,
             },
             timeout=300,
         ),

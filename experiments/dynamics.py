@@ -246,7 +246,7 @@ LEARNERS = (*NETWORKS, *COUNTS)
 
 experiment = Experiment(
     chapter=12,
-    apart=("part", "model"),
+    apart=("model",),  # the parts of a model share its trainings
     run=run,
     budgets=(
         Budget(

@@ -595,7 +595,7 @@ experiment = Experiment(
             points(64, seeds=5, others=2),
             {
                 "batch": 8, "context": 64, "steps": 80, "scored": 4_000, "target": 2, "written": 80,
-                "gap_steps": 200, "words": 128, "word_steps": 300, "rate": 0.0, "dropout": 0.0,
+                "gap_steps": 100, "words": 128, "word_steps": 300, "rate": 0.0, "dropout": 0.0,
             },
             timeout=300,
         ),

@@ -18,7 +18,7 @@ was the time of training on many machines, which the chapters on speed measure; 
 import math
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from itertools import product
 
 import mlx.core as mx
@@ -36,9 +36,8 @@ from seqlab.models import bodies
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import parameters
 from seqlab.tasks import characters
-from seqlab.training.fit import fit
-from seqlab.training.lessons import TRIED, TUNING_SEED
-from seqlab.training.rates import Search, Tuned, chosen_rate, search_learning_rate
+from seqlab.training.lessons import TRIED, searched_rate, taught
+from seqlab.training.rates import Tuned, chosen_rate
 from seqlab.training.step import Batch
 
 # Of TRIED, at the quick budget's largest amount of text with seed 1000: the least validation loss. To try
@@ -50,6 +49,7 @@ RATES: Mapping[str, Mapping[int, float]] = {
 RIVALS = tuple(RATES)
 OTHER_RATE = 1e-2  # of widths that were not tried
 TUNED_STEPS = 96
+EVALUATIONS = 3  # of the validation play while a network learns; the best weights are kept
 COUNTED = (4, 8)  # lengths at which a recurrence's work is counted; from there it is a straight line
 
 
@@ -68,6 +68,30 @@ class Lesson:
     def steps(self) -> int:
         """Training steps that the text lasts for."""
         return self.characters // (self.batch * self.context)
+
+    def start(self, seed: int) -> tuple[nn.Module, Iterator[Batch]]:
+        """A network, and windows of the training plays in an order of the seed's, none of them twice."""
+        inputs, targets = text().windows("train", length=self.context)
+        needed = self.steps * self.batch
+        if not 1 <= needed <= len(inputs):
+            raise UsageError(
+                f"expected {self.batch * self.context} to {len(inputs) * self.context} characters to learn "
+                f"from, found {self.characters}. Set another amount."
+            )
+        order = np.random.default_rng(seed).permutation(len(inputs))[:needed]
+        batches = (
+            (mx.array(inputs[rows]), mx.array(targets[rows]))
+            for rows in order.reshape(self.steps, self.batch)
+        )
+        return build(self.model, self.width, self.context, seed), batches
+
+    def loss(self, model: nn.Module, *batch: mx.array) -> mx.array:
+        """Cross entropy of a character, in nats."""
+        return token_loss(model, *batch)
+
+    def validate(self, model: nn.Module) -> Iterator[Measurement]:
+        """Bits per character of the validation play."""
+        yield bits(self, model, "valid")
 
 
 @dataclass(frozen=True)
@@ -88,20 +112,6 @@ def text() -> characters.Characters:
 def build(name: str, width: int, context: int, seed: int) -> nn.Module:
     """A network of the size that the Transformer of this width has."""
     return bodies.build(name, bodies.Size(width, length=context), bodies.Words(text().vocabulary), seed=seed)
-
-
-def batches(lesson: Lesson, seed: int) -> Iterator[Batch]:
-    """Windows of the training plays in an order of the seed's, none of them twice."""
-    inputs, targets = text().windows("train", length=lesson.context)
-    needed = lesson.steps * lesson.batch
-    if not 1 <= needed <= len(inputs):
-        raise UsageError(
-            f"expected {lesson.batch * lesson.context} to {len(inputs) * lesson.context} characters to learn "
-            f"from, found {lesson.characters}. Set another amount."
-        )
-    order = np.random.default_rng(seed).permutation(len(inputs))[:needed]
-    for rows in order.reshape(lesson.steps, lesson.batch):
-        yield mx.array(inputs[rows]), mx.array(targets[rows])
 
 
 def bits(lesson: Lesson, model: nn.Module, split: characters.SplitName) -> Measurement:
@@ -128,57 +138,40 @@ def step_work(name: str, width: int, batch: int, context: int) -> int:
     return counted(short) + (counted(long) - counted(short)) * (context - short) // (long - short)
 
 
-def train(lesson: Lesson, model: nn.Module, *, rate: float, seed: int) -> Iterator[Measurement]:
-    """One pass through the text; the weights that did best on the validation play are kept."""
-    return fit(
-        model, token_loss, batches=batches(lesson, seed), steps=lesson.steps, learning_rate=rate,
-        validate=lambda model: [bits(lesson, model, "valid")], evaluate_every=max(1, lesson.steps // 3),
-    )  # fmt: skip
-
-
 @cache  # one training for its own trial and for the fits
-def learnt(lesson: Lesson, rate: float, seed: int) -> Learnt:
-    """Train once, score the test play once."""
-    model = build(lesson.model, lesson.width, lesson.context, seed)
-    measured = tuple(train(lesson, model, rate=rate, seed=seed))
-    found = bits(lesson, model, "test")
-    size = parameters(model)
+def learnt(lesson: Lesson, rate: float, seed: int, together: int) -> Learnt:
+    """Train once, beside so many seeds, one pass through the text; score the test play once."""
+    first = seed - seed % together
+    pupil = taught(lesson, rate, tuple(range(first, first + together)), EVALUATIONS)[seed - first]
+    if pupil.diverged:
+        raise pupil.diverged[0]
+    found = bits(lesson, pupil.model, "test")
+    size = parameters(pupil.model)
     work = lesson.steps * step_work(lesson.model, lesson.width, lesson.batch, lesson.context)
     more = (found, Measurement("parameters", size), Measurement("training_operations", work))
-    return Learnt((*measured, *more), size, found.value)
+    return Learnt((*pupil.told, *more), size, found.value)
 
 
-@cache  # the same for every seed
-def searched(lesson: Lesson, trials: int) -> Search:
-    """The learning rate that does best on the validation play, on a seed that no verdict uses."""
-
-    def score(rate: float) -> Iterator[Measurement]:
-        model = build(lesson.model, lesson.width, lesson.context, TUNING_SEED)
-        return train(lesson, model, rate=rate, seed=TUNING_SEED)
-
-    return search_learning_rate(score, trials=trials, rng=np.random.default_rng(TUNING_SEED))
-
-
-def taught(trial: Trial, width: int, amount: int) -> Generator[Measurement, None, Learnt]:
+def course(trial: Trial, width: int, amount: int) -> Generator[Measurement, None, Learnt]:
     """One training of the grid; yields how its rate was chosen, which is at the largest amount of text."""
     shared = {name: trial[name] for name in ("model", "batch", "context", "scored")}
     largest = Lesson(**shared, width=width, characters=trial["steps"] * trial["batch"] * trial["context"])
     tuned = Tuned(RATES.get(trial["model"], {}).get(width, OTHER_RATE), TRIED, TUNED_STEPS)
-    rate = yield from chosen_rate(trial, tuned, partial(searched, largest))
-    return learnt(replace(largest, characters=amount), rate, trial.seed)
+    rate = yield from chosen_rate(trial, tuned, lambda trials: searched_rate(largest, trials, EVALUATIONS))
+    return learnt(replace(largest, characters=amount), rate, trial.seed, trial["together"])
 
 
 def run(trial: Trial) -> Iterator[Measurement]:
     """One training, or one network's powers over all of them."""
     if trial["part"] == "loss":
         yield Measurement("train_examples", trial["characters"])
-        found = yield from taught(trial, trial["width"], trial["characters"])
+        found = yield from course(trial, trial["width"], trial["characters"])
         yield from found.measured
         return
     learners: dict[tuple[int, int], Learnt] = {}
     told: list[Measurement] = []
     for width, amount in cells(trial.budget):
-        learners[width, amount], told = kept(taught(trial, width, amount))
+        learners[width, amount], told = kept(course(trial, width, amount))
     most, largest = max(amount for _, amount in learners), max(width for width, _ in learners)
     yield Measurement("train_examples", most)
     yield from told  # of the last: as many rates were tried for every width
@@ -196,12 +189,12 @@ def run(trial: Trial) -> Iterator[Measurement]:
         yield Measurement("fitted_floor", fitted.floor)
 
 
-def kept(course: Generator[Measurement, None, Learnt]) -> tuple[Learnt, list[Measurement]]:
+def kept(training: Generator[Measurement, None, Learnt]) -> tuple[Learnt, list[Measurement]]:
     """What a training came to, and what it yielded before."""
     told = []
     while True:
         try:
-            told.append(next(course))
+            told.append(next(training))
         except StopIteration as ended:
             return ended.value, told
 
@@ -245,15 +238,17 @@ experiment = Experiment(
     budgets=(
         Budget(
             "smoke", points("smoke", networks=RIVALS, seeds=2),
-            {"batch": 8, "context": 16, "steps": 8, "scored": 1_000, "rate": 0.0}, timeout=120,
+            {"batch": 8, "context": 16, "steps": 8, "scored": 1_000, "rate": 0.0, "together": 1}, timeout=120,
         ),
         Budget(
             "quick", points("quick", networks=RIVALS, seeds=5),
-            {"batch": 16, "context": 32, "steps": TUNED_STEPS, "scored": 6_000, "rate": 0.0}, timeout=300,
+            {"batch": 16, "context": 32, "steps": TUNED_STEPS, "scored": 6_000, "rate": 0.0, "together": 5},
+            timeout=300,
         ),
         Budget(
             "full", points("full", networks=(*RIVALS, "minGRU"), seeds=10),
-            {"batch": 16, "context": 128, "steps": 256, "scored": 50_000, "rate": 0.0, "tuning": 12},
+            {"batch": 16, "context": 128, "steps": 256, "scored": 50_000, "rate": 0.0, "tuning": 12,
+             "together": 1},
             timeout=13 * 3_600,  # the first trial of each width searches
         ),
     ),

@@ -18,8 +18,8 @@ from seqlab.models.sizing import parameters
 from seqlab.tasks import chorales
 
 SETTINGS = {
-    "steps": 2, "batch": 2, "frames": 16, "width": 16, "depth": 2, "valid_pieces": 1, "test_pieces": 2,
-    "written": 40, "rate": 0.0,
+    "steps": 2, "batch": 2, "frames": 16, "width": 16, "depth": 2, "valid_pieces": 1, "evaluations": 2,
+    "test_pieces": 2, "written": 40, "rate": 0.0,
 }  # fmt: skip
 
 

@@ -12,11 +12,11 @@ from seqlab.experiment import Trial
 from seqlab.measure.scaling import exponent
 
 LESSON = scaling.Lesson("LSTM", width=8, characters=4_096, batch=4, context=32, scored=500)
-SETTINGS = {"batch": 8, "context": 16, "steps": 8, "scored": 500, "rate": 0.01}
+SETTINGS = {"batch": 8, "context": 16, "steps": 8, "scored": 500, "rate": 0.01, "together": 1}
 
 
 def test_no_window_comes_twice() -> None:
-    drawn = np.concatenate([np.array(inputs) for inputs, _ in scaling.batches(LESSON, seed=3)])
+    drawn = np.concatenate([np.array(inputs) for inputs, _ in LESSON.start(3)[1]])
     assert drawn.size == LESSON.characters
     inputs, _ = scaling.text().windows("train", length=32)
     there, here = (Counter(row.tobytes() for row in rows) for rows in (inputs, drawn.astype(inputs.dtype)))
@@ -25,7 +25,7 @@ def test_no_window_comes_twice() -> None:
 
 def test_more_text_than_there_is_is_refused() -> None:
     with pytest.raises(UsageError, match="characters to learn"):
-        next(scaling.batches(scaling.Lesson("LSTM", 8, 10**7, 4, 32, 500), seed=0))
+        scaling.Lesson("LSTM", 8, 10**7, 4, 32, 500).start(0)
 
 
 def test_the_work_of_a_recurrence_is_counted_whole() -> None:

@@ -73,13 +73,13 @@ def learn(
     """
     given = tuple(sorted(settings.items()))
     rate = yield from chosen_rate(
-        trial, tuned, lambda trials: _searched(searched or lesson, trials, evaluations, given)
+        trial, tuned, lambda trials: searched_rate(searched or lesson, trials, evaluations, given)
     )
     together = trial.get("together", 1)
     if together > 1:
         first = trial.seed - trial.seed % together
         seeds = tuple(range(first, first + together))
-        pupil: _Pupil = _taught(lesson, rate, seeds, evaluations, given)[trial.seed - first]
+        pupil: Pupil = taught(lesson, rate, seeds, evaluations, given)[trial.seed - first]
         yield Measurement("parameters", parameters(pupil.model))
         yield from pupil.told
         if pupil.diverged:
@@ -107,7 +107,7 @@ def _train(
 
 
 @dataclass(frozen=True)
-class _Pupil:
+class Pupil:
     """A model of several that learnt side by side, what was measured of it, and the error that ended it."""
 
     model: nn.Module
@@ -116,16 +116,27 @@ class _Pupil:
 
 
 @cache  # one training serves the trials of all these seeds
-def _taught(
+def taught(
     lesson: Lesson,
     rate: float,
     seeds: tuple[int, ...],
     evaluations: int,
-    settings: tuple[tuple[str, Any], ...],
-) -> tuple[_Pupil, ...]:
-    """A new model a seed, each with its best weights."""
+    settings: tuple[tuple[str, Any], ...] = (),
+) -> tuple[Pupil, ...]:
+    """Train a new model of each seed, side by side; each has its best weights. `settings` go on to `fit`."""
     models, batches = zip(*map(lesson.start, seeds), strict=True)
-    pupils = tuple(map(_Pupil, models))
+    pupils = tuple(map(Pupil, models))
+    if len(pupils) == 1:
+        try:
+            pupils[0].told.extend(
+                _train(
+                    lesson, models[0], batches[0],
+                    rate=rate, evaluations=evaluations, settings=dict(settings),
+                )
+            )  # fmt: skip
+        except DivergedError as error:
+            pupils[0].diverged.append(error)
+        return pupils
     for place, found in fit_seeds(
         models, lesson.loss, batches=batches, steps=lesson.steps, learning_rate=rate,
         validate=lesson.validate, evaluate_every=max(1, lesson.steps // evaluations), **dict(settings),
@@ -138,7 +149,9 @@ def _taught(
 
 
 @cache  # the same for every seed
-def _searched(lesson: Lesson, trials: int, evaluations: int, settings: tuple[tuple[str, Any], ...]) -> Search:
+def searched_rate(
+    lesson: Lesson, trials: int, evaluations: int, settings: tuple[tuple[str, Any], ...] = ()
+) -> Search:
     """The rate that does best on the validation split, on a seed that no verdict uses."""
 
     def train(rate: float) -> Iterator[Measurement]:
