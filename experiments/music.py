@@ -27,7 +27,7 @@ the likeliest tokens that make up 95 per cent.
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import cache, partial
 
 import mlx.core as mx
 import numpy as np
@@ -84,11 +84,17 @@ def head(body: Body) -> LanguageModel:
     )
 
 
+@cache
+def windows(split: chorales.SplitName, frames: int, pieces: int | None) -> chorales.Windows:
+    """What is read, told and counted of the split's first chorales: cut once a process."""
+    return chorales.load().windows(split, frames=frames, chorales=pieces)
+
+
 def bits(
-    model: nn.Module, music: Chorales, split: chorales.SplitName, *, frames: int, pieces: int | None = None
+    model: nn.Module, split: chorales.SplitName, *, frames: int, pieces: int | None = None
 ) -> Float64[np.ndarray, "T 4"]:
     """-log2 of the probability of each token of the split's first chorales, in windows of so many frames."""
-    read, told, counted = music.windows(split, frames=frames, chorales=pieces)
+    read, told, counted = windows(split, frames, pieces)
     found = []
     for i in range(0, len(read), AT_ONCE):
         some = slice(i, i + AT_ONCE)
@@ -139,7 +145,7 @@ class Lesson:
 
     def validate(self, model: nn.Module) -> Iterator[Measurement]:
         """Bits per token of the first validation chorales."""
-        found = bits(model, chorales.load(), "valid", frames=self.frames, pieces=self.valid_pieces)
+        found = bits(model, "valid", frames=self.frames, pieces=self.valid_pieces)
         yield Measurement("bits_per_token", float(found.mean()), "valid")
 
 
@@ -217,7 +223,7 @@ def run(trial: Trial) -> Iterator[Measurement | Exhibit]:
     lesson = Lesson(**{field.name: trial[field.name] for field in fields(Lesson)})
     tuned = Tuned(RATES[trial["model"]], TRIED, TUNED_STEPS)
     model = yield from learn(trial, lesson, tuned, evaluations=trial["evaluations"])
-    heard = bits(model, music, "test", frames=trial["frames"], pieces=trial["test_pieces"])
+    heard = bits(model, "test", frames=trial["frames"], pieces=trial["test_pieces"])
     yield from scores(heard, "test")
     if trial["model"] in SHOWN and isinstance(model, LanguageModel):
         yield from exhibits(model, trial, music)

@@ -15,7 +15,8 @@ from seqlab.models.sizing import parameters
 from seqlab.tasks import proteins
 
 SMALL = {
-    "steps": 2, "batch": 4, "length": 32, "width": 16, "depth": 1, "valid_stride": 100, "evaluations": 2, "rate": 1e-3,
+    "steps": 2, "batch": 4, "length": 32, "width": 16, "depth": 1, "valid_stride": 100,
+    "evaluations": 2, "rate": 1e-3,
 }  # fmt: skip
 
 

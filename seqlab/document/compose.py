@@ -88,6 +88,9 @@ def _chapter(page: Found, figures: Path, options: str, store: Store) -> Chapter:
         source=f"experiments/{experiment.name}.py",
         trials=len(runs),
         seconds=float(runs["seconds"].sum()) if len(runs) else 0.0,
+        at_once=max(
+            (about.get("trials at once", 1) for about in store.provenance(map(int, runs["run"]))), default=1
+        ),
         settings=page.settings,
     )
 

@@ -87,6 +87,7 @@ class Chapter:
     source: str  # the page's file, relative to the repository
     trials: int = 0
     seconds: float = 0.0
+    at_once: int = 1  # trials that ran side by side, at most
     settings: Mapping[str, object] = field(default_factory=dict)
 
 

@@ -72,8 +72,9 @@ def execute(
         page, precise = plan.experiment.name, plan.experiment.precise and kind == "gpu"
         if page not in circumstances:
             found = dict(provenance())
+            found["trials at once"] = at_once
             found |= {"TF32": "0"} if precise else {}
-            found |= {"trials at once": at_once, "BLAS threads": shared.blas_threads} if at_once > 1 else {}
+            found |= {"BLAS threads": shared.blas_threads} if at_once > 1 else {}
             circumstances[page] = found
             _discard_of_other_code(checkpoints / page, plan.fingerprint)
         shown.begin(trial)

@@ -32,8 +32,9 @@ import psutil
 from pebble import ProcessExpired, ProcessPool
 
 from seqlab.errors import DivergedError, SeqlabError, UsageError, WorkerError, described
-from seqlab.exhibits import Exhibit
+from seqlab.exhibits import Exhibit, panels_of, text_of
 from seqlab.experiment import Experiment, Trial
+from seqlab.figures import Figure, Passage, Plate
 from seqlab.metrics import Measurement
 from seqlab.running.fingerprint import Fingerprints
 from seqlab.settings import Settings
@@ -135,7 +136,7 @@ def _run(page: str, trial: Trial, spool: Path, checkpoints: Path | None, code: s
             started, names = time.perf_counter(), set[str]()
             for found in _experiments[page].run(trial):
                 if isinstance(found, Exhibit):
-                    _check_name(found, names)
+                    _check_exhibit(found, names, _experiments[page].figures)
                     lines.write(_spooled(found))
                     continue
                 lines.write(json.dumps([found.metric, found.value, found.split, found.step]) + "\n")
@@ -148,11 +149,20 @@ def _run(page: str, trial: Trial, spool: Path, checkpoints: Path | None, code: s
     return _Ended("ok", time.perf_counter() - started)
 
 
-def _check_name(exhibit: Exhibit, names: set[str]) -> None:
-    """Within a run a name is taken once: the second exhibit would be lost, or the first."""
+def _check_exhibit(exhibit: Exhibit, names: set[str], figures: Iterable[Figure]) -> None:
+    """Raise `UsageError` where a second exhibit takes a name, or a figure could not show this one.
+
+    The second would be lost, or the first; and what a figure cannot show would be found by the report.
+    """
     if exhibit.name in names:
         raise UsageError(f"a run yielded two exhibits called {exhibit.name!r}; give each a name of its own.")
     names.add(exhibit.name)
+    for figure in figures:
+        match figure:
+            case Passage(exhibit=name) if name == exhibit.name:
+                text_of(exhibit)
+            case Plate(exhibit=name) if name == exhibit.name:
+                panels_of(exhibit)
 
 
 def _spooled(exhibit: Exhibit) -> str:

@@ -23,7 +23,7 @@ seems to be what was published, 2.12, 1.56, 1.41, 1.32 and 1.16.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Literal
 
 import numpy as np
@@ -183,8 +183,9 @@ class Chorales:
         ]
 
 
+@cache
 def load() -> Chorales:
-    """Read and split. Raises `DataError` where the file is missing or altered."""
+    """Read and split, once a process. Raises `DataError` where the file is missing or altered."""
     stored = files.arrays("bach_chorales_16th.npz")
     ends = np.cumsum(stored["length"])
     everything = [

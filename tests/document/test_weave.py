@@ -186,6 +186,19 @@ def test_attachments_are_linked_beside_the_report(tmp_path: Path, words: Path) -
     assert text.index("Songs. [Page](../experiments/rnn.py)") < text.index(line)
 
 
+def test_a_chapter_says_that_its_trials_shared_the_machine(tmp_path: Path, words: Path) -> None:
+    report = reports.rich(tmp_path / "out")
+    first, *others = report.chapters
+
+    def written(at_once: int) -> str:
+        chapters = (replace(first, at_once=at_once), *others)
+        weave(replace(report, chapters=chapters), words=words, folder=tmp_path / "out")
+        return (tmp_path / "out" / "_chapter-rnn.qmd").read_text()
+
+    assert "As many as 2 trials ran at a time" in written(2)
+    assert "at a time" not in written(1)
+
+
 def test_failures_and_changed_rules_are_told(tmp_path: Path, words: Path) -> None:
     text = whole(weave(reports.rich(tmp_path / "out"), words=words, folder=tmp_path / "out"))
     assert "**vit:** SyntaxError" in text

@@ -22,6 +22,7 @@ import os, signal, time
 from seqlab import blas, device, forms
 from seqlab.exhibits import passage
 from seqlab.experiment import Budget, Experiment, grid
+from seqlab.figures import Plate
 from seqlab.forms import Forms
 from seqlab.metrics import Measurement
 from seqlab.settings import Settings
@@ -76,13 +77,16 @@ def run(trial):
         case "shows twice":
             yield passage("first", "one")
             yield passage("first", "two")
+        case "shows as a picture":
+            yield passage("drawn", "one")
         case "broken text":
             raise ValueError("no file \\udcff")
         case "unknown metric":
             yield Measurement("lossy", 1.0)
 
 
-experiment = Experiment(run=run, budgets=(Budget("smoke", grid(mode="good")),))
+figures = (Plate(exhibit="drawn", caption="Pictures."),)
+experiment = Experiment(run=run, budgets=(Budget("smoke", grid(mode="good")),), figures=figures)
 '''
 
 
@@ -186,6 +190,13 @@ def test_a_name_taken_twice_fails_the_trial_and_keeps_the_first(worker: Worker, 
     done = outcome(worker, page, "shows twice")
     assert (done.status, "two exhibits called 'first'" in done.error) == ("failed", True)
     assert [text_of(one) for one in done.exhibits] == ["one"]
+
+
+def test_an_exhibit_that_its_figure_cannot_show_fails_the_trial_not_the_report(
+    worker: Worker, page: Path
+) -> None:
+    done = outcome(worker, page, "shows as a picture")
+    assert (done.status, "'drawn' is no plate" in done.error) == ("failed", True)
 
 
 def test_an_error_of_half_characters_can_be_stored(worker: Worker, page: Path) -> None:
