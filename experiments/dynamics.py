@@ -255,7 +255,7 @@ experiment = Experiment(
             timeout=120,
         ),
         Budget(
-            "quick", points(states=(3,), seeds=5, few=2),
+            "quick", points(states=(3,), seeds=5, few=1),
             {
                 "length": 48, "width": 32, "batch": 16, "steps": TUNED_STEPS, "scored": 64, "looks": 50,
                 "rate": 0.0,

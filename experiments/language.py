@@ -594,7 +594,7 @@ experiment = Experiment(
             "quick",
             points(64, seeds=5, others=2),
             {
-                "batch": 8, "context": 64, "steps": 80, "scored": 4_000, "target": 2, "written": 80,
+                "batch": 8, "context": 64, "steps": 80, "scored": 3_000, "target": 2, "written": 80,
                 "gap_steps": 100, "words": 128, "word_steps": 300, "rate": 0.0, "dropout": 0.0,
             },
             timeout=300,

@@ -251,7 +251,7 @@ experiment = Experiment(
             "quick", points(5),
             {
                 "steps": TUNED_STEPS, "batch": 8, "frames": 16, "width": 32, "depth": 2, "valid_pieces": 8,
-                "evaluations": 3, "test_pieces": 74, "written": 64, "rate": 0.0, "together": 5,
+                "evaluations": 3, "test_pieces": 74, "written": 48, "rate": 0.0, "together": 5,
             },
             timeout=300,
         ),
