@@ -83,6 +83,39 @@ def test_the_whole_job_and_a_second_time_nothing(
     assert "10 of 10 trials are due" in capsys.readouterr().out
 
 
+def test_a_second_time_no_page_is_read(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A glance at what everything depends on is enough, and it sees whatever changes."""
+    make(tmp_path, calm=CALM)
+    assert seqlab("report", "--smoke") == 0
+    capsys.readouterr()
+
+    class ReadError(Exception):
+        pass
+
+    def read(*_: object) -> None:
+        raise ReadError
+
+    monkeypatch.setattr("seqlab.pages.discover", read)
+    assert seqlab("report", "--smoke") == 0
+    assert "up to date" in capsys.readouterr().out
+    for others in (("--seeds", "2"), ("--force",), ("--only", "calm"), ("--set", "steps=4"), ("--no-run",)):
+        with pytest.raises(ReadError):
+            seqlab("report", "--smoke", *others)
+    (tmp_path / "results" / "report.pdf").unlink()
+    with pytest.raises(ReadError):
+        seqlab("report", "--smoke")
+
+
+def test_a_report_with_a_failure_is_never_taken_for_finished(
+    tmp_path: Path, seqlab: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, calm=CALM, failing=FAILING)
+    assert seqlab("report", "--smoke") == 1
+    assert seqlab("report", "--smoke") == 1  # its trials were due again
+
+
 def test_a_changed_rule_keeps_the_evidence_and_is_told(tmp_path: Path, seqlab: Run) -> None:
     make(tmp_path, calm=CALM)
     assert seqlab("report", "--smoke") == 0

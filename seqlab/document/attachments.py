@@ -37,10 +37,11 @@ def keep(results: Path, pages: Mapping[str, Mapping[str, bytes]]) -> list[Path]:
     return [results / name for files in pages.values() for name in files]
 
 
-def state(results: Path, pages: Iterable[str]) -> str:
-    """A text that changes when a file of these pages is written anew with other content, or is gone."""
+def state(results: Path, pages: Iterable[str] | None = None) -> str:
+    """A text that changes when a file of these pages, or of all, is written anew or is gone."""
     known = _known(results)
-    found = [(page, sorted(known[page].items())) for page in pages if page in known]
+    chosen = sorted(known) if pages is None else pages
+    found = [(page, sorted(known[page].items())) for page in chosen if page in known]
     there = [(results / name).is_file() for _, names in found for name, _ in names]
     return repr((found, all(there))) if found else ""
 
