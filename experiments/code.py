@@ -257,9 +257,7 @@ def run(trial: Trial) -> Iterator[Measurement | Exhibit]:
         yield from counted(trial, library)
         return
     task = Completion(**{field.name: trial[field.name] for field in fields(Completion)})
-    model = yield from learn(
-        trial, task, Tuned(RATES[trial["model"]], TRIED, TUNED_STEPS), evaluations=trial["evaluations"]
-    )
+    model = yield from learn(trial, task, Tuned(RATES[trial["model"]], TRIED, TUNED_STEPS))
     where = windows("test", task.context, task.scored)
     right, bits = answers(model, encoded(task.coding, "test"), where)
     yield from scores(library, right, where)

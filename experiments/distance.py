@@ -197,7 +197,7 @@ experiment = Experiment(
         ),
         Budget(
             "quick", grid(task=(ADDING, RECALL), model=QUICK, seeds=5),
-            settings(longest=64, steps=TUNED_STEPS, together=5), timeout=900,
+            settings(longest=64, steps=TUNED_STEPS, together=5, evaluations=3), timeout=900,
         ),
         Budget(
             "full", grid(task=(ADDING, RECALL, COPY), model=NETWORKS, seeds=10),

@@ -165,8 +165,8 @@ experiment = Experiment(
             settings(trained=8, steps=10, together=2), timeout=60,
         ),
         Budget(
-            "quick", grid(task=SMALL, model=NETWORKS, seeds=5), settings(steps=TUNED_STEPS, together=5),
-            timeout=900,
+            "quick", grid(task=SMALL, model=NETWORKS, seeds=5),
+            settings(steps=TUNED_STEPS, together=5, evaluations=3), timeout=900,
         ),
         Budget(
             "full", grid(task=TASKS, model=NETWORKS, seeds=10),

@@ -579,6 +579,8 @@ GIVEN: tuple[Matched, ...] = ("parameters", "examples", "tuning")
 
 experiment = Experiment(
     chapter=13,
+    apart=("part", "gaps", "reader"),
+    alone={"part": WRITE},  # C20 is about time
     run=run,
     budgets=(
         Budget(
@@ -594,7 +596,7 @@ experiment = Experiment(
             "quick",
             points(64, seeds=5, others=2),
             {
-                "batch": 8, "context": 64, "steps": 80, "scored": 3_000, "target": 2, "written": 80,
+                "batch": 8, "context": 64, "steps": 80, "scored": 3_000, "target": 2, "written": 60,
                 "gap_steps": 100, "words": 128, "word_steps": 300, "rate": 0.0, "dropout": 0.0,
             },
             timeout=300,

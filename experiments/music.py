@@ -222,7 +222,7 @@ def run(trial: Trial) -> Iterator[Measurement | Exhibit]:
         return
     lesson = Lesson(**{field.name: trial[field.name] for field in fields(Lesson)})
     tuned = Tuned(RATES[trial["model"]], TRIED, TUNED_STEPS)
-    model = yield from learn(trial, lesson, tuned, evaluations=trial["evaluations"])
+    model = yield from learn(trial, lesson, tuned)
     heard = bits(model, "test", frames=trial["frames"], pieces=trial["test_pieces"])
     yield from scores(heard, "test")
     if trial["model"] in SHOWN and isinstance(model, LanguageModel):

@@ -169,7 +169,7 @@ def run(trial: Trial) -> Iterator[Measurement | Exhibit]:
     else:
         lesson = Lesson(**{field.name: trial[field.name] for field in fields(Lesson)})
         tuned = Tuned(RATES[trial["model"]], TRIED, TUNED_STEPS)
-        predict = predictor((yield from learn(trial, lesson, tuned, evaluations=trial["evaluations"])))
+        predict = predictor((yield from learn(trial, lesson, tuned)))
     yield from details(predict, data.test)
     yield drawn(predict, trial["model"])
 

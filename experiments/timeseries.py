@@ -241,7 +241,7 @@ def taught(trial: Trial) -> Generator[Measurement, None, Forecast]:
     tuned = Tuned(tried.get(name, RATES["household"][name]), TRIED if name in tried else (), TUNED_STEPS)
     lookback = trial["lookback"] or best_lookback(lesson_of(trial, LOOKBACK), trial["rate"] or tuned.rate)
     lesson = lesson_of(trial, lookback)
-    model = yield from learn(trial, lesson, tuned, evaluations=trial["evaluations"])
+    model = yield from learn(trial, lesson, tuned)
     yield Measurement("lookback_hours", lookback)
     yield Measurement("step_flops", training_step_flops(model, lesson.loss, *next(lesson.start(0)[1])))
     return Forecast(predictor(model), lesson.data)
@@ -364,7 +364,7 @@ experiment = Experiment(
             "quick", at_hand(seeds=5),
             {
                 **SETTINGS, "steps": TUNED_STEPS, "batch": 16, "evaluations": 4, "together": 5,
-                "valid_forecasts": 200, "test_forecasts": 1_000, "sample_forecasts": 100,
+                "valid_forecasts": 200, "test_forecasts": 1_000, "sample_forecasts": 60,
             },
             timeout=300,
         ),

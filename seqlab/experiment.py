@@ -145,7 +145,7 @@ class Experiment:
 
     `apart` names factors. Trials that differ in one of them share no computation, and no verdict of the
     page is about time, so that on a CPU they run side by side. Without it, the page has the machine to
-    itself.
+    itself; and so, on a page that has it, do trials with the levels `alone`.
     """
 
     run: Run
@@ -155,6 +155,7 @@ class Experiment:
     chapter: int = 100
     precise: bool = False
     apart: tuple[str, ...] = ()
+    alone: Factors = field(default_factory=dict)
     name: str = ""
     title: str = ""
     prose: str = ""
@@ -167,7 +168,7 @@ class Experiment:
                 f"found {names or 'none'}."
             )
         factors = {name for budget in self.budgets for point in budget.points for name in point.factors}
-        for name in self.apart:
+        for name in (*self.apart, *self.alone):
             if name not in factors:
                 raise UsageError(unknown("factor to tell trials apart", name, sorted(factors)))
 

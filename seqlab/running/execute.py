@@ -57,7 +57,7 @@ def execute(
     jobs = min(jobs, len(beside)) or 1
     shared = replace(settings, blas_threads=max(1, blas.cores() // jobs)) if jobs > 1 else settings
     known = _seconds_before(store, [plan.experiment.name for plan in plans])
-    circumstances: dict[str, Mapping[str, Any]] = {}
+    circumstances: dict[tuple[str, int], Mapping[str, Any]] = {}
     failed = 0
 
     def all_left(chains: deque[_Chain], worker: Worker, *, at_once: int) -> Iterator[None]:
@@ -70,12 +70,12 @@ def execute(
     def one(trial: Trial, plan: Plan, worker: Worker, *, at_once: int) -> Iterator[None]:
         nonlocal failed
         page, precise = plan.experiment.name, plan.experiment.precise and kind == "gpu"
-        if page not in circumstances:
+        if (page, at_once) not in circumstances:
             found = dict(provenance())
             found["trials at once"] = at_once
             found |= {"TF32": "0"} if precise else {}
             found |= {"BLAS threads": shared.blas_threads} if at_once > 1 else {}
-            circumstances[page] = found
+            circumstances[page, at_once] = found
             _discard_of_other_code(checkpoints / page, plan.fingerprint)
         shown.begin(trial)
         kept = checkpoints / page / plan.fingerprint / trial.key(device=name, mlx=mlx)[:16]
@@ -96,7 +96,7 @@ def execute(
                     device=name,
                     mlx=mlx,
                     fingerprint=plan.fingerprint,
-                    provenance=circumstances[page],
+                    provenance=circumstances[page, at_once],
                     measurements=outcome.measurements,
                     exhibits=outcome.exhibits,
                     error=outcome.error,
@@ -143,11 +143,15 @@ def _chains(plans: Sequence[Plan]) -> tuple[deque[_Chain], deque[_Chain]]:
     """The due trials of the pages that need the machine to themselves, and those of the others."""
     alone, beside = deque[_Chain](), deque[_Chain]()
     for plan in plans:
-        apart = plan.experiment.apart
+        page = plan.experiment
         groups: dict[tuple[object, ...], list[Trial]] = {}
         for due in plan.due:
-            groups.setdefault(tuple(due.trial.factors.get(name) for name in apart), []).append(due.trial)
-        (beside if apart else alone).extend(_Chain(plan, tuple(group)) for group in groups.values())
+            factors = due.trial.factors
+            shares = page.apart and not (page.alone and page.alone.items() <= factors.items())
+            key: tuple[object, ...] = tuple(map(factors.get, page.apart)) if shares else ()
+            groups.setdefault(key, []).append(due.trial)
+        for key, group in groups.items():
+            (beside if key else alone).append(_Chain(plan, tuple(group)))
     return alone, beside
 
 

@@ -56,7 +56,7 @@ def learn(
     lesson: Lesson,
     tuned: Tuned,
     *,
-    evaluations: int = 5,
+    evaluations: int | None = None,
     searched: Lesson | None = None,
     **settings: Any,
 ) -> Generator[Measurement, None, nn.Module]:
@@ -64,14 +64,16 @@ def learn(
 
     For `model = yield from learn(…)`. The rate is the trial's setting `rate`; where that is 0, the best of as
     many trials as its setting `tuning` says, else `tuned`. The validation split is measured `evaluations`
-    times, evenly spread. `settings` go on to `fit`. A search trains for `searched` where that is given:
-    lessons that differ in their steps alone may share one.
+    times, evenly spread; where that is not given, as often as its setting of that name says, or five times.
+    `settings` go on to `fit`. A search trains for `searched` where that is given: lessons that differ in
+    their steps alone may share one.
 
     The trial's setting `together` trains so many seeds side by side (`training.seeds`), which takes half the
     time for small models: the first trial of them trains all, and the others, if they run in the same
     process, find theirs done. Then the batches of all seeds must have the same shapes, step by step.
     """
     given = tuple(sorted(settings.items()))
+    evaluations = evaluations or trial.get("evaluations", 5)
     rate = yield from chosen_rate(
         trial, tuned, lambda trials: searched_rate(searched or lesson, trials, evaluations, given)
     )

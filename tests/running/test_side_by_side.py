@@ -1,7 +1,7 @@
 """Do trials run side by side where a page allows it, and only there?"""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -46,7 +46,8 @@ def run(trial):
 
 
 experiment = Experiment(
-    run=run, budgets=(Budget("smoke", grid(model=("LSTM", "Transformer"), seeds=2)),), apart=APART
+    run=run, budgets=(Budget("smoke", grid(model=("LSTM", "Transformer"), seeds=2)),), apart=APART,
+    alone=ALONE,
 )
 '''
 
@@ -58,10 +59,19 @@ class Pages:
         self.root, self.pages = root, list[Path]()
         (root / "there").mkdir()
 
-    def add(self, name: str, *, apart: tuple[str, ...], patience: float, lasting: bool) -> None:
+    def add(
+        self,
+        name: str,
+        *,
+        apart: tuple[str, ...],
+        patience: float,
+        lasting: bool,
+        alone: Mapping[str, str] | None = None,
+    ) -> None:
         page = self.root / f"{name}.py"
         text = PAGE.replace("PATIENCE", str(patience)).replace("LASTING", str(lasting))
-        page.write_text(text.replace("APART", repr(apart)).lstrip())
+        text = text.replace("APART", repr(apart)).replace("ALONE", repr(alone or {}))
+        page.write_text(text.lstrip())
         self.pages.append(page)
 
     def run(self, *, jobs: int) -> list[tuple[str, str, int, dict[str, float]]]:
@@ -124,6 +134,13 @@ def test_a_page_that_measures_time_has_the_machine_to_itself(pages: Pages) -> No
     assert [page for page, *_ in found[:4]] == ["timed"] * 4  # first, though asked for last
     assert {values["success"] for page, *_, values in found if page == "timed"} == {0.0}
     assert {values["parameters"] for page, *_, values in found if page == "timed"} == {2.0}  # its threads
+
+
+def test_the_trials_of_a_page_that_measure_time_can_be_told_from_the_others(pages: Pages) -> None:
+    pages.add("meeting", apart=("model",), alone={"model": "LSTM"}, patience=0.2, lasting=False)
+    found = pages.run(jobs=2)
+    assert [model for _, model, *_ in found] == ["LSTM", "LSTM", "Transformer", "Transformer"]
+    assert {values["success"] for *_, values in found} == {0.0}
 
 
 def test_one_job_runs_one_trial_at_a_time(pages: Pages) -> None:
