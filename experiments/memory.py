@@ -9,10 +9,11 @@ so is measured, not assumed.
 Each network is measured in the plain form, uncompiled, which is the computation as its equations have it, and
 in the form in use: as this device trains with the settings it was given (`seqlab doctor`), where blocks of
 queries, a fused kernel or compilation may keep less. (Networks that loop have one form where nothing is
-compiled; only the full budget measures them in both.) All have as many parameters and read one sequence at a
-time. What is counted are MLX's own buffers, beyond the parameters, the optimiser's moments and the batch;
-Python, and the graph that MLX holds of a long loop, come on top of it. The count differs by some percent when
-it is taken again, most of all in long loops.
+compiled; only the full budget measures them in both, and the quick budget does without the GRU, a cell much
+like the LSTM.) All have as many parameters and read one sequence at a time. What is counted are MLX's own
+buffers, beyond the parameters, the optimiser's moments and the batch; Python, and the graph that MLX holds of
+a long loop, come on top of it. The count differs by some percent when it is taken again, most of all in long
+loops.
 
 How long a sequence fits is found without filling the memory. A constant, a part for each position and a
 part for each pair are fitted to the measured peaks, none of them negative. Then one longer sequence is tried,
