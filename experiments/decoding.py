@@ -478,7 +478,7 @@ experiment = Experiment(
                 read={1: (64,)}, tokens=(4, 8, 16), seeds=2,
             ),
             {
-                "tokens_at_once": 2, "blocks": 3, "compiled": False, "uncached_up_to": 256,
+                "tokens_at_once": 2, "blocks": 2, "compiled": False, "uncached_up_to": 256,
                 "text_width": 32, "text_batch": 8, "text_context": 32, "text_steps": 30, "text_rate": 3e-2,
                 "text_prompts": 3, "text_written": 24,
             },

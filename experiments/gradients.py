@@ -311,7 +311,7 @@ experiment = Experiment(
             "smoke",
             points(depths=(2, 4), seeds=2, learning_seeds=2, depth_seeds=2),
             {
-                "span": 32, "probes": 4, "length": 18, "batch": 16, "steps": 20, "together": 2, "rate": 0.0,
+                "span": 32, "probes": 4, "length": 18, "batch": 16, "steps": 10, "together": 2, "rate": 0.0,
             },
             timeout=60,
         ),

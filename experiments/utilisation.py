@@ -320,7 +320,7 @@ experiment = Experiment(
     budgets=(
         Budget(
             "smoke", points("smoke", seeds=2, judged=2),
-            {"blocks": 3, "steps": 10, "elements": 1 << 24}, timeout=120,
+            {"blocks": 2, "steps": 10, "elements": 1 << 24}, timeout=120,
         ),
         Budget(
             "quick", points("quick", seeds=3, judged=5),
