@@ -150,7 +150,8 @@ def report(place: Place, asked: Request, *, names: Sequence[str] | None, options
     """`seqlab report`: run what is due, judge, draw and render; a second time, do nothing."""
     with _alone(place), Store(place.database) as store:
         plain = options.run and not (options.dry_run or asked.force)
-        if plain and _as_it_was(place, _glance(place, asked, names, store, options)):
+        asks = _asks(asked, names, options) if plain else ""
+        if plain and _as_it_was(place, _glance(place, asks, store, _sources(place))):
             return 0
         work = configure(place, asked, store, names=names, kind=options.device)
         if options.dry_run:
@@ -167,20 +168,24 @@ def report(place: Place, asked: Request, *, names: Sequence[str] | None, options
             )
         failing = any(_failures(store, numbers) for numbers in evidence.values())
         wrong = bool(failed or failing or work.broken)
-        if plain and not wrong and work.sources == _sources(place):
-            (place.results / GLANCE).write_text(_glance(place, asked, names, store, options))
+        if plain and not wrong:
+            (place.results / GLANCE).write_text(_glance(place, asks, store, work.sources))
     return 1 if wrong else 0
 
 
-def _glance(place: Place, asked: Request, names: Sequence[str] | None, store: Store, options: Options) -> str:
-    """A hash of all that decides whether anything is due, or looks different: no page is read for it."""
+def _asks(asked: Request, names: Sequence[str] | None, options: Options) -> str:
+    """What a report is asked for, and what would make it: device, engine, Python."""
     blas.load()  # before anything imports MLX
     from seqlab import device as devices
 
-    device = devices.current(options.device)
-    engine = choose(options.engine).identity
-    known = (asked, names, device, engine, store.state(), attachments.state(place.results), sys.version)
-    return sha256(f"{known!r} {_sources(place)}".encode()).hexdigest()
+    device, engine = devices.current(options.device), choose(options.engine).identity
+    return repr((asked, names, device, engine, sys.version))
+
+
+def _glance(place: Place, asks: str, store: Store, sources: str) -> str:
+    """A hash of all that decides whether anything is due, or looks different: no page is read for it."""
+    known = (asks, store.state(), attachments.state(place.results), sources)
+    return sha256(repr(known).encode()).hexdigest()
 
 
 def _as_it_was(place: Place, glance: str) -> bool:
