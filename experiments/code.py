@@ -31,13 +31,13 @@ import numpy as np
 from jaxtyping import Bool
 from mlx import nn
 
-from seqlab.claims import Claim, Difference
-from seqlab.exhibits import Exhibit, passage
-from seqlab.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.figures import Curve, Interval, Passage, Table, Tradeoff
-from seqlab.metrics import Measurement
 from seqlab.models.bodies import TRANSFORMER, Size, Words, build
 from seqlab.models.parts.losses import token_loss
+from seqlab.notebook.claims import Claim, Difference
+from seqlab.notebook.exhibits import Exhibit, passage
+from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Passage, Table, Tradeoff
+from seqlab.notebook.metrics import Measurement
 from seqlab.tasks import ngrams, source_code
 from seqlab.tasks.source_code import (
     DEDENT,

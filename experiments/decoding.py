@@ -48,23 +48,23 @@ import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten, tree_map
 
-from seqlab import forms
-from seqlab.claims import Claim, Exact, Ratio, Slope
-from seqlab.decoding import Decoder, generate
-from seqlab.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.figures import Curve, Table
-from seqlab.forms import Forms
+from seqlab.decoding.generate import Decoder, generate
+from seqlab.decoding.speculation import speculate
+from seqlab.machine import forms
+from seqlab.machine.forms import Forms
 from seqlab.measure.blocks import Arm, Times, time_blocks
 from seqlab.measure.depth import sequential_operations
 from seqlab.measure.flops import flops
 from seqlab.measure.memory import cache_bytes
-from seqlab.metrics import Measurement
 from seqlab.models import gru, linear_attention, lru, lstm, mingru, rnn, transformer
 from seqlab.models.heads import Body, LanguageModel
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.parts.streaming import State
 from seqlab.models.sizing import match_parameters, parameters
-from seqlab.speculation import speculate
+from seqlab.notebook.claims import Claim, Exact, Ratio, Slope
+from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Table
+from seqlab.notebook.metrics import Measurement
 from seqlab.tasks import characters
 from seqlab.training.fit import fit
 

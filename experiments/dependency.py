@@ -43,18 +43,18 @@ import mlx.core as mx
 import numpy as np
 from jaxtyping import Float
 
-from seqlab.claims import Claim, Exact, Slope
-from seqlab.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.figures import Curve, Heatmap, Table
 from seqlab.measure.depth import sequential_operations, trend
 from seqlab.measure.flops import training_step_flops
 from seqlab.measure.gradients import influences
 from seqlab.measure.graph import forward_and_backward, primitives
-from seqlab.metrics import Measurement
 from seqlab.models import gru, hybrid, linear_attention, lru, lstm, mingru, minlstm, rnn, tcn, transformer
 from seqlab.models.heads import Body, LanguageModel
 from seqlab.models.parts.attention import Attention
 from seqlab.models.parts.losses import token_loss
+from seqlab.notebook.claims import Claim, Exact, Slope
+from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Heatmap, Table
+from seqlab.notebook.metrics import Measurement
 
 WIDTH, HEADS = 32, 4
 VOCABULARY = 64  # of the training step's tokens

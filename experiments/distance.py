@@ -32,14 +32,14 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from seqlab.claims import Claim, Matched, Ratio
-from seqlab.experiment import Budget, Experiment, Trial, grid
-from seqlab.figures import Curve, Interval, Table
 from seqlab.measure.reach import reach
-from seqlab.metrics import Measurement
 from seqlab.models.bodies import TRANSFORMER, Size, Words, Wrap, build
 from seqlab.models.heads import Body, RowClassifier
-from seqlab.tasks import adding, copy_memory, delayed_recall
+from seqlab.notebook.claims import Claim, Matched, Ratio
+from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Table
+from seqlab.notebook.metrics import Measurement
+from seqlab.tasks.synthetic import adding, copy_memory, delayed_recall
 from seqlab.training.lessons import TRIED, learn
 from seqlab.training.rates import Tuned
 from seqlab.training.step import Batch

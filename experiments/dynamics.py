@@ -25,15 +25,15 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from seqlab.claims import Claim, Difference
-from seqlab.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.figures import Curve, Interval, Table
 from seqlab.measure.plateau import plateau
-from seqlab.metrics import Measurement
 from seqlab.models import bodies
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import parameters
-from seqlab.tasks.markov import Task, Way
+from seqlab.notebook.claims import Claim, Difference
+from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Table
+from seqlab.notebook.metrics import Measurement
+from seqlab.tasks.synthetic.markov import Task, Way
 from seqlab.training.fit import fit
 from seqlab.training.lessons import TRIED, TUNING_SEED
 from seqlab.training.rates import Search, Tuned, chosen_rate, search_learning_rate

@@ -33,12 +33,8 @@ import numpy as np
 from mlx import nn
 from mlx.utils import tree_flatten
 
-from seqlab.claims import Claim, Exact
-from seqlab.decoding import generate
-from seqlab.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.figures import Curve, Interval, Table
+from seqlab.decoding.generate import generate
 from seqlab.measure.ceilings import product_precision
-from seqlab.metrics import Measurement
 from seqlab.models import (
     encoder_decoder,
     gru,
@@ -58,6 +54,10 @@ from seqlab.models.parts.matrix_memory import chunked, recurrent
 from seqlab.models.parts.positions import Positions
 from seqlab.models.parts.scan import SCANS, Scan
 from seqlab.models.parts.streaming import State
+from seqlab.notebook.claims import Claim, Exact
+from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Table
+from seqlab.notebook.metrics import Measurement
 
 BATCH, WIDTH, HEADS, LAYERS = 2, 32, 4, 2
 VOCABULARY = 64

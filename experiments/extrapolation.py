@@ -31,13 +31,13 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from seqlab.claims import Claim, Difference, Matched
-from seqlab.experiment import Budget, Experiment, Trial, grid
-from seqlab.figures import Curve, Table
-from seqlab.metrics import Measurement
 from seqlab.models.bodies import TRANSFORMER, Size, Words, build
 from seqlab.models.parts.positions import Positions
-from seqlab.tasks import counter_language, counting, parity, permutations, string_copy
+from seqlab.notebook.claims import Claim, Difference, Matched
+from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
+from seqlab.notebook.figures import Curve, Table
+from seqlab.notebook.metrics import Measurement
+from seqlab.tasks.synthetic import counter_language, counting, parity, permutations, string_copy
 from seqlab.training.lessons import TRIED, learn
 from seqlab.training.rates import Tuned
 from seqlab.training.step import Batch

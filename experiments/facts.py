@@ -53,16 +53,16 @@ from types import MappingProxyType
 import mlx.core as mx
 from mlx import nn
 
-from seqlab.claims import Claim, Exact
-from seqlab.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.figures import Curve, Interval, Table
 from seqlab.measure.ceilings import product_rate
 from seqlab.measure.depth import sequential_operations
 from seqlab.measure.graph import forward_and_backward
 from seqlab.measure.latency import operation_latency
 from seqlab.measure.training_work import DAY, attention_operations, training_days, training_operations
-from seqlab.metrics import Measurement
 from seqlab.models import lstm, transformer
+from seqlab.notebook.claims import Claim, Exact
+from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Table
+from seqlab.notebook.metrics import Measurement
 from seqlab.tasks import published
 from seqlab.tasks.published import Published
 

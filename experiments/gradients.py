@@ -44,17 +44,17 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from seqlab.claims import Claim, Difference, Slope
 from seqlab.errors import DivergedError
-from seqlab.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.figures import Curve, Interval, Table
 from seqlab.measure.gradients import answer_gradient, norm_by_distance, norm_through
-from seqlab.metrics import Measurement
 from seqlab.models import gru, lru, lstm, mingru, minlstm, rnn, transformer
 from seqlab.models.heads import Body, LanguageModel
 from seqlab.models.parts.losses import cross_entropy
 from seqlab.models.sizing import match_parameters, parameters
-from seqlab.tasks import recall
+from seqlab.notebook.claims import Claim, Difference, Slope
+from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Table
+from seqlab.notebook.metrics import Measurement
+from seqlab.tasks.synthetic import recall
 from seqlab.training.rates import Search, Tuned, chosen_rate, search_learning_rate
 from seqlab.training.seeds import fit_seeds
 from seqlab.training.step import Batch

@@ -46,18 +46,18 @@ import numpy as np
 from jaxtyping import Float, Float64, Int32, Integer
 from mlx import nn
 
-from seqlab import exhibits
-from seqlab.claims import Claim, Difference, Matched, Ratio
-from seqlab.decoding import Sampling, generate
+from seqlab.decoding.generate import Sampling, generate
 from seqlab.errors import UsageError
-from seqlab.exhibits import Exhibit
-from seqlab.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.figures import Curve, Interval, Passage, Table, Tradeoff
 from seqlab.measure.flops import training_step_flops
-from seqlab.metrics import Measurement
 from seqlab.models import bodies, encoder_decoder, skip_gram
 from seqlab.models.heads import Body, LanguageModel
 from seqlab.models.parts.losses import cross_entropy, token_loss
+from seqlab.notebook import exhibits
+from seqlab.notebook.claims import Claim, Difference, Matched, Ratio
+from seqlab.notebook.exhibits import Exhibit
+from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Passage, Table, Tradeoff
+from seqlab.notebook.metrics import Measurement
 from seqlab.tasks import characters, words
 from seqlab.tasks.characters import Characters, SplitName
 from seqlab.tasks.hiding import Hiding

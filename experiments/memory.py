@@ -38,19 +38,19 @@ from functools import cache
 
 import mlx.core as mx
 
-from seqlab import forms
-from seqlab.claims import Claim, Exact, Slope
 from seqlab.errors import UsageError
-from seqlab.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.figures import Curve, Interval, Table, Where
+from seqlab.machine import forms
 from seqlab.measure.capacity import capacity, limited
 from seqlab.measure.growth import FEWEST, climb, exponent, fit, safe_length
 from seqlab.measure.memory import activation_bytes, cache_bytes, cache_bytes_per_token, peak_memory
-from seqlab.metrics import Measurement
 from seqlab.models import gru, linear_attention, lru, lstm, mingru, rnn, tcn, transformer
 from seqlab.models.heads import Body, LanguageModel
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import match_parameters, parameters
+from seqlab.notebook.claims import Claim, Exact, Slope
+from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Table, Where
+from seqlab.notebook.metrics import Measurement
 from seqlab.training.optimizer import adamw
 from seqlab.training.step import training_step
 

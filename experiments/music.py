@@ -34,15 +34,15 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from mlx import nn
 
-from seqlab.claims import Claim, Difference
-from seqlab.decoding import Sampling, restrict
-from seqlab.exhibits import Exhibit, Panel, attachment, plate
-from seqlab.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.figures import Attachment, Curve, Heatmap, Interval, Plate, Table, Tradeoff
-from seqlab.metrics import Measurement
+from seqlab.decoding.generate import Sampling, restrict
 from seqlab.models import bodies
 from seqlab.models.heads import Body, LanguageModel
 from seqlab.models.parts.losses import token_loss
+from seqlab.notebook.claims import Claim, Difference
+from seqlab.notebook.exhibits import Exhibit, Panel, attachment, plate
+from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Attachment, Curve, Heatmap, Interval, Plate, Table, Tradeoff
+from seqlab.notebook.metrics import Measurement
 from seqlab.tasks import chorales, midi
 from seqlab.tasks.chorales import FRAMES_A_BEAT, HIGHEST, LOWEST, SILENCE, VOICES, Chorale, Chorales
 from seqlab.training.lessons import TRIED, learn

@@ -28,15 +28,15 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from seqlab import exhibits
-from seqlab.claims import Claim, Difference
-from seqlab.exhibits import Exhibit, Panel
-from seqlab.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.figures import Curve, Interval, Plate, Table, Tradeoff
-from seqlab.metrics import Measurement
 from seqlab.models import bodies
 from seqlab.models.parts.losses import cross_entropy
 from seqlab.models.parts.positions import Positions
+from seqlab.notebook import exhibits
+from seqlab.notebook.claims import Claim, Difference
+from seqlab.notebook.exhibits import Exhibit, Panel
+from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Plate, Table, Tradeoff
+from seqlab.notebook.metrics import Measurement
 from seqlab.tasks import proteins
 from seqlab.tasks.proteins import Chain, Predictor
 from seqlab.training.lessons import TRIED, learn

@@ -35,12 +35,12 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from seqlab.claims import Claim, Difference, Matched, Slope
-from seqlab.experiment import PART, Budget, Experiment, Point, Trial, grid
-from seqlab.figures import Curve, Interval, Table
-from seqlab.metrics import Measurement
 from seqlab.models.bodies import TRANSFORMER, Size, Words, build
-from seqlab.tasks import recall
+from seqlab.notebook.claims import Claim, Difference, Matched, Slope
+from seqlab.notebook.experiment import PART, Budget, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Table
+from seqlab.notebook.metrics import Measurement
+from seqlab.tasks.synthetic import recall
 from seqlab.training.lessons import Examination, learn
 from seqlab.training.rates import Tuned
 from seqlab.training.step import Batch

@@ -39,20 +39,20 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from seqlab.claims import Claim, Ratio
 from seqlab.errors import UsageError
-from seqlab.experiment import Budget, BudgetName, Experiment, Point, Trial, grid
-from seqlab.figures import Curve, Interval, Level, Table
 from seqlab.measure.blocks import Arm, Times, time_blocks
 from seqlab.measure.cold import no_kernels
 from seqlab.measure.flops import training_step_flops
-from seqlab.metrics import Measurement
 from seqlab.models import gru, lstm, mingru, rnn, transformer
 from seqlab.models.heads import Body, LanguageModel
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.parts.recurrence import Cell, CellState, RecurrentConfig, Stack
 from seqlab.models.parts.scan import Scan
 from seqlab.models.sizing import match_parameters, parameters
+from seqlab.notebook.claims import Claim, Ratio
+from seqlab.notebook.experiment import Budget, BudgetName, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Level, Table
+from seqlab.notebook.metrics import Measurement
 from seqlab.training.optimizer import adamw
 from seqlab.training.step import training_step
 

@@ -25,16 +25,16 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from seqlab.claims import Claim, Difference
 from seqlab.errors import UsageError
-from seqlab.experiment import Budget, BudgetName, Experiment, Point, Trial, grid
-from seqlab.figures import Curve, Interval, Table, Tradeoff
 from seqlab.measure.flops import training_step_flops
 from seqlab.measure.scaling import exponent, together
-from seqlab.metrics import Measurement
 from seqlab.models import bodies
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import parameters
+from seqlab.notebook.claims import Claim, Difference
+from seqlab.notebook.experiment import Budget, BudgetName, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Table, Tradeoff
+from seqlab.notebook.metrics import Measurement
 from seqlab.tasks import characters
 from seqlab.training.lessons import TRIED, searched_rate, taught
 from seqlab.training.rates import Tuned, chosen_rate

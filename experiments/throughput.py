@@ -45,19 +45,19 @@ import numpy as np
 from mlx import nn
 from mlx.utils import tree_map
 
-from seqlab import forms
-from seqlab.claims import Claim, Ratio
-from seqlab.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.figures import Curve, Table
+from seqlab.machine import forms
 from seqlab.measure.blocks import Arm, Times, time_blocks
 from seqlab.measure.crossover import crossover
 from seqlab.measure.flops import training_step_flops
 from seqlab.measure.growth import exponent
-from seqlab.metrics import Measurement
 from seqlab.models import gru, lstm, mingru, rnn, tcn, transformer
 from seqlab.models.heads import Body, LanguageModel
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import match_parameters, parameters
+from seqlab.notebook.claims import Claim, Ratio
+from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Table
+from seqlab.notebook.metrics import Measurement
 from seqlab.training.optimizer import adamw
 from seqlab.training.step import compile_pays, training_step
 

@@ -40,14 +40,14 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from seqlab.claims import Claim, Ratio
-from seqlab.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.figures import Curve, Interval, Level, Table, Tradeoff
 from seqlab.measure.flops import training_step_flops
-from seqlab.metrics import Measurement
 from seqlab.models import dlinear, inverted_transformer, lstm, naive, patch_transformer, tcn
 from seqlab.models.heads import Body, Forecaster
 from seqlab.models.sizing import match_parameters, parameters
+from seqlab.notebook.claims import Claim, Ratio
+from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Level, Table, Tradeoff
+from seqlab.notebook.metrics import Measurement
 from seqlab.tasks import decomposition, forecasting
 from seqlab.tasks.forecasting import HORIZON, LOOKBACK, Predictor, Series, SplitName
 from seqlab.training.fit import fit

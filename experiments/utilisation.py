@@ -37,19 +37,19 @@ from statistics import median
 import mlx.core as mx
 import numpy as np
 
-from seqlab.claims import Claim, Exact, Ratio
-from seqlab.experiment import Budget, BudgetName, Experiment, Point, Trial, grid
-from seqlab.figures import Curve, Interval, Table, Tradeoff
 from seqlab.measure.blocks import Arm, Times, time_blocks
 from seqlab.measure.ceilings import ELEMENTS, bandwidth, product_edge
 from seqlab.measure.graph import forward_and_backward
 from seqlab.measure.work import Work, products_alone, work
-from seqlab.metrics import Measurement
 from seqlab.models import lstm, mingru, rnn, tcn, transformer
 from seqlab.models.heads import Body, LanguageModel
 from seqlab.models.parts.attention import softmax_attention
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import match_parameters, parameters
+from seqlab.notebook.claims import Claim, Exact, Ratio
+from seqlab.notebook.experiment import Budget, BudgetName, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Table, Tradeoff
+from seqlab.notebook.metrics import Measurement
 from seqlab.training.optimizer import adamw
 from seqlab.training.step import training_step
 

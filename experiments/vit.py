@@ -35,16 +35,16 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from seqlab.claims import Claim, Difference
-from seqlab.exhibits import Exhibit, Matrix, Panel, plate
-from seqlab.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.figures import Curve, Interval, Plate, Table, Tradeoff
 from seqlab.measure.flops import training_step_flops
-from seqlab.metrics import Measurement
 from seqlab.models import cnn, lstm, vit
 from seqlab.models.heads import RowClassifier
 from seqlab.models.parts.losses import cross_entropy
 from seqlab.models.sizing import match_parameters, parameters
+from seqlab.notebook.claims import Claim, Difference
+from seqlab.notebook.exhibits import Exhibit, Matrix, Panel, plate
+from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Plate, Table, Tradeoff
+from seqlab.notebook.metrics import Measurement
 from seqlab.tasks import augmentation, pictures
 from seqlab.training.lessons import TRIED, learn
 from seqlab.training.rates import Tuned

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from seqlab import __version__
 from seqlab.errors import SeqlabError, UsageError
-from seqlab.experiment import BUDGETS
+from seqlab.notebook.experiment import BUDGETS
 from seqlab.running.plan import Request
 
 

@@ -11,10 +11,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from seqlab import blas
 from seqlab.document.numbers import number
 from seqlab.errors import SeqlabError, UsageError
-from seqlab.ledger import read as read_ledger
+from seqlab.machine import blas
+from seqlab.notebook.ledger import read as read_ledger
 from seqlab.pipeline import Place
 from seqlab.store.database import Store
 
@@ -38,7 +38,7 @@ def _place(options: argparse.Namespace) -> Place:
 def list_experiments(options: argparse.Namespace) -> int:
     """Every page with its title, its trials by budget, and what is stored of it."""
     blas.load()
-    from seqlab.pages import discover
+    from seqlab.notebook.discover import discover
     from seqlab.running.plan import Request, trials
 
     place = _place(options)
@@ -56,7 +56,7 @@ def list_experiments(options: argparse.Namespace) -> int:
 
 def claims(options: argparse.Namespace) -> int:
     """Every claim with our prediction and the last verdict of each rule that the pages have for it."""
-    from seqlab.pages import discover
+    from seqlab.notebook.discover import discover
 
     place = _place(options)
     ledger = read_ledger(place.words / "claims.toml")
@@ -211,7 +211,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def _device() -> str:
-    from seqlab import device
+    from seqlab.machine import device
 
     found = device.current()
     return f"{found.name}, MLX {found.mlx}"
@@ -219,8 +219,8 @@ def _device() -> str:
 
 def _settings(*, again: bool) -> "InUse":
     """The settings that a run would get now; measured anew if asked for."""
-    from seqlab import device
     from seqlab.calibration.record import Machine, in_use
+    from seqlab.machine import device
     from seqlab.running.calibrate import measure
 
     found = device.current()
@@ -264,7 +264,7 @@ def _engine(name: str) -> str:
 
 
 def _pages(place: Place) -> str:
-    from seqlab.pages import discover
+    from seqlab.notebook.discover import discover
 
     pages = discover(place.root / "experiments", read_ledger(place.words / "claims.toml"))
     if pages.broken:

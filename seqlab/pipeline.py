@@ -18,12 +18,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqlab import blas
 from seqlab.document import attachments
 from seqlab.engines.choice import choose
 from seqlab.errors import NothingRanError, RenderError, StoreError, UsageError
-from seqlab.ledger import Entry
-from seqlab.ledger import read as read_ledger
+from seqlab.machine import blas
+from seqlab.notebook.ledger import Entry
+from seqlab.notebook.ledger import read as read_ledger
 from seqlab.running.execute import Plan, execute, fix_rules_of
 from seqlab.running.fingerprint import Fingerprints
 from seqlab.running.plan import Request, counting, due, trials
@@ -105,8 +105,8 @@ def configure(
     """Read the pages and the ledger; plan every trial of the named pages (all of them for None)."""
     blas.load()  # before anything imports MLX
     sources = _sources(place)  # before they are read: what is edited from here on makes the report stale
-    from seqlab import device as devices
-    from seqlab.pages import discover
+    from seqlab.machine import device as devices
+    from seqlab.notebook.discover import discover
 
     ledger = read_ledger(place.words / "claims.toml")
     device = devices.current(kind)
@@ -176,7 +176,7 @@ def report(place: Place, asked: Request, *, names: Sequence[str] | None, options
 def _asks(asked: Request, names: Sequence[str] | None, options: Options) -> str:
     """What a report is asked for, and what would make it: device, engine, Python."""
     blas.load()  # before anything imports MLX
-    from seqlab import device as devices
+    from seqlab.machine import device as devices
 
     device, engine = devices.current(options.device), choose(options.engine).identity
     return repr((asked, names, device, engine, sys.version))

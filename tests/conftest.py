@@ -5,7 +5,7 @@ import os
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-from seqlab import blas
+from seqlab.machine import blas
 
 blas.load()  # before anything imports MLX
 os.environ["SEQLAB_CALIBRATE"] = "0"  # a command of a test is not to measure this machine first

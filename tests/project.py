@@ -24,10 +24,10 @@ Two models, a made score, no training.
 
 import time
 
-from seqlab.claims import Claim, Difference
-from seqlab.experiment import Budget, Experiment, grid
-from seqlab.figures import Interval, Table
-from seqlab.metrics import Measurement
+from seqlab.notebook.claims import Claim, Difference
+from seqlab.notebook.experiment import Budget, Experiment, grid
+from seqlab.notebook.figures import Interval, Table
+from seqlab.notebook.metrics import Measurement
 
 LIFT = 0.5
 
@@ -75,10 +75,10 @@ def make(folder: Path, **pages: str) -> Path:
 
 SHOWING = '''"""What does a page show that is no number?"""
 
-from seqlab.exhibits import Panel, attachment, passage, plate
-from seqlab.experiment import Budget, Experiment, grid
-from seqlab.figures import Attachment, Interval, Passage, Plate
-from seqlab.metrics import Measurement
+from seqlab.notebook.exhibits import Panel, attachment, passage, plate
+from seqlab.notebook.experiment import Budget, Experiment, grid
+from seqlab.notebook.figures import Attachment, Interval, Passage, Plate
+from seqlab.notebook.metrics import Measurement
 
 LAST = "LSTM"
 

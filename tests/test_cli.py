@@ -97,7 +97,7 @@ def test_a_second_time_no_page_is_read(
     def read(*_: object) -> None:
         raise ReadError
 
-    monkeypatch.setattr("seqlab.pages.discover", read)
+    monkeypatch.setattr("seqlab.notebook.discover.discover", read)
     assert seqlab("report", "--smoke") == 0
     assert "up to date" in capsys.readouterr().out
     for others in (("--seeds", "2"), ("--force",), ("--only", "calm"), ("--set", "steps=4"), ("--no-run",)):

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 from pathlib import Path
-from seqlab.pages import load
+from seqlab.notebook.discover import load
 for name in {packages!r}:
     module = importlib.import_module(name)
     for found in pkgutil.walk_packages(getattr(module, "__path__", []), name + "."):
@@ -19,7 +19,7 @@ print(*sys.modules)
 """
 LAB = [f"seqlab.{name}" for name in ("models", "tasks", "measure", "training", "running", "pipeline")]
 DESK = [f"seqlab.{name}" for name in ("analysis", "charts", "document", "engines", "store")]
-VOCABULARY = [f"seqlab.{name}" for name in ("errors", "metrics", "figures", "claims", "experiment")]
+VOCABULARY = [f"seqlab.{name}" for name in ("errors", "notebook")]
 
 
 def modules(code: str) -> set[str]:

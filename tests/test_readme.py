@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from seqlab.pages import check, load
+from seqlab.notebook.discover import check, load
 
 README = Path(__file__).parents[1] / "README.md"
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqlab.analysis.evidence import GOOD, Evidence, Run, matches
-from seqlab.claims import Comparison, Ratio
-from seqlab.experiment import Trial
-from seqlab.figures import Level, Where
-from seqlab.metrics import metric_named
+from seqlab.notebook.claims import Comparison, Ratio
+from seqlab.notebook.experiment import Trial
+from seqlab.notebook.figures import Level, Where
+from seqlab.notebook.metrics import metric_named
 
 Point = frozenset[tuple[str, Level]]
 

@@ -19,8 +19,8 @@ import numpy as np
 from seqlab.analysis.cells import Effects
 from seqlab.analysis.intervals import LEVEL, Values, resamples, t_quantile
 from seqlab.analysis.scope import number, numeric
-from seqlab.claims import Cell, Rule
-from seqlab.figures import Level
+from seqlab.notebook.claims import Cell, Rule
+from seqlab.notebook.figures import Level
 
 LETTER = {"pass": "P", "fail": "F", "open": "O"}
 NORMAL = 1.959964  # the 97.5 % quantile of the normal distribution

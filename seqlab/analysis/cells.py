@@ -17,10 +17,10 @@ from seqlab.analysis.fairness import fairness
 from seqlab.analysis.intervals import Values
 from seqlab.analysis.pairing import deterministic, paired
 from seqlab.analysis.slopes import slopes
-from seqlab.claims import Comparison, Exact, Fairness, Ratio, Rule, Slope
-from seqlab.experiment import Experiment, Trial
-from seqlab.figures import Level
-from seqlab.metrics import metric_named
+from seqlab.notebook.claims import Comparison, Exact, Fairness, Ratio, Rule, Slope
+from seqlab.notebook.experiment import Experiment, Trial
+from seqlab.notebook.figures import Level
+from seqlab.notebook.metrics import metric_named
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from typing import cast
 import pandas as pd
 
 from seqlab.errors import UsageError
-from seqlab.experiment import RESERVED
-from seqlab.figures import Level, Where
-from seqlab.metrics import metric_named
+from seqlab.notebook.experiment import RESERVED
+from seqlab.notebook.figures import Level, Where
+from seqlab.notebook.metrics import metric_named
 
 GOOD = "ok"
 EVERYTHING: Where = MappingProxyType({})

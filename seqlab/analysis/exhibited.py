@@ -8,8 +8,8 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from seqlab.analysis.evidence import Evidence, Run, matches
-from seqlab.exhibits import Exhibit
-from seqlab.figures import Exhibited, Level
+from seqlab.notebook.exhibits import Exhibit
+from seqlab.notebook.figures import Exhibited, Level
 from seqlab.store.database import Store
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from seqlab.analysis.evidence import Evidence
-from seqlab.claims import Fairness, Matched
+from seqlab.notebook.claims import Fairness, Matched
 
 # What a rule may want matched: the metric that measures it, and the largest relative difference.
 QUANTITIES: Mapping[Matched, tuple[str, float]] = {

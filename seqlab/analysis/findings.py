@@ -7,9 +7,9 @@ import pandas as pd
 
 from seqlab.analysis.evidence import Evidence, matches
 from seqlab.analysis.verdicts import judge
-from seqlab.claims import Verdict
-from seqlab.experiment import Experiment, Trial
-from seqlab.figures import Figure
+from seqlab.notebook.claims import Verdict
+from seqlab.notebook.experiment import Experiment, Trial
+from seqlab.notebook.figures import Figure
 from seqlab.store.database import Store
 from seqlab.store.tables import Tables, load
 

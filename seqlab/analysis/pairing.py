@@ -13,9 +13,9 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from seqlab.analysis.evidence import Evidence, Run
-from seqlab.claims import Comparison, Ratio
-from seqlab.experiment import Experiment
-from seqlab.metrics import metric_named
+from seqlab.notebook.claims import Comparison, Ratio
+from seqlab.notebook.experiment import Experiment
+from seqlab.notebook.metrics import metric_named
 
 Key = tuple[int, tuple[Hashable, ...]]  # the seed, and the levels of the open factors
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from seqlab.analysis.evidence import Evidence, matches
-from seqlab.claims import Comparison, Rule
-from seqlab.experiment import PART
-from seqlab.figures import Level
+from seqlab.notebook.claims import Comparison, Rule
+from seqlab.notebook.experiment import PART
+from seqlab.notebook.figures import Level
 
 
 def scope(rule: Rule, evidence: Evidence) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 
 from seqlab.analysis.evidence import Evidence, Run
 from seqlab.analysis.intervals import Values, theil_sen
-from seqlab.claims import Slope
-from seqlab.figures import Scale
+from seqlab.notebook.claims import Slope
+from seqlab.notebook.figures import Scale
 
 LOGARITHM = {"log2": np.log2, "log10": np.log10}
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from seqlab.analysis import intervals
 from seqlab.analysis.cells import Effects
-from seqlab.claims import Cell, Rule, Standing
+from seqlab.notebook.claims import Cell, Rule, Standing
 
 ALPHA = 1 - intervals.LEVEL
 

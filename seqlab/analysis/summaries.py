@@ -11,8 +11,8 @@ import pandas as pd
 
 from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.intervals import interval
-from seqlab.figures import Where
-from seqlab.metrics import metric_named
+from seqlab.notebook.figures import Where
+from seqlab.notebook.metrics import metric_named
 
 
 def samples(

@@ -27,9 +27,9 @@ from seqlab.analysis.fairness import explain, worst
 from seqlab.analysis.intervals import seeds_to_clear
 from seqlab.analysis.scope import scope
 from seqlab.analysis.standings import ALPHA, stand, threshold_of
-from seqlab.claims import Cell, Claim, Exact, Outcome, Rule, Standing, Verdict
-from seqlab.experiment import Experiment, Trial
-from seqlab.figures import Level
+from seqlab.notebook.claims import Cell, Claim, Exact, Outcome, Rule, Standing, Verdict
+from seqlab.notebook.experiment import Experiment, Trial
+from seqlab.notebook.figures import Level
 
 MOST = 0.8  # the share of cells that settles a claim
 SOME = 0.2  # the share of passing cells from which a boundary is worth telling

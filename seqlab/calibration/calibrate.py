@@ -15,12 +15,12 @@ from typing import Any
 import mlx.core as mx
 import psutil
 
-from seqlab import blas, device
 from seqlab.calibration import work
 from seqlab.calibration.choice import LEAST_ROUNDS, Times, break_even, fastest, rounds
 from seqlab.calibration.record import Calibration, Figure, Machine, now
+from seqlab.machine import blas, device
+from seqlab.machine.settings import Settings, defaults
 from seqlab.measure.ceilings import ceilings
-from seqlab.settings import Settings, defaults
 
 SECONDS = 0.6  # for one setting: with compilation and the ceilings about 40 s on two cores
 CACHES = (32 << 20, 4 << 30)  # beside the default; MLX's own on a CPU, and four times the default

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from seqlab import blas
 from seqlab.errors import UsageError
-from seqlab.settings import Settings, defaults
+from seqlab.machine import blas
+from seqlab.machine.settings import Settings, defaults
 
 # Of the file, and of the trials in `calibrate` and `work` that fill it: count up when either changes, and
 # every device is calibrated anew.

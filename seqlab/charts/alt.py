@@ -8,8 +8,8 @@ import pandas as pd
 
 from seqlab.charts.units import Unit, display_unit, number
 from seqlab.charts.words import axis_title, factor_title, index_title, level_name, level_value, levels_of
-from seqlab.figures import Curve, Figure, Heatmap, Interval, Tradeoff
-from seqlab.metrics import metric_named
+from seqlab.notebook.figures import Curve, Figure, Heatmap, Interval, Tradeoff
+from seqlab.notebook.metrics import metric_named
 
 NOTHING = "Nothing was measured for this figure."
 

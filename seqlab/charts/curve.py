@@ -16,8 +16,8 @@ from seqlab.charts.style import MUTED, RULE
 from seqlab.charts.ticks import drawable, levels_or_ticks, limits, set_axis, tick_labels, ticks
 from seqlab.charts.units import display_unit
 from seqlab.charts.words import axis_title, index_title, level_name, level_value, levels_of, wrapped
-from seqlab.figures import Curve, Level
-from seqlab.metrics import metric_named
+from seqlab.notebook.figures import Curve, Level
+from seqlab.notebook.metrics import metric_named
 
 _HEIGHTS = {1: 2.75, 2: 2.3, 3: 1.85, 4: 1.7}  # inches, by panels to a row
 _FEW = 12  # measured places along x up to which each has its marker, and each seed its dot

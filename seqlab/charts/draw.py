@@ -25,7 +25,7 @@ from seqlab.charts.panels import sheet
 from seqlab.charts.plate_alt import describe_plate
 from seqlab.charts.shades import Look
 from seqlab.charts.style import WIDTH, theme
-from seqlab.figures import Curve, Figure, Heatmap, Interval, Tradeoff
+from seqlab.notebook.figures import Curve, Figure, Heatmap, Interval, Tradeoff
 
 
 @dataclass(frozen=True)

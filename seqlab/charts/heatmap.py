@@ -24,8 +24,8 @@ from seqlab.charts.words import (
     levels_of,
     wrapped,
 )
-from seqlab.figures import Heatmap, Level
-from seqlab.metrics import metric_named
+from seqlab.notebook.figures import Heatmap, Level
+from seqlab.notebook.metrics import metric_named
 
 _ROW = 0.33  # inches
 _KEY = (1.1, 0.1)  # inches: the ramp that says what the shades of small multiples mean

@@ -16,8 +16,8 @@ from seqlab.charts.style import INK, LINE, MUTED, RULE, SMALL, TEXT
 from seqlab.charts.ticks import drawable, limits, set_axis, tick_labels, ticks
 from seqlab.charts.units import display_unit, numbers
 from seqlab.charts.words import axis_title, is_numeric, level_name, level_value, levels_of, wrapped
-from seqlab.figures import Interval, Level
-from seqlab.metrics import metric_named
+from seqlab.notebook.figures import Interval, Level
+from seqlab.notebook.metrics import metric_named
 
 # In inches: room of a row, and of each level of the hue in it; how far seeds lie below their interval.
 _ROW, _LANE, _BELOW = 0.18, 0.21, 0.1

@@ -15,7 +15,7 @@ import seaborn as sns
 from matplotlib.colors import to_hex, to_rgb
 
 from seqlab.charts.words import is_numeric
-from seqlab.figures import Level
+from seqlab.notebook.figures import Level
 
 BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 PURPLE, SKY, DARK_GREY, GREY = "#CC79A7", "#56B4E9", "#4D4D4D", "#8C8C8C"

@@ -8,7 +8,7 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from seqlab.charts.units import number, power_of_ten
-from seqlab.figures import Scale
+from seqlab.notebook.figures import Scale
 
 _BASE = {"log2": 2.0, "log10": 10.0}
 

@@ -18,8 +18,8 @@ from seqlab.charts.style import LINE, MUTED, RULE, SMALL, WIDTH
 from seqlab.charts.ticks import limits, set_axis, tick_labels, ticks
 from seqlab.charts.units import Unit, display_unit
 from seqlab.charts.words import axis_title, level_name, levels_of, wrapped
-from seqlab.figures import Level, Scale, Tradeoff
-from seqlab.metrics import Metric, metric_named
+from seqlab.notebook.figures import Level, Scale, Tradeoff
+from seqlab.notebook.metrics import Metric, metric_named
 
 _HEIGHT = 3.0  # inches
 _SIZES = (5.0, 9.0)  # points: of a mark, from the first to the last along a factor; alone, halfway

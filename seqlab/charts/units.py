@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from seqlab.figures import Scale
+from seqlab.notebook.figures import Scale
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import pandas as pd
 
 from seqlab.charts.units import Unit, number
-from seqlab.figures import Level
-from seqlab.metrics import Metric
+from seqlab.notebook.figures import Level
+from seqlab.notebook.metrics import Metric
 
 
 def factor_title(name: str) -> str:

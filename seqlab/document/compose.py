@@ -30,10 +30,10 @@ from seqlab.document.content import (
 from seqlab.document.exhibits import attached, passages, plates
 from seqlab.document.numbers import interval, number
 from seqlab.document.weave import weave
-from seqlab.experiment import BudgetName, Experiment
-from seqlab.figures import Attachment, Figure, Level, Passage, Plate, Table, Where
-from seqlab.ledger import Entry
-from seqlab.metrics import metric_named
+from seqlab.notebook.experiment import BudgetName, Experiment
+from seqlab.notebook.figures import Attachment, Figure, Level, Passage, Plate, Table, Where
+from seqlab.notebook.ledger import Entry
+from seqlab.notebook.metrics import metric_named
 from seqlab.store.database import FixedRule, Store
 
 TITLE = "Why did Transformers replace RNNs, and when shouldn't they?"

@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from seqlab.claims import Verdict
-from seqlab.ledger import Entry
+from seqlab.notebook.claims import Verdict
+from seqlab.notebook.ledger import Entry
 
 
 @dataclass(frozen=True)

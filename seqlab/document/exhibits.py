@@ -9,9 +9,9 @@ from seqlab.charts.draw import draw_plate
 from seqlab.charts.plate import Row
 from seqlab.charts.words import level_name
 from seqlab.document.content import File, Files, Passages, Picture, Text
-from seqlab.exhibits import file_name, panels_of, text_of
-from seqlab.experiment import PART
-from seqlab.figures import Attachment, Level, Passage, Plate
+from seqlab.notebook.exhibits import file_name, panels_of, text_of
+from seqlab.notebook.experiment import PART
+from seqlab.notebook.figures import Attachment, Level, Passage, Plate
 from seqlab.store.database import Store
 
 

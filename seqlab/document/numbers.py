@@ -6,8 +6,8 @@ Prefixes are decimal for bytes too (1 MB is 1,000,000 B), so that one rule serve
 
 import math
 
-from seqlab.claims import Exact, Ratio, Rule, Slope
-from seqlab.metrics import metric_named
+from seqlab.notebook.claims import Exact, Ratio, Rule, Slope
+from seqlab.notebook.metrics import metric_named
 
 PREFIXES = {-9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
 PREFIXED_UNITS = {"s": range(-9, 1), **dict.fromkeys(("B", "B/s", "FLOP", "FLOP/s"), range(16))}

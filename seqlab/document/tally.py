@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from seqlab.claims import Outcome, Verdict
 from seqlab.document.content import Report
-from seqlab.ledger import Entry
+from seqlab.notebook.claims import Outcome, Verdict
+from seqlab.notebook.ledger import Entry
 
 DECIDED = (Outcome.SUPPORTED, Outcome.CONDITIONAL, Outcome.NOT_SUPPORTED)
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import jinja2
 
-from seqlab.claims import Comparison, Fairness, Rule
 from seqlab.document import blocks, numbers
 from seqlab.document.blocks import Markdown, escape
 from seqlab.errors import RenderError
-from seqlab.metrics import METRICS
+from seqlab.notebook.claims import Comparison, Fairness, Rule
+from seqlab.notebook.metrics import METRICS
 
 
 def shorten(text: str, longest: int = 60) -> str:

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from seqlab.analysis.findings import Found
-from seqlab.claims import Verdict
 from seqlab.document.compose import tables
 from seqlab.document.content import Passages
 from seqlab.document.exhibits import attached, passages
 from seqlab.document.numbers import count, effect, number
 from seqlab.document.passages import lines_of
-from seqlab.figures import Passage, Plate
+from seqlab.notebook.claims import Verdict
+from seqlab.notebook.figures import Passage, Plate
 from seqlab.store.database import Store
 
 MOST_LINES = 20  # of a text; the report has all of it

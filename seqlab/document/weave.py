@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqlab.claims import Outcome, Verdict
 from seqlab.document.blocks import slug
 from seqlab.document.content import Chapter, Files, Passages, Picture, Report
 from seqlab.document.tally import tally
 from seqlab.document.templates import environment, render
 from seqlab.errors import RenderError, UsageError, unknown
-from seqlab.ledger import KINDS, Entry
+from seqlab.notebook.claims import Outcome, Verdict
+from seqlab.notebook.ledger import KINDS, Entry
 
 LOOKS = ("_quarto.yml", "references.bib")
 FIGURES = "figures"

@@ -18,7 +18,7 @@ import numpy as np
 
 from seqlab.errors import UsageError
 from seqlab.measure.timing import pending_operations, seconds
-from seqlab.metrics import Measurement
+from seqlab.notebook.metrics import Measurement
 
 DRIFT = 0.05  # of the median sentinel
 SENTINEL = 512  # edge of its square product: a few milliseconds on a CPU, and under any length of ours

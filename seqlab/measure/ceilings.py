@@ -21,7 +21,7 @@ from typing import Literal
 import mlx.core as mx
 
 from seqlab.errors import UsageError
-from seqlab.metrics import Measurement
+from seqlab.notebook.metrics import Measurement
 
 Precision = Literal["float32", "TF32 or less"]
 

@@ -2,7 +2,7 @@
 
 MLX hands its own graph over (`mx.export_function` with a callback), so depth and work need no formula
 for each architecture. The graph is the forward pass as written, or any gradient inside the function:
-traced on the CPU, where fused kernels are spelled out, and in the plain forms (`seqlab.forms`), so that
+traced on the CPU, where fused kernels are spelled out, and in the plain forms (`machine.forms`), so that
 a count is the same on every machine.
 MLX merges equal sub-expressions before it hands the graph over; a compiled function appears unfused.
 
@@ -20,9 +20,9 @@ import mlx.core as mx
 from mlx import nn
 from mlx.utils import tree_flatten
 
-from seqlab import forms
 from seqlab.errors import UsageError
-from seqlab.forms import Forms
+from seqlab.machine import forms
+from seqlab.machine.forms import Forms
 
 Shape = tuple[int, ...]
 PLAIN = Forms()

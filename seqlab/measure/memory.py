@@ -2,7 +2,7 @@
 
 `peak_memory` is measured: MLX counts the buffers that it allocates, on every backend; Python's own memory
 and a BLAS's work space are not in it. It is that of the step as this device runs it, compiled or not and in
-its forms (`seqlab.settings`), so that devices may differ in it. Repeats differ too: on two CPU cores by two
+its forms (`machine.settings`), so that devices may differ in it. Repeats differ too: on two CPU cores by two
 hundredths for a Transformer, by an eighth for an unrolled LSTM. What is active before the step (parameters,
 optimiser state, the batch) is subtracted, so that the number is what activations, gradients and temporary
 arrays take. The other two are exact and need no run: activations come from MLX's graph, and a cache is as

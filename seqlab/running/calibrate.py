@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from pebble import ProcessPool
 
 from seqlab.calibration.record import Calibration, InUse, Machine, in_use, measured, parse, switched_off
+from seqlab.machine.settings import defaults
 from seqlab.running.worker import interrupts_blocked, leave_with
-from seqlab.settings import defaults
 
 PATIENCE_SECONDS = 300.0  # fifteen times what it takes on a quiet machine
 
@@ -67,7 +67,7 @@ def _measure(kind: str, parent: int, folder: str, seconds: float | None) -> str:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     leave_with(parent)
     os.environ["TMPDIR"] = folder  # where MLX keeps them on a CPU, and CUDA's too
-    from seqlab import blas
+    from seqlab.machine import blas
 
     blas.load()  # before MLX is imported
     from seqlab.calibration.calibrate import SECONDS, calibrate

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from seqlab import blas
-from seqlab.claims import Claim
-from seqlab.experiment import Experiment, Trial
+from seqlab.machine import blas
+from seqlab.machine.settings import Settings
+from seqlab.notebook.claims import Claim
+from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.running.plan import Due
-from seqlab.settings import Settings
 from seqlab.store.database import FixedRule, Run, Store
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from seqlab.errors import UsageError, unknown
-from seqlab.experiment import PART, Budget, BudgetName, Experiment, Trial
-from seqlab.figures import Level
+from seqlab.notebook.experiment import PART, Budget, BudgetName, Experiment, Trial
+from seqlab.notebook.figures import Level
 from seqlab.store.database import Record, canonical
 
 

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
-from seqlab.experiment import Trial
+from seqlab.notebook.experiment import Trial
 
 
 class Display(Protocol):

@@ -32,12 +32,12 @@ import psutil
 from pebble import ProcessExpired, ProcessPool
 
 from seqlab.errors import DivergedError, SeqlabError, UsageError, WorkerError, described
-from seqlab.exhibits import Exhibit, panels_of, text_of
-from seqlab.experiment import Experiment, Trial
-from seqlab.figures import Figure, Passage, Plate
-from seqlab.metrics import Measurement
+from seqlab.machine.settings import Settings
+from seqlab.notebook.exhibits import Exhibit, panels_of, text_of
+from seqlab.notebook.experiment import Experiment, Trial
+from seqlab.notebook.figures import Figure, Passage, Plate
+from seqlab.notebook.metrics import Measurement
 from seqlab.running.fingerprint import Fingerprints
-from seqlab.settings import Settings
 from seqlab.store.database import Status
 
 # What the worker tells while it runs, without locks, so that a killed worker leaves none held.
@@ -93,10 +93,10 @@ def _start(
         os.environ["MLX_ENABLE_TF32"] = "0"  # MLX asks once, at its first product
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     leave_with(parent)
-    from seqlab import blas
+    from seqlab.machine import blas
 
     blas.load()  # before MLX is imported
-    from seqlab.device import use
+    from seqlab.machine.device import use
 
     use(*_device)
     state[PROCESS] = os.getpid()
@@ -119,8 +119,8 @@ def _run(page: str, trial: Trial, spool: Path, checkpoints: Path | None, code: s
     _state[STEP], _state[VALUE], _state[RUNS_IN] = 0.0, 0.0, os.getpid()
     import mlx.core as mx
 
-    from seqlab import device
-    from seqlab.pages import load
+    from seqlab.machine import device
+    from seqlab.notebook.discover import load
     from seqlab.training.checkpoints import Checkpoints, use
 
     device.use(*_device)  # the trial before may have set another device, other forms

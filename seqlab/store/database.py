@@ -18,11 +18,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from seqlab.claims import Verdict
 from seqlab.errors import StoreError
-from seqlab.exhibits import Exhibit
-from seqlab.experiment import Trial
-from seqlab.metrics import Measurement
+from seqlab.notebook.claims import Verdict
+from seqlab.notebook.exhibits import Exhibit
+from seqlab.notebook.experiment import Trial
+from seqlab.notebook.metrics import Measurement
 
 Status = Literal["ok", "failed", "timed out", "out of memory", "diverged"]
 

@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from seqlab.errors import StoreError
-from seqlab.exhibits import Exhibit, file_name
+from seqlab.notebook.exhibits import Exhibit, file_name
 from seqlab.store.tables import load
 
 Format = Literal["csv", "parquet", "json"]

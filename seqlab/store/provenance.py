@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from seqlab.blas import cores
+from seqlab.machine.blas import cores
 
 PACKAGES = ("mlx", "numpy", "pandas", "seaborn", "matplotlib", "scikit-learn", "typst", "pypandoc_binary")
 

@@ -43,8 +43,8 @@ from zipfile import BadZipFile
 import numpy as np
 from jaxtyping import Bool, Int32, Int64
 
-from seqlab.blas import cache_folder
 from seqlab.errors import DataError, UsageError
+from seqlab.machine.blas import cache_folder
 
 SplitName = Literal["train", "valid", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")

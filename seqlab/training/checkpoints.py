@@ -31,9 +31,9 @@ import numpy as np
 from mlx import nn, optimizers
 from mlx.utils import tree_flatten, tree_map_with_path
 
-from seqlab import device
 from seqlab.errors import UsageError
-from seqlab.metrics import Measurement
+from seqlab.machine import device
+from seqlab.notebook.metrics import Measurement
 
 FORMAT = 1  # of the files; another number makes those on disk another training's
 

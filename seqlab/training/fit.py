@@ -17,7 +17,7 @@ import mlx.core as mx
 from mlx import nn
 
 from seqlab.errors import DivergedError, UsageError
-from seqlab.metrics import Measurement
+from seqlab.notebook.metrics import Measurement
 from seqlab.training import checkpoints as kept
 from seqlab.training.checkpoints import Checkpoint, Checkpoints, Training
 from seqlab.training.optimizer import adamw

@@ -14,9 +14,9 @@ import numpy as np
 from mlx import nn
 
 from seqlab.errors import DivergedError
-from seqlab.experiment import Trial
-from seqlab.metrics import Measurement
 from seqlab.models.sizing import parameters
+from seqlab.notebook.experiment import Trial
+from seqlab.notebook.metrics import Measurement
 from seqlab.training.fit import fit
 from seqlab.training.rates import Search, Tuned, chosen_rate, search_learning_rate
 from seqlab.training.seeds import fit_seeds

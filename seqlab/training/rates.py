@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqlab.errors import DivergedError, UsageError
-from seqlab.experiment import Trial
-from seqlab.metrics import METRICS, Measurement
+from seqlab.notebook.experiment import Trial
+from seqlab.notebook.metrics import METRICS, Measurement
 
 LOW, HIGH = 1e-4, 1e-1  # AdamW's best rate was inside for every network of these pages
 TRIALS = 12

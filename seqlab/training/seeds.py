@@ -31,7 +31,7 @@ from mlx import nn, optimizers
 from mlx.utils import tree_flatten, tree_unflatten
 
 from seqlab.errors import DivergedError, UsageError
-from seqlab.metrics import Measurement
+from seqlab.notebook.metrics import Measurement
 from seqlab.training.checkpoints import random_seed
 from seqlab.training.fit import REPORTS, divergence
 from seqlab.training.optimizer import adamw

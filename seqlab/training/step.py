@@ -15,8 +15,8 @@ import mlx.core as mx
 from mlx import nn, optimizers
 from mlx.utils import tree_map
 
-from seqlab import device, forms
 from seqlab.errors import UsageError, unknown
+from seqlab.machine import device, forms
 from seqlab.models.parts.recurrence import UnrolledCell
 
 Batch = tuple[mx.array, ...]
@@ -42,7 +42,7 @@ def training_step(
     """One step of a run of `steps`, for `fit` and for timing alike: evaluate the whole of what it returns.
 
     It returns the loss, the gradient's norm before clipping, and all state that it changed.
-    `compiled` None compiles where so many steps repay it on this device (`seqlab.device.settings`).
+    `compiled` None compiles where so many steps repay it on this device (`seqlab.machine.device.settings`).
     """
     gradient = _gradient(model, loss, chosen_precision(precision))
     # The random state is part of it: left out, a compiled dropout would repeat one mask for ever.

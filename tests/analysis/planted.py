@@ -8,9 +8,9 @@ import pandas as pd
 
 from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.verdicts import judge
-from seqlab.claims import Claim, Rule, Verdict
-from seqlab.experiment import Budget, Experiment, Point, Trial
-from seqlab.figures import Level
+from seqlab.notebook.claims import Claim, Rule, Verdict
+from seqlab.notebook.experiment import Budget, Experiment, Point, Trial
+from seqlab.notebook.figures import Level
 
 # Given equally to both sides, so that a comparison of planted values is fair unless a test says otherwise.
 FAIR = {"parameters": 1e5, "step_flops": 1e9, "train_steps": 300, "train_examples": 5000, "tuning_trials": 3}

@@ -8,9 +8,9 @@ import pytest
 
 from seqlab.analysis.exhibited import exhibited
 from seqlab.analysis.findings import Found, find
-from seqlab.exhibits import passage
-from seqlab.experiment import Budget, Experiment, Trial, grid
-from seqlab.figures import Passage
+from seqlab.notebook.exhibits import passage
+from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
+from seqlab.notebook.figures import Passage
 from seqlab.store.database import Run, Status, Store
 
 PAGE = Experiment(

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from seqlab.analysis.findings import find
-from seqlab.experiment import Budget, Experiment, Trial, grid
-from seqlab.figures import Table
+from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
+from seqlab.notebook.figures import Table
 from seqlab.store.database import Store
 
 TABLES = tuple(

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab.analysis.verdicts import judge
-from seqlab.claims import Difference, Exact, Outcome, Ratio, Slope
 from seqlab.errors import UsageError
+from seqlab.notebook.claims import Difference, Exact, Outcome, Ratio, Slope
 from tests.analysis.planted import FAIR, Done, duel, evidence, planted_page, trials, verdict, verdicts
 
 A, B, C = {"model": "A"}, {"model": "B"}, {"model": "C"}

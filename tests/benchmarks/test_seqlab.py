@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from seqlab.experiment import Trial
 from seqlab.measure.timing import seconds
-from seqlab.metrics import Measurement
+from seqlab.notebook.experiment import Trial
+from seqlab.notebook.metrics import Measurement
 from seqlab.running.worker import Worker
 from seqlab.store.database import Run, Store
 from tests.project import CALM, HERE, make

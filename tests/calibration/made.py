@@ -1,8 +1,8 @@
 """A calibration with a value of its own in every place."""
 
 from seqlab.calibration.record import Calibration, Figure, Machine
-from seqlab.forms import Forms
-from seqlab.settings import Settings
+from seqlab.machine.forms import Forms
+from seqlab.machine.settings import Settings
 
 MACHINE = Machine("cpu", "cpu (made)", "0.0", "OpenBLAS", cores=2, threads=2, tf32="")
 CALIBRATION = Calibration(

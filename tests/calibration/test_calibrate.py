@@ -8,8 +8,8 @@ from pathlib import Path
 import mlx.core as mx
 import pytest
 
-from seqlab import blas, device
 from seqlab.calibration.record import Calibration, Machine, read
+from seqlab.machine import blas, device
 from seqlab.running.calibrate import measure
 
 

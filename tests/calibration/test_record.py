@@ -9,7 +9,7 @@ import pytest
 
 from seqlab.calibration import record
 from seqlab.calibration.record import Machine, in_use, read
-from seqlab.settings import defaults
+from seqlab.machine.settings import defaults
 from tests.calibration.made import CALIBRATION, MACHINE
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from seqlab.charts.draw import FigureData, gather
-from seqlab.figures import Curve, Figure, Heatmap, Interval, Level, Tradeoff
+from seqlab.notebook.figures import Curve, Figure, Heatmap, Interval, Level, Tradeoff
 
 MODELS = ("Transformer", "LSTM", "GRU")
 LENGTHS = (64, 128, 256)

@@ -8,8 +8,8 @@ import pytest
 
 from seqlab.charts.alt import describe
 from seqlab.charts.draw import FigureData
-from seqlab.figures import Curve, Figure, Heatmap, Interval, Tradeoff
-from seqlab.metrics import metric_named
+from seqlab.notebook.figures import Curve, Figure, Heatmap, Interval, Tradeoff
+from seqlab.notebook.metrics import metric_named
 from tests.charts import planted
 
 PREFIXES = {"": 1.0, "s": 1.0, "ms": 1e-3, "nat": 1.0, "MB": 1e6, "thousand": 1e3}

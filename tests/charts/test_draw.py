@@ -12,7 +12,7 @@ import pytest
 from seqlab.charts.draw import FigureData, Need, describe_n, draw, gather, needs, plot
 from seqlab.charts.placing import text_width
 from seqlab.charts.style import theme
-from seqlab.figures import Curve, Figure, Interval, Table
+from seqlab.notebook.figures import Curve, Figure, Interval, Table
 from tests.charts import planted
 
 SERIES = {

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.charts.ticks import levels_or_ticks, limits, tick_labels, ticks
-from seqlab.figures import Scale
+from seqlab.notebook.figures import Scale
 
 
 def test_powers_of_two_are_written_out() -> None:

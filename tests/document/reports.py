@@ -4,7 +4,6 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-from seqlab.claims import Cell, Difference, Exact, Fairness, Outcome, Ratio, Rule, Slope, Verdict
 from seqlab.document.content import (
     Chapter,
     Failure,
@@ -17,7 +16,8 @@ from seqlab.document.content import (
     TableData,
     Text,
 )
-from seqlab.ledger import read
+from seqlab.notebook.claims import Cell, Difference, Exact, Fairness, Outcome, Ratio, Rule, Slope, Verdict
+from seqlab.notebook.ledger import read
 
 WORDS = Path(__file__).parents[2] / "report"
 LEDGER = read(WORDS / "claims.toml")

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqlab.claims import Outcome
 from seqlab.document.blocks import (
     Markdown,
     attribute,
@@ -23,6 +22,7 @@ from seqlab.document.blocks import (
     slug,
 )
 from seqlab.errors import UsageError
+from seqlab.notebook.claims import Outcome
 
 NASTY = [
     "a|b", "<script>alert(1)</script>", "*x*", "_y_", "@fig-x", "[@key]", "$5 and $6", "back\\slash\\",

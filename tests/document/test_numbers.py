@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.claims import Difference, Exact, Ratio, Rule, Slope
 from seqlab.document.numbers import duration, effect, interval, number, p_value, ratio, significant, threshold
+from seqlab.notebook.claims import Difference, Exact, Ratio, Rule, Slope
 
 LEFT, RIGHT = {"model": "a"}, {"model": "b"}
 

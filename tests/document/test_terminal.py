@@ -6,8 +6,8 @@ import pytest
 
 from seqlab.analysis.findings import Found
 from seqlab.analysis.verdicts import judge
-from seqlab.claims import Difference
 from seqlab.document.terminal import print_findings
+from seqlab.notebook.claims import Difference
 from seqlab.store.database import Store
 from tests.analysis.planted import FAIR, Done, evidence, planted_page, trials
 

@@ -12,11 +12,11 @@ from typing import Any
 import pypandoc
 import pytest
 
-from seqlab.claims import Outcome
 from seqlab.document.content import Picture, Report
 from seqlab.document.tally import overall, tally
 from seqlab.document.weave import weave
 from seqlab.errors import RenderError, UsageError
+from seqlab.notebook.claims import Outcome
 from tests.document import reports
 
 INCLUDE = re.compile(r"^\{\{< include (\S+) >\}\}$", re.MULTILINE)

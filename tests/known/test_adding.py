@@ -26,7 +26,7 @@ import pytest
 
 from seqlab.models import gru, rnn, tcn
 from seqlab.models.heads import Body, RowClassifier
-from seqlab.tasks.adding import Task
+from seqlab.tasks.synthetic.adding import Task
 from tests.known.lessons import EXAMINATION, taught
 
 pytestmark = pytest.mark.slow

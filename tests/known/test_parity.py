@@ -19,7 +19,7 @@ import pytest
 from seqlab.models import lstm, transformer
 from seqlab.models.heads import LanguageModel
 from seqlab.models.sizing import match_parameters, parameters
-from seqlab.tasks.parity import Task
+from seqlab.tasks.synthetic.parity import Task
 from tests.known.lessons import accuracy, labelling_loss, taught
 
 pytestmark = pytest.mark.slow

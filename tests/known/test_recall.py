@@ -27,7 +27,7 @@ import pytest
 from seqlab.models import lstm, transformer
 from seqlab.models.heads import LanguageModel
 from seqlab.models.sizing import match_parameters, parameters
-from seqlab.tasks import induction, recall
+from seqlab.tasks.synthetic import induction, recall
 from tests.known.lessons import accuracy, labelling_loss, taught
 
 pytestmark = pytest.mark.slow

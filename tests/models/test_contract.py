@@ -16,8 +16,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mlx.utils import tree_flatten, tree_map
 
-from seqlab import forms
 from seqlab.errors import UsageError
+from seqlab.machine import forms
 from seqlab.measure.graph import forward_and_backward, primitives
 from seqlab.models.parts import attention
 from tests.models.zoo import BODIES, VOCABULARY, WHOLE, ZOO, Kind, Sizes, exported, made, sizes

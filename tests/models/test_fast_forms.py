@@ -6,7 +6,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from seqlab import forms
+from seqlab.machine import forms
 from seqlab.measure.graph import primitives
 from seqlab.models import transformer
 from seqlab.models.parts.activations import LOWEST, power_of_two, rational_tanh

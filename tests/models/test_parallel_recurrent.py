@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from mlx.utils import tree_flatten
 
-from seqlab import forms
 from seqlab.errors import UsageError
+from seqlab.machine import forms
 from seqlab.models import linear_attention, lru, mingru, minlstm
 from seqlab.models.parts.diagonal import FORMS, powers
 from seqlab.models.parts.matrix_memory import chunked, recurrent

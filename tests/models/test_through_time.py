@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mlx.utils import tree_flatten
 
-from seqlab import forms
+from seqlab.machine import forms
 from seqlab.models import gru, lstm, rnn
 
 CELLS = {

@@ -8,7 +8,7 @@ import pytest
 import torch
 from mlx.utils import tree_flatten, tree_unflatten
 
-from seqlab import forms
+from seqlab.machine import forms
 from seqlab.models import gru, lstm, rnn
 from seqlab.models.parts.recurrence import Stack
 from tests.benchmarks.performance.weights import Weights, below, pytorch_recurrent

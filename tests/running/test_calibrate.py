@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from seqlab import blas, device
 from seqlab.__main__ import main
 from seqlab.calibration.record import Calibration, Machine, read
+from seqlab.machine import blas, device
 from seqlab.running import calibrate
 from tests.calibration.made import CALIBRATION
 from tests.project import CALM, HERE, SEQLAB, make
 
 SHOWS = CALM.replace(
     'yield Measurement("accuracy", 0.2',
-    """from seqlab import blas, device
-    from seqlab import forms
+    """from seqlab.machine import blas, device
+    from seqlab.machine import forms
     assert forms.current() == device.settings().forms
     yield Measurement("train_steps", device.settings().compile_after or 0)
     yield Measurement("tuning_trials", blas.threads())

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from seqlab.errors import UsageError
-from seqlab.experiment import Trial
-from seqlab.pages import load
+from seqlab.machine.settings import Settings
+from seqlab.notebook.discover import load
+from seqlab.notebook.experiment import Trial
 from seqlab.running.execute import Plan, execute
 from seqlab.running.fingerprint import Fingerprints
 from seqlab.running.plan import Due
-from seqlab.settings import Settings
 from seqlab.store.database import Store
 
 PAGE = '''
@@ -25,8 +25,8 @@ from pathlib import Path
 import mlx.core as mx
 from mlx import nn
 
-from seqlab.experiment import Budget, Experiment, grid
-from seqlab.metrics import Measurement
+from seqlab.notebook.experiment import Budget, Experiment, grid
+from seqlab.notebook.metrics import Measurement
 from seqlab.training import checkpoints
 from seqlab.training.fit import fit
 

@@ -9,7 +9,7 @@ from seqlab.running.fingerprint import Fingerprints
 fingerprint = Fingerprints().of
 
 PAGE = '''"""A page."""
-from seqlab.experiment import Experiment, Trial
+from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.models import lstm
 
 STEPS = 5
@@ -76,10 +76,11 @@ def test_imported_modules_count_and_the_vocabulary_does_not(
     from seqlab.running import fingerprint as module
 
     package = page.parent / "package"
-    (package / "models").mkdir(parents=True)
+    for room in ("models", "notebook"):
+        (package / room).mkdir(parents=True)
     for name, text in {
-        "models/__init__.py": "", "models/lstm.py": "from seqlab.models import parts\nA = 1\n",
-        "models/parts.py": "B = 1\n", "experiment.py": "C = 1\n",
+        "models/__init__.py": "", "models/lstm.py": "from seqlab.models import parts\nfrom seqlab.notebook import experiment\nA = 1\n",
+        "models/parts.py": "B = 1\n", "notebook/experiment.py": "C = 1\n",
     }.items():  # fmt: skip
         (package / name).write_text(text)
     monkeypatch.setattr(module, "PACKAGE", package)
@@ -88,7 +89,7 @@ def test_imported_modules_count_and_the_vocabulary_does_not(
         return fingerprint(page)
 
     before = now()
-    (package / "experiment.py").write_text("C = 2\n")
+    (package / "notebook/experiment.py").write_text("C = 2\n")
     assert now() == before
     (package / "models/parts.py").write_text("B = 2\n")  # imported by what the page imports
     assert now() != before

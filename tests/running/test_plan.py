@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from seqlab.errors import UsageError
-from seqlab.experiment import Budget, Experiment, Trial, grid
-from seqlab.metrics import Measurement
+from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
+from seqlab.notebook.metrics import Measurement
 from seqlab.running.plan import Request, counting, due, trials
 from seqlab.store.database import Record, canonical
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from seqlab.errors import UsageError
-from seqlab.experiment import Budget, Experiment, Trial, grid
-from seqlab.metrics import Measurement
-from seqlab.pages import load
+from seqlab.machine.settings import Settings
+from seqlab.notebook.discover import load
+from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
+from seqlab.notebook.metrics import Measurement
 from seqlab.running.execute import Plan, execute
 from seqlab.running.fingerprint import Fingerprints
 from seqlab.running.plan import Due, Request, trials
-from seqlab.settings import Settings
 from seqlab.store.database import Store
 
 # A trial of `meeting` ends well only if trials of both models are there at the same time; one of `alone`
@@ -24,9 +24,9 @@ PAGE = '''
 import os, time
 from pathlib import Path
 
-from seqlab import device
-from seqlab.experiment import Budget, Experiment, grid
-from seqlab.metrics import Measurement
+from seqlab.machine import device
+from seqlab.notebook.experiment import Budget, Experiment, grid
+from seqlab.notebook.metrics import Measurement
 
 THERE = Path(__file__).parent / "there"
 

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from seqlab.errors import WorkerError
-from seqlab.exhibits import text_of
-from seqlab.experiment import Trial
+from seqlab.notebook.exhibits import text_of
+from seqlab.notebook.experiment import Trial
 from seqlab.running.worker import Outcome, Worker
 
 PAGE = '''
@@ -19,13 +19,13 @@ PAGE = '''
 
 import os, signal, time
 
-from seqlab import blas, device, forms
-from seqlab.exhibits import passage
-from seqlab.experiment import Budget, Experiment, grid
-from seqlab.figures import Plate
-from seqlab.forms import Forms
-from seqlab.metrics import Measurement
-from seqlab.settings import Settings
+from seqlab.machine import blas, device, forms
+from seqlab.notebook.exhibits import passage
+from seqlab.notebook.experiment import Budget, Experiment, grid
+from seqlab.notebook.figures import Plate
+from seqlab.machine.forms import Forms
+from seqlab.notebook.metrics import Measurement
+from seqlab.machine.settings import Settings
 
 
 def run(trial):

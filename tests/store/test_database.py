@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.claims import Exact, Outcome, Verdict
 from seqlab.errors import StoreError
-from seqlab.exhibits import Panel, attachment, passage, plate
-from seqlab.experiment import Trial
-from seqlab.metrics import Measurement
+from seqlab.notebook.claims import Exact, Outcome, Verdict
+from seqlab.notebook.exhibits import Panel, attachment, passage, plate
+from seqlab.notebook.experiment import Trial
+from seqlab.notebook.metrics import Measurement
 from seqlab.store.database import APPLICATION_ID, MIGRATIONS, FixedRule, Run, Store
 from seqlab.store.export import export
 from seqlab.store.tables import load

@@ -16,7 +16,7 @@ from mlx import nn
 from mlx.utils import tree_flatten
 
 from seqlab.errors import UsageError
-from seqlab.metrics import Measurement
+from seqlab.notebook.metrics import Measurement
 from seqlab.training import checkpoints
 from seqlab.training.checkpoints import Checkpoints
 from seqlab.training.fit import fit
@@ -26,7 +26,7 @@ from seqlab.training.fit import fit
 STEPS, EVALUATE_EVERY, PATIENCE, TAKEN = 110, 20, 3, 80
 KILLED = "batch 42", "validation 2", "writing 33"
 CHILD = """
-from seqlab import blas
+from seqlab.machine import blas
 blas.load()
 from pathlib import Path
 from seqlab.training import checkpoints

@@ -10,7 +10,7 @@ import pytest
 from mlx import nn
 
 from seqlab.errors import DivergedError, UsageError
-from seqlab.metrics import Measurement
+from seqlab.notebook.metrics import Measurement
 from seqlab.training.fit import fit
 
 X = mx.array(np.random.default_rng(0).standard_normal((16, 3)), dtype=mx.float32)

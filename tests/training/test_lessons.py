@@ -9,8 +9,8 @@ import pytest
 from mlx import nn
 
 from seqlab.errors import DivergedError
-from seqlab.experiment import Trial
-from seqlab.metrics import Measurement
+from seqlab.notebook.experiment import Trial
+from seqlab.notebook.metrics import Measurement
 from seqlab.training.lessons import learn
 from seqlab.training.rates import Tuned
 from seqlab.training.step import Batch

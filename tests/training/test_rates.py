@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from seqlab.errors import DivergedError, UsageError
-from seqlab.experiment import Trial
-from seqlab.metrics import Measurement
+from seqlab.notebook.experiment import Trial
+from seqlab.notebook.metrics import Measurement
 from seqlab.training.rates import (
     Search,
     Tuned,

@@ -12,9 +12,9 @@ from mlx import nn
 from mlx.utils import tree_flatten
 
 from seqlab.errors import DivergedError, UsageError
-from seqlab.metrics import Measurement
 from seqlab.models import cnn, gru, lstm, mingru, rnn, transformer
 from seqlab.models.heads import LanguageModel
+from seqlab.notebook.metrics import Measurement
 from seqlab.training.fit import fit
 from seqlab.training.seeds import fit_seeds
 

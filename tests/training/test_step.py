@@ -10,10 +10,10 @@ from mlx import nn, optimizers
 from mlx.utils import tree_flatten
 
 from seqlab.errors import UsageError
+from seqlab.machine.settings import Settings
 from seqlab.measure.timing import pending_operations, seconds
 from seqlab.models import lstm, mingru, transformer
 from seqlab.models.heads import LanguageModel
-from seqlab.settings import Settings
 from seqlab.training.fit import fit
 from seqlab.training.step import compile_pays, training_step
 from tests.training.test_fit import X, Y, network, squared_error
@@ -132,7 +132,7 @@ def test_a_run_is_compiled_from_the_length_where_it_pays(
         return function
 
     other = Settings(compile_after=after, compile_unrolled_after=None if compiles else 10)
-    monkeypatch.setattr("seqlab.device.settings", lambda: other)
+    monkeypatch.setattr("seqlab.machine.device.settings", lambda: other)
     monkeypatch.setattr(mx, "compile", compile_nothing)
     batches = iter([(X, Y)] * 10)
     list(fit(network(), squared_error, batches=batches, steps=10, learning_rate=0.01))

@@ -15,7 +15,7 @@ from typing import Any
 import mlx.core as mx
 from jaxtyping import Float
 
-from seqlab import forms
+from seqlab.machine import forms
 
 # Eigen's float32 tanh, a 13/6 minimax approximation (Eigen/src/Core/MathFunctionsImpl.h).
 LIMIT = 7.90531110763549805  # the ratio is 1 from here on; tanh itself is 2.7e-7 less, and rounds to 1 at 9.1

@@ -12,7 +12,7 @@ import mlx.nn as nn
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from seqlab import forms
+from seqlab.machine import forms
 from seqlab.models.parts.activations import LOG2_E, gelu, power_of_two, relu
 from seqlab.models.parts.checks import check_choice, check_heads, check_positive
 from seqlab.models.parts.positions import Mask, reached, rotated

@@ -4,7 +4,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from jaxtyping import Bool, Float, Integer
 
-from seqlab import forms
+from seqlab.machine import forms
 from seqlab.models.parts.activations import LOG2_E, power_of_two
 
 

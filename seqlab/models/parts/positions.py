@@ -12,8 +12,8 @@ import mlx.core as mx
 import mlx.nn as nn
 from jaxtyping import Bool, Float, Int
 
-from seqlab import forms
 from seqlab.errors import UsageError
+from seqlab.machine import forms
 from seqlab.models.parts.checks import check_choice, check_heads, check_positive, check_seen
 
 BASE = 10_000.0  # wavelengths grow from 2π towards 2π BASE: Vaswani et al. 2017, 3.5; Su et al. 2021, 3.2.2

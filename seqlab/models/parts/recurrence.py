@@ -11,7 +11,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from jaxtyping import Float, Int
 
-from seqlab import forms
+from seqlab.machine import forms
 from seqlab.models.parts import through_time
 from seqlab.models.parts.checks import check_positive, check_sequence
 from seqlab.models.parts.streaming import State, Streaming

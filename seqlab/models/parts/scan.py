@@ -18,7 +18,7 @@ from typing import Any, Literal
 import mlx.core as mx
 from jaxtyping import Float
 
-from seqlab import forms
+from seqlab.machine import forms
 from seqlab.models.parts.recurrence import pieces
 
 Scan = Literal["doubling", "chunked", "loop"]

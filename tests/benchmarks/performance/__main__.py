@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
-from seqlab import blas
 from seqlab.calibration.record import Machine
+from seqlab.machine import blas
 from seqlab.running.calibrate import ensure
 from seqlab.store import provenance
 from tests.benchmarks.performance.cases import LENGTHS, MODELS, Phase, cases
@@ -51,7 +51,7 @@ def main() -> int:
     asked = options()
     pytorch = add_to_path()
     library = blas.load()
-    from seqlab import device  # not above: it brings MLX, which comes after the BLAS
+    from seqlab.machine import device  # not above: it brings MLX, which comes after the BLAS
 
     here = device.current("cpu")
     found = ensure(Machine.here(here.kind, here.name, here.mlx))

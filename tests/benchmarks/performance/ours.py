@@ -4,7 +4,7 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 
-from seqlab.decoding import Decoder
+from seqlab.decoding.generate import Decoder
 from seqlab.measure.memory import peak_memory
 from seqlab.models import gru, lstm, mingru, patch_transformer, rnn, transformer, vit
 from seqlab.models.heads import Body, LanguageModel

@@ -13,7 +13,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from seqlab import forms
+from seqlab.machine import forms
 from seqlab.measure.graph import Primitive, forward_and_backward, primitives
 from seqlab.models.parts.scan import chunked
 from tests.benchmarks.performance import sizes as n

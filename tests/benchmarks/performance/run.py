@@ -8,7 +8,7 @@ from itertools import groupby
 
 import numpy as np
 
-from seqlab.settings import Settings
+from seqlab.machine.settings import Settings
 from tests.benchmarks.performance.blocks import time_blocks
 from tests.benchmarks.performance.cases import EAGER, Case, Contender, contenders
 from tests.benchmarks.performance.rows import Profile, Row

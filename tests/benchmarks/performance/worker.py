@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from seqlab import blas
-from seqlab.settings import Settings
+from seqlab.machine import blas
+from seqlab.machine.settings import Settings
 from tests.benchmarks.performance.cases import Case, Contender, Weights
 from tests.benchmarks.performance.job import Job
 from tests.benchmarks.performance.rows import Profile
@@ -49,7 +49,7 @@ def serve(connection: Connection, contender: Contender, settings: Settings) -> N
     else:
         assert "mlx.core" not in sys.modules, "the BLAS comes first, and each import may bring MLX"
         blas.load()
-        from seqlab import device
+        from seqlab.machine import device
 
         device.use("cpu", settings)
     library = import_module(f"tests.benchmarks.performance.{contender.library}")

@@ -1,0 +1,1 @@
+"""How does a trained model write: token by token, or several tokens in one pass?"""

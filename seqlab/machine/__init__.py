@@ -1,0 +1,1 @@
+"""What computes here: the device, its BLAS and its settings for speed."""

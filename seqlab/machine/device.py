@@ -1,0 +1,60 @@
+"""On which device does MLX compute here, and with which settings?"""
+
+from dataclasses import dataclass
+
+import mlx.core as mx
+
+from seqlab.errors import UsageError
+from seqlab.machine import blas, forms
+from seqlab.machine.settings import Settings, check_kind, defaults
+
+
+@dataclass(frozen=True)
+class Device:
+    """`kind` is cpu or gpu; `name` tells this machine's device from others; `mlx` is MLX's version."""
+
+    kind: str
+    name: str
+    mlx: str
+
+
+_settings: Settings | None = None
+_own_cache: int | None = None  # MLX's limit of freed buffers, in bytes, before any was set here
+
+
+def current(kind: str | None = None) -> Device:
+    """MLX's own choice, or the wanted kind; `UsageError` where this machine or build has no GPU."""
+    if kind is not None:
+        check_kind(kind)
+    if kind == "gpu" and not mx.is_available(mx.gpu):
+        raise UsageError(
+            "expected a GPU for --device gpu, found none that this build of MLX can use. "
+            "On Linux install the CUDA build (see README); on a Mac use Apple silicon. Or give --device cpu."
+        )
+    wanted = {"gpu": mx.gpu, "cpu": mx.cpu, None: mx.default_device().type}[kind]
+    told = mx.device_info(wanted)
+    label = "gpu" if wanted == mx.gpu else "cpu"
+    name = f"{label} ({told.get('device_name') or told.get('architecture')})"
+    return Device(label, name, vars(mx)["__version__"])  # an attribute that MLX's type stubs leave out
+
+
+def use(kind: str, settings: Settings | None = None) -> None:
+    """Compute on this kind of device from here on, with these settings or else its defaults.
+
+    What they leave open is as the libraries began with, whatever was set in between.
+    """
+    global _settings, _own_cache
+    check_kind(kind)
+    _settings = settings or defaults(kind)
+    mx.set_default_device(mx.Device(mx.gpu if kind == "gpu" else mx.cpu))
+    blas.set_threads(_settings.blas_threads or blas.load().threads)
+    if _own_cache is None:
+        _own_cache = mx.set_cache_limit(0)
+    mx.set_cache_limit(_own_cache if _settings.cache_bytes is None else _settings.cache_bytes)
+    forms.use(_settings.forms)
+
+
+def settings() -> Settings:
+    """The settings last given to `use` in this process, else the device's defaults."""
+    on_cpu = mx.default_device().type == mx.DeviceType.cpu
+    return _settings or defaults("cpu" if on_cpu else "gpu")

@@ -1,0 +1,1 @@
+"""What an experiment page says: trials, claims, figures, measurements. Standard library only."""

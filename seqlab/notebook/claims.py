@@ -1,0 +1,189 @@
+"""What is claimed and how it is judged: claims, rules fixed before measuring, verdicts.
+
+The ledger of quotes is `report/claims.toml`. A page binds a claim's id to a rule; a rule names the
+cells to compare, the estimand and the threshold. The analysis (`seqlab.analysis.verdicts`) turns a
+rule and the stored measurements into a verdict. Here are only the words.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Literal
+
+from seqlab.errors import UsageError
+from seqlab.notebook.figures import Scale, Where
+
+Matched = Literal["parameters", "flops", "steps", "examples", "tuning"]
+
+
+class Outcome(StrEnum):
+    """The five things that measuring can say of a claim."""
+
+    SUPPORTED = "supported"
+    CONDITIONAL = "with conditions"
+    NOT_SUPPORTED = "not supported"
+    INCONCLUSIVE = "inconclusive"
+    NOT_TESTED = "not tested"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What all rules have in common: a metric, its cells, a threshold, the fewest seeds.
+
+    `per` names the factors whose combinations of levels make the cells. `along` names the one of
+    them whose order may show a boundary ("from length 256 on"); `where` keeps some runs only.
+    Exactly one of `above` and `below` is the threshold: a cell passes when its whole interval lies
+    on that side, fails when its whole interval lies on the other, and is open otherwise.
+    """
+
+    metric: str
+    per: tuple[str, ...] = ()
+    along: str = ""
+    where: Where = field(default_factory=dict)
+    split: str = ""
+    above: float | None = None
+    below: float | None = None
+    seeds: int = 5
+
+    def __post_init__(self) -> None:
+        if (self.above is None) == (self.below is None):
+            raise UsageError(
+                f"a {type(self).__name__} rule on {self.metric!r} needs one of above= and below=."
+            )
+        if self.along and self.along not in self.per:
+            raise UsageError(f"along={self.along!r} must be one of per={self.per}.")
+
+    @property
+    def threshold(self) -> float:
+        """The value that a cell's interval must clear."""
+        return self.above if self.above is not None else self.below if self.below is not None else 0.0
+
+    def digest(self) -> str:
+        """A hash (16 hex digits) of the whole rule: kept with a date when it is first run."""
+        parts = [type(self).__name__]
+        for item in fields(self):
+            value = getattr(self, item.name)
+            shown = sorted(value.items()) if isinstance(value, Mapping) else value
+            parts.append(f"{item.name}={shown!r}")
+        return hashlib.sha256("; ".join(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exact(Rule):
+    """Every value must clear the threshold: for arithmetic, not for statistics. One seed will do."""
+
+    seeds: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slope(Rule):
+    """Change of the metric for each unit of `x`, on the given scales.
+
+    With `x_scale="log2"` the unit is a doubling; with `y_scale="log10"` the change is in decades.
+    `x` is a factor or `"step"`, the metric's own index. One slope is fitted a seed.
+    """
+
+    x: str
+    x_scale: Scale = "linear"
+    y_scale: Scale = "linear"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Rule):
+    """Left against right, paired by seed.
+
+    Where `right` holds several choices, the opponent is the best of them in each cell: by the
+    validation split where the metric was measured there, so that the test split chooses nothing.
+    `matched` lists what must be equal on both sides within tolerance (parameters 2 %, FLOPs of a
+    step 5 %, the others exactly); otherwise the comparison is unfair and the verdict inconclusive.
+    """
+
+    left: Where
+    right: Where | tuple[Where, ...]
+    matched: tuple[Matched, ...] = ("parameters", "flops", "steps", "examples", "tuning")
+
+    @property
+    def opponents(self) -> tuple[Where, ...]:
+        """The choices for the right-hand side."""
+        return self.right if isinstance(self.right, tuple) else (self.right,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference(Comparison):
+    """Left minus right, in the metric's unit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ratio(Comparison):
+    """Left divided by right: ratio of geometric means over paired seeds."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.threshold <= 0:
+            raise UsageError(
+                f"a Ratio rule on {self.metric!r} needs a threshold above 0, found {self.threshold:g}. "
+                "Equal sides have the ratio 1."
+            )
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the ledger, put to the test by a rule.
+
+    `reads` says in one sentence of plain words what the rule asks; the report prints it.
+    """
+
+    id: str
+    rule: Rule
+    reads: str
+
+
+Standing = Literal["pass", "fail", "open"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One comparison that a claim needs: its levels, estimate, 95 % interval, seeds and standing."""
+
+    levels: Mapping[str, str | int | float | bool]
+    estimate: float
+    low: float
+    high: float
+    n: int
+    standing: Standing
+    opponent: str = ""  # which right-hand side was the best
+    p_value: float | None = None  # that the effect is the threshold: two-sided, after Holm; None where exact
+
+
+@dataclass(frozen=True)
+class Fairness:
+    """What each side of a comparison was given; `ok` is False where it blocks the verdict."""
+
+    quantity: str
+    left: float | None
+    right: float | None
+    tolerance: float
+    ok: bool
+    required: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What measuring said of one claim on one page."""
+
+    claim: str
+    experiment: str
+    outcome: Outcome
+    rule: Rule
+    reads: str
+    reason: str  # one sentence: why this outcome
+    cells: tuple[Cell, ...] = ()
+    effect: float | None = None  # median over cells
+    low: float | None = None
+    high: float | None = None
+    n: int = 0  # fewest seeds in any cell
+    scope: str = ""
+    boundary: str = ""  # "holds from length 256 (interval 181 to 362)"
+    seeds_needed: int | None = None  # how many more would decide it, where that can be told
+    fairness: tuple[Fairness, ...] = ()

@@ -1,0 +1,163 @@
+"""Which experiments are there? The pages of the `experiments` folder, read and checked.
+
+A page's name is its file's name, its title and prose are its docstring. A page that cannot be read
+fails alone: it is returned as broken with one line of reason, and the others go on.
+"""
+
+import importlib.util
+import math
+import sys
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+
+from seqlab.errors import SeqlabError, UsageError, described, unknown
+from seqlab.notebook.claims import Comparison, Rule, Slope
+from seqlab.notebook.experiment import Experiment, Point
+from seqlab.notebook.figures import Curve, Exhibited, Figure, Heatmap, Interval, Table, Tradeoff, Where
+from seqlab.notebook.metrics import metric_named
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The experiments by name, and for each page that cannot be used the reason."""
+
+    experiments: Mapping[str, Experiment]
+    broken: Mapping[str, str]
+    folder: Path
+
+    def path(self, name: str) -> Path:
+        """The page's file."""
+        return self.folder / f"{name}.py"
+
+    def named(self, name: str) -> Experiment:
+        """One experiment; `UsageError` suggests the nearest name, or says why the page is broken."""
+        if name in self.broken:
+            raise UsageError(f"the page {name!r} cannot be used: {self.broken[name]}")
+        if name not in self.experiments:
+            raise UsageError(unknown("experiment", name, self.experiments))
+        return self.experiments[name]
+
+
+def discover(folder: Path, claims: Iterable[str]) -> Pages:
+    """Read every page of the folder. `claims` are the ids that the ledger knows."""
+    if not folder.is_dir():
+        raise UsageError(
+            f"expected a folder of experiments at {folder}, found none. Run from the project's root, "
+            "or name it with --root."
+        )
+    experiments: dict[str, Experiment] = {}
+    broken: dict[str, str] = {}
+    seen: dict[str, str] = {}
+    known = frozenset(claims)
+    for path in sorted(folder.glob("*.py")):
+        name = path.stem
+        if name.startswith("_"):
+            continue
+        twin = seen.setdefault(name.casefold(), name)
+        if twin != name:  # on macOS both would be one file, and a session has one name
+            broken[name] = f"the name is taken by {twin}.py, which differs only in case. Rename one."
+            continue
+        try:
+            experiments[name] = load(path)
+            check(experiments[name], known)
+        except SeqlabError as error:
+            experiments.pop(name, None)
+            broken[name] = str(error)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a page is the user's code: the others go on
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            broken[name] = f"{described(error)} ({Path(last.filename).name}, line {last.lineno})"
+    by_chapter = sorted(experiments.items(), key=lambda page: (page[1].chapter, page[0]))
+    return Pages(dict(by_chapter), broken, folder)
+
+
+def load(path: Path) -> Experiment:
+    """Import one page from its file and fill in name, title and prose."""
+    module = _module(path)
+    experiment = getattr(module, "experiment", None)
+    if not isinstance(experiment, Experiment):
+        raise UsageError(f"{path.name} must bind `experiment = Experiment(...)`, found {experiment!r}.")
+    title, _, prose = (module.__doc__ or "").strip().partition("\n")
+    if not title:
+        raise UsageError(f"{path.name} needs a docstring: its first line is the chapter's title.")
+    return replace(experiment, name=path.stem, title=title.strip(), prose=_undented(prose))
+
+
+def _module(path: Path) -> ModuleType:
+    name = f"experiments.{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"cannot read {path} as a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _undented(prose: str) -> str:
+    return "\n".join(line.strip() for line in prose.strip().splitlines())
+
+
+def check(experiment: Experiment, claims: frozenset[str]) -> None:
+    """Every metric, factor and claim that the page names must exist, before anything trains."""
+    for budget in experiment.budgets:
+        points = [*budget.points, Point(budget.settings, None)]
+        named: list[tuple[str, object]] = [item for point in points for item in point.factors.items()]
+        for name, level in named:
+            finite = not isinstance(level, float) or math.isfinite(level)
+            if not isinstance(level, str | int | float | bool) or not finite:
+                raise UsageError(f"{name} must be a text, a number, True or False, found {level!r}.")
+    factors = {name for budget in experiment.budgets for name in experiment.factor_levels(budget)}
+    for claim in experiment.claims:
+        if claim.id not in claims:
+            raise UsageError(unknown("claim", claim.id, claims))
+        _check_rule(claim.rule, factors)
+    for figure in experiment.figures:
+        _check_figure(figure, factors)
+
+
+def _check_factors(names: Iterable[str], factors: set[str]) -> None:
+    for name in names:
+        if name not in factors:
+            raise UsageError(unknown("factor", name, factors))
+
+
+def _check_rule(rule: Rule, factors: set[str]) -> None:
+    metric_named(rule.metric)
+    _check_factors([*rule.per, *rule.where], factors)
+    if isinstance(rule, Slope):
+        _check_factors([rule.x], factors | {"step"})
+    if isinstance(rule, Comparison):
+        sides: tuple[Where, ...] = (rule.left, *rule.opponents)
+        _check_factors([name for side in sides for name in side], factors)
+
+
+def _check_figure(figure: Figure, factors: set[str]) -> None:
+    _check_factors(figure.where, factors)
+    match figure:
+        case Curve():
+            metrics, used = [figure.y], [figure.hue, figure.columns, figure.x if figure.x != "step" else ""]
+        case Interval():
+            metrics, used = [figure.x], [figure.y, figure.hue, figure.columns]
+        case Tradeoff():
+            metrics, used = [figure.x, figure.y, *(figure.roof or ())], [figure.hue, figure.along]
+        case Heatmap():
+            metrics, used = [figure.value], [figure.y, figure.columns, figure.x if figure.x != "step" else ""]
+        case Table():
+            metrics = [name.partition("@")[0] for name in figure.metrics]
+            used = [*figure.rows, figure.columns]
+        case Exhibited():
+            metrics, used = [], list(figure.by)
+        case _:
+            raise UsageError(
+                f"unknown kind of figure: {type(figure).__name__}. See seqlab/notebook/figures.py."
+            )
+    for metric in metrics:
+        metric_named(metric)
+    _check_factors([name for name in used if name], factors)

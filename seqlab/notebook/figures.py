@@ -1,0 +1,130 @@
+"""What a page shows: charts and tables as plain values, drawn later by `seqlab.charts`.
+
+They live in the vocabulary so that reading a page, which planning does, never imports a plotting
+library, and so that a test can check their factors and metrics before anything trains.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from seqlab.errors import UsageError
+
+Level = str | int | float | bool
+Scale = Literal["linear", "log2", "log10"]
+Where = Mapping[str, Level | tuple[Level, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """What all charts and tables have in common.
+
+    `where` keeps the runs whose factors have these levels. `split` names the split of the metric;
+    empty for metrics without one. `caption` is one or two sentences without measured numbers.
+    """
+
+    caption: str
+    where: Where = field(default_factory=dict)
+    split: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve(Figure):
+    """A metric against a numeric factor, or against its own index (`x="step"`), a line a `hue` level."""
+
+    x: str
+    y: str
+    hue: str
+    columns: str = ""  # a factor whose levels make small multiples side by side
+    x_scale: Scale = "linear"
+    y_scale: Scale = "linear"
+    guides: Mapping[str, float] = field(default_factory=dict)  # horizontal reference lines, such as guessing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval(Figure):
+    """A metric for each level of a categorical factor: a dot a seed, the mean and its interval."""
+
+    x: str  # the metric
+    y: str  # the factor whose levels are the rows
+    hue: str = ""
+    columns: str = ""
+    x_scale: Scale = "linear"
+    guides: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tradeoff(Figure):
+    """One metric against another, a mark a `hue` level: cost against quality.
+
+    With `along`, a factor of numbers, there is a mark for each of its levels too, joined in their order.
+    `roof` names two more metrics, a slope and a height: no y should exceed the slope times its x, nor the
+    height (Williams et al., 2009). Both are drawn, each at its mean over all runs of the figure.
+    """
+
+    x: str
+    y: str
+    hue: str
+    along: str = ""
+    x_scale: Scale = "linear"
+    y_scale: Scale = "linear"
+    roof: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heatmap(Figure):
+    """A metric over two factors, or over one and its own index (`x="step"`), its mean written in each cell.
+
+    With `columns`, a factor, there is a small square picture for each of its levels, and shades alone tell.
+    """
+
+    x: str
+    y: str
+    value: str
+    columns: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table(Figure):
+    """Metrics as columns, combinations of the `rows` factors as rows; mean and interval in each cell.
+
+    A metric may carry its split: `"mse@test"`. Without one, the table's `split` is used where the
+    metric was measured on it, else the metric without a split. With `columns`, a factor, each of its
+    levels is a column, and there is one metric.
+    """
+
+    rows: tuple[str, ...]
+    metrics: tuple[str, ...]
+    columns: str = ""
+
+    def __post_init__(self) -> None:
+        if self.columns and len(self.metrics) != 1:
+            raise UsageError(
+                f"a table with columns={self.columns!r} shows one metric, found {len(self.metrics)}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exhibited(Figure):
+    """Exhibits of runs (`notebook.exhibits`), by name: of the first seed of each point that `where` keeps.
+
+    Each is headed by its levels of the factors `by`.
+    """
+
+    exhibit: str
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage(Exhibited):
+    """Texts, printed as they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plate(Exhibited):
+    """Rows of small pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment(Exhibited):
+    """Files for other programs, written beside the report and named in it."""

@@ -1,0 +1,117 @@
+"""What did the article say, and what did we predict before measuring? The ledger, `report/claims.toml`.
+
+The file is read by planning (a page may only test a claim that exists) and by the report (which
+quotes it), so it needs the standard library alone. Predictions are compared with outcomes here
+because both are words of the vocabulary: no number is looked at.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqlab.errors import UsageError, unknown
+from seqlab.notebook.claims import Outcome
+
+KINDS = ("mechanism", "performance", "quality", "history", "generality")
+
+# Which outcomes prove a prediction right. "Misleading" says that the sentence is true of something
+# and suggests more, so holding only under conditions and not holding both bear it out.
+BORNE_OUT_BY: Mapping[str, frozenset[Outcome]] = {
+    "true": frozenset({Outcome.SUPPORTED}),
+    "true with conditions": frozenset({Outcome.CONDITIONAL}),
+    "partly true": frozenset({Outcome.CONDITIONAL}),
+    "misleading": frozenset({Outcome.CONDITIONAL, Outcome.NOT_SUPPORTED}),
+    "false": frozenset({Outcome.NOT_SUPPORTED}),
+    "untestable": frozenset(),
+}
+REQUIRED = ("id", "line", "quote", "kind", "expect", "why", "sources", "designs")
+OPTIONAL = ("note", "pilot")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One sentence of the article: its words, its line, our prediction and the reason for it.
+
+    `expect` has more than one prediction where parts of the sentence part ways. `why` is Markdown
+    with citations; `sources` are the keys it leans on; `designs` the experiments that could settle it.
+    """
+
+    id: str
+    line: int
+    quote: str
+    kinds: tuple[str, ...]
+    expect: tuple[str, ...]
+    why: str
+    sources: tuple[str, ...]
+    designs: tuple[str, ...]
+    note: str = ""
+    pilot: bool = False  # the prediction leaned on a rough measurement of the same kind: it is not blind
+
+    @property
+    def prediction(self) -> str:
+        """The prediction in words: `true with conditions`, or `true and false`."""
+        return " and ".join(self.expect)
+
+    def foresaw(self, outcome: Outcome) -> bool | None:
+        """Whether the outcome bears the prediction out; None where it decides nothing.
+
+        A prediction in two parts says that the sentence holds in some cells and not in others.
+        """
+        if outcome in (Outcome.INCONCLUSIVE, Outcome.NOT_TESTED) or self.expect == ("untestable",):
+            return None
+        if len(self.expect) > 1:
+            return outcome is Outcome.CONDITIONAL
+        return outcome in BORNE_OUT_BY[self.expect[0]]
+
+
+def _entry(row: Mapping[str, Any], place: str) -> Entry:
+    missing = [name for name in REQUIRED if name not in row]
+    if missing:
+        raise UsageError(f"{place} lacks {', '.join(missing)}. Add it to the claim's table.")
+    extra = sorted(set(row) - {*REQUIRED, *OPTIONAL})
+    if extra:
+        raise UsageError(f"{place}: {unknown('field', extra[0], [*REQUIRED, *OPTIONAL])}")
+    if not isinstance(row["line"], int) or row["line"] < 1:
+        raise UsageError(f"{place}: line must be a whole number from 1, found {row['line']!r}.")
+    entry = Entry(
+        id=row["id"],
+        line=row["line"],
+        quote=row["quote"],
+        kinds=_words(row["kind"]),
+        expect=_words(row["expect"]),
+        why=row["why"],
+        sources=_words(row["sources"]),
+        designs=_words(row["designs"]),
+        note=row.get("note", ""),
+        pilot=bool(row.get("pilot", False)),
+    )
+    for what, found, known in (("kind", entry.kinds, KINDS), ("prediction", entry.expect, BORNE_OUT_BY)):
+        if not found:
+            raise UsageError(f"{place} has no {what}; known: {', '.join(known)}.")
+        for word in found:
+            if word not in known:
+                raise UsageError(f"{place}: {unknown(what, word, known)}")
+    return entry
+
+
+def _words(value: str | list[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def read(path: Path) -> dict[str, Entry]:
+    """Read the ledger, by id in the file's order. `UsageError` names the file and the claim at fault."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the ledger of claims {path}: {error}. Restore the file.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not TOML: {error}. Mend that line.") from error
+    entries: dict[str, Entry] = {}
+    for number, row in enumerate(document.get("claim", []), start=1):
+        entry = _entry(row, f"{path}, claim {row.get('id', f'number {number}')}")
+        if entry.id in entries:
+            raise UsageError(f"{path} has the claim {entry.id} twice. Ids never change: give one a new id.")
+        entries[entry.id] = entry
+    return entries

@@ -1,0 +1,115 @@
+"""Is every model of the page that completes code given the same, and scored on the same?"""
+
+import math
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from experiments import code
+from seqlab.models.bodies import Size, Words, build
+from seqlab.models.sizing import parameters
+from seqlab.notebook.exhibits import Exhibit, text_of
+from seqlab.notebook.experiment import Trial
+from seqlab.tasks import source_code
+from seqlab.tasks.source_code import NEW, Coding
+
+SMOKE = code.experiment.budget("smoke").settings
+CODING = Coding(SMOKE["vocabulary"], SMOKE["slots"])
+
+
+class Oracle:
+    """It knows the ids that follow, or with `certainty` 0 nothing at all."""
+
+    def __init__(self, encoded, where, certainty):
+        self.vocabulary = CODING.size
+        self.certainty = certainty
+        self.targets = iter(encoded.targets[row] for row in where.at)
+
+    def __call__(self, tokens):
+        asked = np.stack([next(self.targets) for _ in range(len(tokens))])
+        return mx.array(self.certainty * np.eye(self.vocabulary, dtype=np.float32)[asked])
+
+
+def trial(model, **settings):
+    return Trial("code", {"model": model}, seed=0, budget="smoke", settings={**SMOKE, **settings})
+
+
+def measured(trial):
+    found = list(code.run(trial))
+    exhibits = {item.name: text_of(item) for item in found if isinstance(item, Exhibit)}
+    numbers = {(item.metric, item.split): item.value for item in found if not isinstance(item, Exhibit)}
+    return numbers, exhibits
+
+
+@pytest.mark.parametrize("budget", ["smoke", "quick", "full"])
+def test_the_networks_have_as_many_parameters(budget):
+    settings = code.experiment.budget(budget).settings
+    size = Size(settings["width"], settings["depth"], length=settings["context"])
+    counts = [parameters(build(name, size, Words(settings["vocabulary"]), seed=0)) for name in code.RATES]
+    assert max(counts) <= 1.02 * min(counts)
+
+
+@pytest.mark.parametrize("certainty", [0.0, 50.0])
+def test_right_answers_and_bits_of_known_models(certainty):
+    where = code.windows("test", SMOKE["context"], SMOKE["scored"])
+    encoded = code.encoded(CODING, "test")
+    right, bits = code.answers(Oracle(encoded, where, certainty), encoded, where)
+    targets = encoded.targets[where.at]
+    if certainty:
+        np.testing.assert_array_equal(right, targets != NEW)  # a new name counts for nobody
+        assert bits == pytest.approx(0, abs=1e-3)
+    else:
+        assert bits == pytest.approx(math.log2(CODING.size), rel=1e-5)
+
+
+def test_every_kind_is_scored_among_its_own():
+    library = source_code.load()
+    where = code.windows("test", SMOKE["context"], SMOKE["scored"])
+    words = library.test.words[where.at]
+    for kind, of in library.kinds().items():
+        scores = {item.metric: item.value for item in code.scores(library, of[words], where)}
+        assert scores[f"accuracy_{kind}"] == 1
+        assert scores["accuracy"] == pytest.approx(of[words][where.scored].mean())
+    assert scores["accuracy_copies"] == 0  # copies are identifiers, and the last kind was keywords
+
+
+def test_a_completion_is_a_word():
+    logits = mx.array([[9.0, 1.0, 2.0, 0.0]])
+    assert code.completions(logits).tolist() == [2]
+
+
+def test_shown_places_are_inside_lines_of_test_files():
+    library = source_code.load()
+    for at in code.shown_places(library, 16):
+        given = library.test.words[at - code.GIVEN : at]
+        marks = {library.vocabulary.index(mark) for mark in ("<newline>", "<indent>", "<dedent>")}
+        assert library.vocabulary[library.test.words[at - code.GIVEN - 1]] in (
+            "<newline>",
+            "<indent>",
+            "<dedent>",
+        )
+        assert not marks & set(given.tolist())
+        assert not (library.test.starts[:, None] == np.arange(at - 15, at + 1)).any()
+
+
+@pytest.mark.slow
+def test_counting_beats_guessing_and_its_cache_beats_both():
+    (plain, _), (cached, exhibits) = measured(trial("2-gram")), measured(trial(code.CACHED))
+    assert 0.2 < plain["accuracy", "test"] < cached["accuracy", "test"] - 0.1
+    assert plain["train_examples", ""] == cached["train_examples", ""]
+    assert source_code.load().sha256 in exhibits["library"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", list(code.RATES))
+def test_a_network_learns_and_shows_what_it_writes(model):
+    found, exhibits = measured(trial(model, steps=30, batch=8))
+    assert found["bits_per_token", "test"] < math.log2(CODING.size) - 1
+    assert found["accuracy", "test"] > 0.05  # guessing: one in 255
+    library = source_code.load()
+    at = code.shown_places(library, SMOKE["context"] // 2)[0]
+    true = [library.vocabulary[word] for word in library.test.words[at : at + code.LONGEST]]
+    assert f"    the file    {source_code.written(code.line(true))}\n" in exhibits["completions"]
+    assert exhibits["completions"].count(f"    {model:11} ") == code.PLACES
+    assert found["tuning_trials", ""] == 0  # the rates were tried at the quick budget's steps

@@ -1,0 +1,158 @@
+"""Does the page score every token once, and carry a chorale on as its model would?"""
+
+import io
+import math
+from dataclasses import replace
+
+import mido
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from experiments import music as page
+from seqlab.decoding.generate import Sampling
+from seqlab.models import bodies
+from seqlab.models.sizing import parameters
+from seqlab.notebook.exhibits import Exhibit, panels_of
+from seqlab.notebook.experiment import Trial
+from seqlab.tasks import chorales
+
+SETTINGS = {
+    "steps": 2, "batch": 2, "frames": 16, "width": 16, "depth": 2, "valid_pieces": 1, "evaluations": 2,
+    "test_pieces": 2, "written": 40, "rate": 0.0,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def music():
+    """Few and short chorales."""
+    everything = chorales.load()
+    return replace(
+        everything,
+        train=everything.train[:8],
+        valid=everything.valid[:2],
+        test=tuple(chorale.opening(52) for chorale in everything.test[:3]),
+    )
+
+
+@pytest.fixture
+def few(music, monkeypatch):
+    monkeypatch.setattr(chorales, "load", lambda: music)
+    page.windows.cache_clear()  # of all chorales
+    yield
+    page.windows.cache_clear()
+
+
+def lesson(name):
+    asked = {key: SETTINGS[key] for key in ("steps", "batch", "frames", "width", "depth", "valid_pieces")}
+    return page.Lesson(model=name, **asked)
+
+
+def ran(name, seed=0):
+    trial = Trial("music", {"model": name}, seed, "smoke", SETTINGS)
+    return list(page.run(trial))
+
+
+def test_networks_have_equally_many_parameters(few):
+    sizes = [parameters(lesson(name).start(0)[0]) for name in page.RATES]
+    assert max(sizes) / min(sizes) < 1.02
+
+
+@pytest.mark.parametrize("name", page.RATES)
+def test_bits_are_those_of_reading_each_window_by_itself(few, music, name):
+    model, _ = lesson(name).start(0)
+    found = page.bits(model, "test", frames=16)
+    assert found.shape == (3 * 52, 4)
+    read, told, counted = music.windows("test", frames=16)
+    alone = []
+    for row, right, counts in zip(read, told, counted, strict=True):
+        logits = np.array(model(mx.array(row[None])))[0].astype(np.float64)
+        chosen = logits[np.arange(len(right)), right] - np.log(np.exp(logits).sum(axis=1))
+        alone.append(-chosen[counts] / math.log(2))
+    np.testing.assert_allclose(found.ravel(), np.concatenate(alone), atol=1e-4)
+
+
+def test_scores_of_a_frame_and_of_each_voice_add_up():
+    bits = np.array([[1.0, 2.0, 3.0, 4.0], [3.0, 2.0, 1.0, 0.0]])
+    found = {(one.metric, one.step): one.value for one in page.scores(bits, "test")}
+    assert found["bits_per_token", None] == 2.0
+    assert found["nats_per_frame", None] == pytest.approx(8 * math.log(2))
+    assert [found["voice_bits", voice] for voice in (1, 2, 3, 4)] == [2.0, 2.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize("name", [bodies.TRANSFORMER, "TCN"])
+def test_a_chorale_is_carried_on_as_reading_anew_would(few, music, name, monkeypatch):
+    """With the likeliest token alone, every token is that of a pass over the window up to it."""
+    monkeypatch.setattr(page, "SAMPLING", Sampling(top_k=1))
+    model, _ = lesson(name).start(1)
+    opening = music.test[0].opening(page.OPENING)
+    written = page.carried_on(model, opening, frames=40, window=16, key=mx.random.key(0))
+    np.testing.assert_array_equal(written.pitch[: page.OPENING], opening.pitch)
+    told, read = written.told().ravel(), np.r_[chorales.START, written.read().ravel()]
+    assert len(told) == 160
+    for place in range(64, 160, 3):
+        first = (place // 32 - 1) * 32
+        logits = np.array(model(mx.array(read[None, first : place + 1])))[0, -1]
+        assert logits[told[place]] == pytest.approx(logits.max(), abs=1e-5)
+
+
+def test_another_key_writes_another_chorale(few, music):
+    model, _ = lesson("minGRU").start(0)
+    opening = music.test[1].opening(page.OPENING)
+    drawn = [
+        page.carried_on(model, opening, frames=32, window=16, key=mx.random.key(seed)).told()
+        for seed in (1, 1, 2)
+    ]
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[0], drawn[2])
+
+
+def test_a_roll_shows_each_voice_at_its_pitch(music):
+    chorale = music.test[0]
+    panel = page.roll(chorale, "Bach")
+    shown = np.array(panel.matrix)
+    assert shown.shape == (46, 52)
+    names = [number for number, row in enumerate(panel.rows) if row]
+    assert [panel.rows[number] for number in names] == ["C5", "C4", "C3", "C2"]
+    assert [81 - number for number in names] == [72, 60, 48, 36]
+    for frame in (0, 17, 51):
+        for voice, pitch in enumerate(chorale.pitch[frame]):
+            here = shown[81 - int(pitch), frame]
+            assert here == voice or chorale.pitch[frame, int(here)] == pitch  # two may meet on a pitch
+    assert (shown >= 0).any(axis=0).all()
+
+
+def test_a_network_is_tested_and_its_chorale_can_be_seen_and_heard(few):
+    found = ran(bodies.TRANSFORMER)
+    exhibits = {one.name: one for one in found if isinstance(one, Exhibit)}
+    truth, written = panels_of(exhibits["roll"])
+    assert len(truth.matrix[0]) == len(written.matrix[0]) == 40
+    assert [row[:16] for row in truth.matrix] == [row[:16] for row in written.matrix]
+    song = mido.MidiFile(file=io.BytesIO(exhibits["chorale"].data))
+    assert [track.name for track in song.tracks] == list(chorales.VOICES)
+    assert song.length == pytest.approx(40 / 4 * 60 / page.BEATS_A_MINUTE)
+    measured = {(one.metric, one.split) for one in found if not isinstance(one, Exhibit)}
+    assert {("bits_per_token", "test"), ("bits_per_token", "valid"), ("train_examples", "")} <= measured
+
+
+def test_counting_is_measured_on_the_same_chorales(few, music):
+    found = {(one.metric, one.split): one.value for one in ran("3-gram")}
+    tested = chorales.bits_interleaved(music, order=3)[: 2 * 52]
+    assert found["bits_per_token", "test"] == pytest.approx(tested.mean())
+    first = chorales.bits_interleaved(music, "valid", order=3)[: music.valid[0].frames]
+    assert found["bits_per_token", "valid"] == pytest.approx(first.mean())
+
+
+@pytest.mark.parametrize("budget", ["quick", "full"])
+def test_a_verdict_rests_on_every_test_chorale(budget):
+    settings = page.experiment.budget(budget).settings
+    assert settings["test_pieces"] >= len(chorales.load().test)
+
+
+def test_the_claims_face_every_other_model_and_the_parallel_ones():
+    one, other = page.experiment.claims
+    assert {side["model"] for side in one.rule.opponents} == {*page.RATES, *page.CLASSICAL} - {
+        bodies.TRANSFORMER
+    }
+    assert {side["model"] for side in other.rule.opponents} == {"minGRU", "TCN"}
+    assert one.rule.threshold == other.rule.threshold == pytest.approx(-0.0289, abs=1e-4)

@@ -1,0 +1,54 @@
+"""Does the page on scaling see every character once, and fit what its trainings measured?"""
+
+from collections import Counter
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from experiments import scaling
+from seqlab.errors import UsageError
+from seqlab.measure.scaling import exponent
+from seqlab.notebook.experiment import Trial
+
+LESSON = scaling.Lesson("LSTM", width=8, characters=4_096, batch=4, context=32, scored=500)
+SETTINGS = {"batch": 8, "context": 16, "steps": 8, "scored": 500, "rate": 0.01, "together": 1}
+
+
+def test_no_window_comes_twice() -> None:
+    drawn = np.concatenate([np.array(inputs) for inputs, _ in LESSON.start(3)[1]])
+    assert drawn.size == LESSON.characters
+    inputs, _ = scaling.text().windows("train", length=32)
+    there, here = (Counter(row.tobytes() for row in rows) for rows in (inputs, drawn.astype(inputs.dtype)))
+    assert here <= there
+
+
+def test_more_text_than_there_is_is_refused() -> None:
+    with pytest.raises(UsageError, match="characters to learn"):
+        scaling.Lesson("LSTM", 8, 10**7, 4, 32, 500).start(0)
+
+
+def test_the_work_of_a_recurrence_is_counted_whole() -> None:
+    """By two short sequences, the same as by tracing the long one."""
+    model = scaling.build("LSTM", 8, 16, 0)
+    tokens = mx.zeros((4, 16), dtype=mx.int32)
+    whole = scaling.training_step_flops(model, scaling.token_loss, tokens, tokens)
+    assert scaling.step_work("LSTM", 8, 4, 16) == whole
+
+
+def test_powers_are_those_of_the_trainings() -> None:
+    trained = {}
+    for width, amount in scaling.cells("smoke"):
+        factors = {"part": "loss", "model": "Transformer", "width": width, "characters": amount}
+        found = {
+            (one.metric, one.split): one.value
+            for one in scaling.run(Trial("scaling", factors, 0, "smoke", SETTINGS))
+        }
+        trained[width, amount] = found["parameters", ""], found["bits_per_character", "test"]
+    powers = Trial("scaling", {"part": "powers", "model": "Transformer"}, 0, "smoke", SETTINGS)
+    told = {one.metric: one.value for one in scaling.run(powers)}
+    row = {int(size): bits for (_, amount), (size, bits) in trained.items() if amount == 1_024}
+    column = {amount: bits for (width, amount), (_, bits) in trained.items() if width == 32}
+    assert told["size_exponent"] == pytest.approx(exponent(row))
+    assert told["data_exponent"] == pytest.approx(exponent(column))
+    assert "fitted_size_exponent" not in told

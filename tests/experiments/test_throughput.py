@@ -1,0 +1,115 @@
+"""The networks that the page on throughput compares: are they as large, or as much work, as it says?"""
+
+import mlx.core as mx
+import pytest
+
+from experiments import throughput
+from experiments.throughput import (
+    BODIES,
+    CHAINED,
+    PARAMETERS,
+    TRANSFORMER,
+    WORK,
+    Cell,
+    Plan,
+    hidden_size,
+    work,
+)
+from seqlab.measure.blocks import Times
+from seqlab.measure.flops import training_step_flops
+from seqlab.models.parts.losses import token_loss
+from seqlab.models.sizing import parameters
+from seqlab.notebook.experiment import Trial
+
+OTHERS = [name for name in BODIES if name != TRANSFORMER]
+
+
+@pytest.mark.parametrize("name", CHAINED)
+def test_work_of_a_chain_is_that_which_is_counted(name: str) -> None:
+    cell = Cell(length=21, batch=2, width=16)
+    tokens = mx.zeros((cell.batch, cell.length), dtype=mx.int32)
+    model = throughput.language_model(name, cell, 12)
+    assert work(name, cell, 12) == training_step_flops(model, token_loss, tokens, tokens)
+
+
+@pytest.mark.parametrize("length", [32, 512, 8192])
+@pytest.mark.parametrize("name", OTHERS)
+def test_parameters_are_equal_at_every_length(name: str, length: int) -> None:
+    cell = Cell(length, batch=8, width=64)
+    own, other = (
+        parameters(throughput.language_model(model, cell, hidden_size(model, cell)))
+        for model in (name, TRANSFORMER)
+    )
+    assert own == pytest.approx(other, rel=0.02)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_work_is_equal_where_the_view_says_so_and_takes_a_larger_network(name: str) -> None:
+    cell = Cell(256, batch=8, width=64, view=WORK)
+    size = hidden_size(name, cell)
+    assert work(name, cell, size) == pytest.approx(work(TRANSFORMER, cell, 4 * cell.width), rel=0.05)
+    assert size > hidden_size(name, Cell(256, batch=8, width=64, view=PARAMETERS))
+
+
+@pytest.mark.parametrize("length", [5, 6, 61, 62, 8192])
+def test_the_convolutional_network_sees_the_whole_sequence_in_as_few_blocks_as_it_takes(length: int) -> None:
+    config = throughput.convolutional(Cell(length, batch=1, width=8), 8).config
+    assert config.receptive_field >= length
+    assert 1 + (config.receptive_field - 1) / 2 - 2 < length  # with a block less it would not
+
+
+def test_a_trial_yields_its_share_and_the_longest_how_time_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a network whose time is linear in the length and crosses the Transformer's, a square, at 100."""
+
+    def timed(cell: Cell, plan: Plan, seed: int) -> dict[str, tuple[Times, Times | None]]:
+        def times(seconds: float) -> Times:
+            return Times(first=1.0, kept={2: seconds, 5: 3 * seconds, 6: seconds}, dropped=4)
+
+        return {
+            "RNN": (times(100.0 * cell.length), None),
+            TRANSFORMER: (times(float(cell.length**2)), times(1.0)),
+        }
+
+    monkeypatch.setattr(throughput, "timed", timed)
+    settings = {
+        "blocks": 3, "steps": 30, "both_ways": False, "forward_seeds": 1, "left_out": "none", "longest": 256
+    }  # fmt: skip
+
+    def run(model: str, length: int) -> dict[str, list[tuple[int | None, float]]]:
+        factors = {
+            "part": "length", "view": PARAMETERS, "length": length, "batch": 8, "width": 64, "model": model
+        }  # fmt: skip
+        found: dict[str, list[tuple[int | None, float]]] = {}
+        for told in throughput.run(Trial("throughput", factors, 0, "smoke", settings)):
+            found.setdefault(told.metric, []).append((told.step, told.value))
+        return found
+
+    short = run("RNN", 128)
+    assert short["step_time"] == [(2, 12_800.0), (5, 38_400.0), (6, 12_800.0)]
+    assert short["relative_time"] == [(block, 100 / 128) for block in (2, 5, 6)]
+    assert short["token_rate"][0] == (2, 8 * 128 / 12_800)
+    assert short["blocks_dropped"] == [(None, 4)]
+    assert {"parameters", "step_flops", "compile_time"} <= set(short)
+    assert {"time_exponent", "crossover_length", "forward_time"} & set(short) == set()
+
+    ((_, power),), ((_, place),) = (run("RNN", 256)[name] for name in ("time_exponent", "crossover_length"))
+    assert power == pytest.approx(1)
+    assert place == pytest.approx(100)
+    transformer = run(TRANSFORMER, 256)
+    assert transformer["time_exponent"][0][1] == pytest.approx(2)
+    assert len(transformer["forward_time"]) == 3
+    assert {"relative_time", "crossover_length"} & set(transformer) == set()
+
+
+def test_every_view_of_a_verdict_is_planned_for_all_networks() -> None:
+    """Each cell has the Transformer and all its opponents, or a verdict would want for a side."""
+    for budget in throughput.experiment.budgets:
+        cells: dict[tuple[object, ...], set[object]] = {}
+        for point in budget.points:
+            key = tuple(level for name, level in point.factors.items() if name != "model")
+            cells.setdefault(key, set()).add(point.factors["model"])
+        networks = set(throughput.networks(str(budget.settings["left_out"])))
+        assert all(models == networks for models in cells.values())
+        assert {TRANSFORMER, "RNN", "LSTM", "minGRU", "TCN"} <= networks
+        lengths = {p.factors["length"] for p in budget.points if p.factors["part"] == "length"}
+        assert set(throughput.octaves(int(budget.settings["longest"]))) == lengths

@@ -1,0 +1,100 @@
+"""Is a page read as written, and a wrong one refused with one clear line?"""
+
+from pathlib import Path
+
+import pytest
+
+from seqlab.errors import UsageError
+from seqlab.notebook.discover import discover
+
+GOOD = '''"""Does it work?
+
+Prose of
+two lines.
+"""
+from seqlab.notebook.claims import Claim, Exact
+from seqlab.notebook.experiment import Budget, Experiment, grid
+from seqlab.notebook.figures import Curve, Table
+from seqlab.notebook.metrics import Measurement
+
+def run(trial):
+    yield Measurement("loss", 0.0)
+
+experiment = Experiment(
+    run=run,
+    budgets=(Budget("smoke", grid(model=("LSTM", "RNN"), length=(1, 2))),),
+    claims=(Claim("C01", Exact(metric="loss", per=("model",), below=1.0), "It is below one."),),
+    figures=(
+        Curve(x="length", y="loss", hue="model", caption="A curve."),
+        Table(rows=("model",), metrics=("loss",), caption="A table."),
+    ),
+)
+'''
+
+
+def read(folder: Path, **pages: str) -> tuple[list[str], dict[str, str]]:
+    for name, text in pages.items():
+        (folder / f"{name}.py").write_text(text)
+    found = discover(folder, {"C01", "C02"})
+    return list(found.experiments), dict(found.broken)
+
+
+def test_name_title_and_prose_come_from_the_file(tmp_path: Path) -> None:
+    (tmp_path / "good.py").write_text(GOOD)
+    page = discover(tmp_path, {"C01"}).named("good")
+    assert (page.name, page.title, page.prose) == ("good", "Does it work?", "Prose of\ntwo lines.")
+
+
+def test_files_that_start_with_an_underscore_are_no_pages(tmp_path: Path) -> None:
+    assert read(tmp_path, good=GOOD, _notes="1/0") == (["good"], {})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"C01"', '"C99"', "unknown claim 'C99'"),
+        ('metric="loss"', 'metric="lost"', "unknown metric 'lost'.*Did you mean 'loss'"),
+        ('per=("model",)', 'per=("modle",)', "unknown factor 'modle'.*Did you mean 'model'"),
+        ('hue="model"', 'hue="mode"', "unknown factor 'mode'"),
+        ('metrics=("loss",)', 'metrics=("los",)', "unknown metric 'los'"),
+        ("below=1.0", "below=1.0, above=2.0", "needs one of above= and below="),
+        ('"smoke"', '"tiny"', "one Budget for each of"),
+        ("length=", "seed=", "a factor cannot be called 'seed'"),
+        ('("LSTM", "RNN")', "(int, float)", "must be a text, a number"),
+        ("def run(trial):", "raise SystemExit(0)\ndef run(trial):", "SystemExit"),
+        ("def run(trial):", "1 / 0\ndef run(trial):", r"ZeroDivisionError.*page.py, line \d+"),
+        ("def run(trial):", "def run(trial:", "SyntaxError"),
+        ("experiment = Experiment(", "experimental = Experiment(", "must bind `experiment"),
+        ('"""Does it work?\n\nProse of\ntwo lines.\n"""', "", "needs a docstring"),
+        ("from seqlab.notebook.figures", "from seqlab.figurines", "ModuleNotFoundError"),
+        (
+            "from seqlab.notebook.figures",
+            "import midi_gone\nfrom seqlab.notebook.figures",
+            "Install it: `nox -s report`",
+        ),
+    ],
+)
+def test_a_wrong_page_fails_alone(tmp_path: Path, old: str, new: str, words: str) -> None:
+    assert old in GOOD
+    names, broken = read(tmp_path, good=GOOD, page=GOOD.replace(old, new))
+    assert names == ["good"]
+    assert list(broken) == ["page"]
+    with pytest.raises(UsageError, match=words):
+        discover(tmp_path, {"C01"}).named("page")
+
+
+def test_a_name_taken_twice_is_refused(tmp_path: Path) -> None:
+    names, broken = read(tmp_path, Vit=GOOD, vit=GOOD)
+    assert names == ["Vit"]
+    assert "Rename one" in broken["vit"]
+
+
+def test_an_unknown_page_suggests_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "transformer.py").write_text(GOOD)
+    with pytest.raises(UsageError, match=r"unknown experiment 'transfomer'.*Did you mean 'transformer'"):
+        discover(tmp_path, {"C01"}).named("transfomer")
+
+
+def test_a_missing_folder_says_where_to_run(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Run from the project's root"):
+        discover(tmp_path / "absent", set())
