@@ -31,13 +31,24 @@ import numpy as np
 from jaxtyping import Bool
 from mlx import nn
 
-from seqlab.models.bodies import TRANSFORMER, Size, Words, build
+from seqlab.models.backbones import TRANSFORMER, Size, Words, build
 from seqlab.models.parts.losses import token_loss
-from seqlab.notebook.claims import Claim, Difference
-from seqlab.notebook.exhibits import Exhibit, passage
-from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Curve, Interval, Passage, Table, Tradeoff
-from seqlab.notebook.metrics import Measurement
+from seqlab.notebook import (
+    Artifact,
+    Budget,
+    Claim,
+    Curve,
+    Difference,
+    Experiment,
+    Interval,
+    Measurement,
+    Point,
+    Table,
+    TextSamples,
+    Tradeoff,
+    Trial,
+    grid,
+)
 from seqlab.tasks import ngrams, source_code
 from seqlab.tasks.source_code import (
     DEDENT,
@@ -50,12 +61,10 @@ from seqlab.tasks.source_code import (
     SplitName,
     Windows,
 )
-from seqlab.training.lessons import TRIED, learn
-from seqlab.training.rates import Tuned
-from seqlab.training.step import Batch
+from seqlab.training import TRIED_RATES, Batch, TunedRate, train
 
-# Learning rates that did best on the validation files, of TRIED, at the quick budget with the tuning seed,
-# which no verdict uses. To try again: nox -s code -- --seed 1000 --set rate=0.003
+# Learning rates that did best on the validation files, of TRIED_RATES, at the quick budget with the tuning
+# seed, which no verdict uses. To try again: nox -s code -- --seed 1000 --set rate=0.003
 # The full budget searches by itself, on that seed, with as many trials for every network.
 TUNED_STEPS = 80
 RATES = {TRANSFORMER: 1e-2, "LSTM": 3e-2, "minGRU": 3e-2, "TCN": 3e-2}
@@ -161,7 +170,7 @@ def counts() -> ngrams.Ngrams:
     return ngrams.Ngrams(library.train, library.held_out, order=CACHED_ORDER)
 
 
-def counted(trial: Trial, library: Library) -> Iterator[Measurement | Exhibit]:
+def counted(trial: Trial, library: Library) -> Iterator[Measurement | Artifact]:
     """What the n-grams reach, on the very tokens that the networks are scored on."""
     valid, test = (windows(split, trial["context"], trial["scored"]) for split in ("valid", "test"))
     first = len(library.valid.words)  # of the test files
@@ -175,7 +184,7 @@ def counted(trial: Trial, library: Library) -> Iterator[Measurement | Exhibit]:
     yield Measurement("accuracy", float(right[valid.at][valid.scored].mean()), "valid")
     yield from scores(library, right[first + test.at], test)
     if trial["model"] == CACHED:
-        yield passage("library", described(library, trial))
+        yield Artifact.text("library", described(library, trial))
 
 
 def described(library: Library, trial: Trial) -> str:
@@ -249,7 +258,7 @@ def line(words: list[str]) -> list[str]:
     return words[: words.index(NEWLINE) + 1] if NEWLINE in words else words
 
 
-def run(trial: Trial) -> Iterator[Measurement | Exhibit]:
+def run(trial: Trial) -> Iterator[Measurement | Artifact]:
     """Learn from the training files, choose the weights on the validation files, complete the test files."""
     library = source_code.load()
     yield Measurement("train_examples", len(library.train.words))
@@ -257,12 +266,12 @@ def run(trial: Trial) -> Iterator[Measurement | Exhibit]:
         yield from counted(trial, library)
         return
     task = Completion(**{field.name: trial[field.name] for field in fields(Completion)})
-    model = yield from learn(trial, task, Tuned(RATES[trial["model"]], TRIED, TUNED_STEPS))
+    model = yield from train(trial, task, TunedRate(RATES[trial["model"]], TRIED_RATES, TUNED_STEPS))
     where = windows("test", task.context, task.scored)
     right, bits = answers(model, encoded(task.coding, "test"), where)
     yield from scores(library, right, where)
     yield Measurement("bits_per_token", bits, "test")
-    yield passage("completions", completed(model, task, library))
+    yield Artifact.text("completions", completed(model, task, library))
 
 
 def points(seeds: int) -> tuple[Point, ...]:
@@ -272,7 +281,7 @@ def points(seeds: int) -> tuple[Point, ...]:
 
 experiment = Experiment(
     chapter=14,
-    apart=("model",),
+    parallel_over=("model",),
     run=run,
     budgets=(
         Budget(
@@ -347,13 +356,13 @@ experiment = Experiment(
             where={"model": tuple(RATES)},
             caption="What the time bought: completed tokens of unseen files against the time to train.",
         ),
-        Passage(
-            exhibit="completions", by=("model",), where={"model": tuple(RATES)},
+        TextSamples(
+            artifact="completions", by=("model",), where={"model": tuple(RATES)},
             caption="Lines of unseen files: the words given, how the file goes on, and how the network does, "
             "each word the likeliest after its own. Strings and numbers are masked.",
         ),
-        Passage(
-            exhibit="library", where={"model": CACHED},
+        TextSamples(
+            artifact="library", where={"model": CACHED},
             caption="What was read, and what of it the networks could complete.",
         ),
     ),

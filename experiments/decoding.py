@@ -50,28 +50,38 @@ from mlx.utils import tree_flatten, tree_map
 
 from seqlab.decoding.generate import Decoder, generate
 from seqlab.decoding.speculation import speculate
-from seqlab.machine import forms
-from seqlab.machine.forms import Forms
+from seqlab.machine import kernels
+from seqlab.machine.kernels import Kernels
 from seqlab.measure.blocks import Arm, Times, time_blocks
 from seqlab.measure.depth import sequential_operations
 from seqlab.measure.flops import flops
 from seqlab.measure.memory import cache_bytes
 from seqlab.models import gru, linear_attention, lru, lstm, mingru, rnn, transformer
-from seqlab.models.heads import Body, LanguageModel
+from seqlab.models.heads import Backbone, LanguageModel
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.parts.streaming import State
 from seqlab.models.sizing import match_parameters, parameters
-from seqlab.notebook.claims import Claim, Exact, Ratio, Slope
-from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Curve, Table
-from seqlab.notebook.metrics import Measurement
+from seqlab.notebook import (
+    Budget,
+    Claim,
+    Curve,
+    Exact,
+    Experiment,
+    Measurement,
+    Point,
+    Ratio,
+    Slope,
+    Table,
+    Trial,
+    grid,
+)
 from seqlab.tasks import characters
-from seqlab.training.fit import fit
+from seqlab.training import fit
 
 VOCABULARY = 64  # of the random tokens that costs are measured on
 DEPTH = 2  # layers
 SMALL, LARGE = 64, 512  # widths: in the small one, starting operations may take longer than doing them
-BODIES: Mapping[str, Callable[[int, int], Body]] = {
+BACKBONES: Mapping[str, Callable[[int, int], Backbone]] = {
     # Each takes a width and the hidden size that is free to match the Transformer. How weights start changes
     # no time, and an orthogonal start of a large network takes seconds.
     "Transformer": lambda width, hidden: transformer.Model(transformer.Config(width, DEPTH, hidden=hidden)),
@@ -95,7 +105,7 @@ PHASES = ("prefill", "decode")
 
 def build(name: str, *, width: int, hidden: int) -> LanguageModel:
     """A model of this kind and size, with whatever weights MLX's random state gives."""
-    return LanguageModel(BODIES[name](width, hidden), vocabulary=VOCABULARY)
+    return LanguageModel(BACKBONES[name](width, hidden), vocabulary=VOCABULARY)
 
 
 @cache
@@ -167,7 +177,7 @@ class Way:
     """One way to run a model: compiled or not, and in which form attention is computed."""
 
     compiled: bool
-    forms: Forms
+    forms: Kernels
 
 
 TRIED = 3  # blocks that each way is tried for, before the fastest stands for its model
@@ -177,7 +187,7 @@ def ways(name: str, *, compiled: bool) -> list[Way]:
     """Those worth a try on this device."""
     both = compiled or mx.default_device().type != mx.DeviceType.cpu
     # For one query MLX's own attention may be faster where for many another form is.
-    written = dict.fromkeys([forms.current(), *([Forms()] if name == "Transformer" else [])])
+    written = dict.fromkeys([kernels.current(), *([Kernels()] if name == "Transformer" else [])])
     return [Way(*way) for way in product((False, True) if both else (False,), written)]
 
 
@@ -205,7 +215,7 @@ def writer(model: LanguageModel, cell: Cell, way: Way) -> Arm:
         )
 
     def write() -> tuple[mx.array, Any]:
-        with forms.using(way.forms):
+        with kernels.using(way.forms):
             for _ in range(cell.written):
                 token = decoder.step()
                 mx.async_eval(token)  # as `generate` does: the next step is built meanwhile
@@ -235,7 +245,7 @@ def paces(cell: Cell) -> Mapping[str, Pace]:
     """All models of a cell, each in its fastest way, timed in turn in every block."""
     rng = np.random.default_rng(cell.seed)
     arms, first, gains, sizes = {}, {}, {}, {}
-    for name in [*BODIES, *LARGER, *([ANEW] if cell.anew else [])]:
+    for name in [*BACKBONES, *LARGER, *([ANEW] if cell.anew else [])]:
         model = sized(name, width=cell.width, context=cell.context, seed=cell.seed)
         mx.eval(model.state)
         sizes[name] = parameters(model)
@@ -294,7 +304,7 @@ def phases(cell: Cell) -> Mapping[tuple[str, str], Times]:
         prompt = mx.random.randint(0, VOCABULARY, (cell.batch, cell.context))
         arms[f"{name} prefill"] = Arm(partial(taken_in, model, prompt), parts=cell.context)
         on_gpu = mx.default_device().type != mx.DeviceType.cpu
-        arms[f"{name} decode"] = writer(model, cell, Way(on_gpu, forms.current()))
+        arms[f"{name} decode"] = writer(model, cell, Way(on_gpu, kernels.current()))
     found = time_blocks(arms, blocks=cell.blocks, rng=np.random.default_rng(cell.seed))
     return {(name, phase): found[f"{name} {phase}"] for name in READERS for phase in PHASES}
 
@@ -360,7 +370,7 @@ def depth(trial: Trial) -> Iterator[Measurement]:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Recipe:
     """How a Transformer learns to write, and how much it writes then."""
 
     text_width: int
@@ -374,7 +384,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Story:
-    """What came of the lesson: bits a character of the unseen play, and what writing after it takes."""
+    """What came of the recipe: bits a character of the unseen play, and what writing after it takes."""
 
     bits: float
     passes: float  # with guesses, for each character after the first that is also plain decoding's
@@ -383,27 +393,27 @@ class Story:
 
 
 @cache
-def story(lesson: Lesson, seed: int) -> Story:
+def story(recipe: Recipe, seed: int) -> Story:
     """Learn from five plays, then write on from another: plainly, and with guesses."""
     plays = characters.load()
     mx.random.seed(seed)
-    body = transformer.Model(transformer.Config(lesson.text_width, DEPTH))
-    model = LanguageModel(body, vocabulary=plays.vocabulary)
-    drawn = plays.batches(np.random.default_rng(seed), batch=lesson.text_batch, length=lesson.text_context)
+    backbone = transformer.Model(transformer.Config(recipe.text_width, DEPTH))
+    model = LanguageModel(backbone, vocabulary=plays.vocabulary)
+    drawn = plays.batches(np.random.default_rng(seed), batch=recipe.text_batch, length=recipe.text_context)
     batches = ((mx.array(inputs), mx.array(targets)) for inputs, targets in drawn)
-    list(fit(model, token_loss, batches=batches, steps=lesson.text_steps, learning_rate=lesson.text_rate))
-    inputs, targets = map(mx.array, plays.windows("test", length=lesson.text_context))
-    prompts = inputs[:: len(inputs) // lesson.text_prompts][: lesson.text_prompts]
+    list(fit(model, token_loss, batches=batches, steps=recipe.text_steps, learning_rate=recipe.text_rate))
+    inputs, targets = map(mx.array, plays.windows("test", length=recipe.text_context))
+    prompts = inputs[:: len(inputs) // recipe.text_prompts][: recipe.text_prompts]
     same = passes = 0
     for prompt in prompts:
-        plain = [int(token) for token in generate(model, prompt[None], tokens=lesson.text_written)]
-        guessed = speculate(model, prompt[None], tokens=lesson.text_written)
+        plain = [int(token) for token in generate(model, prompt[None], tokens=recipe.text_written)]
+        guessed = speculate(model, prompt[None], tokens=recipe.text_written)
         passes += guessed.passes
         same += len([*takewhile(bool, map(eq, plain, guessed.tokens))]) - 1
     return Story(
         bits=float(token_loss(model, inputs[:64], targets[:64])) / log(2),
         passes=passes / max(1, same),
-        changed=len(prompts) * (lesson.text_written - 1) - same,
+        changed=len(prompts) * (recipe.text_written - 1) - same,
         choice_effect=choice_effect(model, prompts),
     )
 
@@ -421,7 +431,7 @@ def choice_effect(model: LanguageModel, prompts: mx.array) -> float:
 
 def text(trial: Trial) -> Iterator[Measurement]:
     """How many passes a character takes, and what hangs on the one before."""
-    told = story(Lesson(**{field.name: trial[field.name] for field in fields(Lesson)}), trial.seed)
+    told = story(Recipe(**{field.name: trial[field.name] for field in fields(Recipe)}), trial.seed)
     guessing = trial["method"] == "speculative"
     yield Measurement("bits_per_character", told.bits, "test")
     yield Measurement("passes_per_token", told.passes if guessing else 1.0)  # plainly, each step is one
@@ -449,13 +459,13 @@ def points(
         cells = {"width": width, "batch": batch}
         short = tuple(context for context in contexts if context * batch <= anew and width == SMALL)
         for part, each in (("decode", seeds), ("work", None)):
-            found += grid(part=part, model=(*BODIES, *LARGER), context=contexts, seeds=each, **cells)
+            found += grid(part=part, model=(*BACKBONES, *LARGER), context=contexts, seeds=each, **cells)
             found += grid(part=part, model=ANEW, context=short, seeds=each, **cells)
     for batch, contexts in read.items():
         found += grid(
             part="read", phase=PHASES, model=READERS, width=SMALL, batch=batch, context=contexts, seeds=seeds
         )
-    found += grid(part="depth", phase=PHASES, model=BODIES, tokens=tokens)
+    found += grid(part="depth", phase=PHASES, model=BACKBONES, tokens=tokens)
     return found + grid(part="text", method=("plain", "speculative"), seeds=min(seeds, 3))
 
 
@@ -465,7 +475,7 @@ WORK = {"part": "work"}
 DEPTHS = {"part": "depth"}
 TEXT = {"part": "text"}
 LONG = (64, 256, 1_024, 4_096, 8_192, 16_384, 32_768)
-MATCHED = tuple(BODIES)  # the names with the Transformer's parameters
+MATCHED = tuple(BACKBONES)  # the names with the Transformer's parameters
 
 experiment = Experiment(
     chapter=7,

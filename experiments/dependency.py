@@ -48,13 +48,23 @@ from seqlab.measure.flops import training_step_flops
 from seqlab.measure.gradients import influences
 from seqlab.measure.graph import forward_and_backward, primitives
 from seqlab.models import gru, hybrid, linear_attention, lru, lstm, mingru, minlstm, rnn, tcn, transformer
-from seqlab.models.heads import Body, LanguageModel
+from seqlab.models.heads import Backbone, LanguageModel
 from seqlab.models.parts.attention import Attention
 from seqlab.models.parts.losses import token_loss
-from seqlab.notebook.claims import Claim, Exact, Slope
-from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Curve, Heatmap, Table
-from seqlab.notebook.metrics import Measurement
+from seqlab.notebook import (
+    Budget,
+    Claim,
+    Curve,
+    Exact,
+    Experiment,
+    Heatmap,
+    Measurement,
+    Point,
+    Slope,
+    Table,
+    Trial,
+    grid,
+)
 
 WIDTH, HEADS = 32, 4
 VOCABULARY = 64  # of the training step's tokens
@@ -72,16 +82,16 @@ class Network:
     (2017), for a scan of Martin and Cundy (2017); a dash where neither has it.
     """
 
-    make: Callable[[int, int], Body]
+    make: Callable[[int, int], Backbone]
     sequential: str = "–"
     path: str = "–"
 
 
-def recurrent(architecture: ModuleType, layers: int, length: int, **options: str) -> Body:
+def recurrent(architecture: ModuleType, layers: int, length: int, **options: str) -> Backbone:
     """A stack of the file's layers; several are residual, as everywhere in this report."""
     config = architecture.Config(WIDTH, depth=layers, residual=layers > 1, **options)
-    body: Body = architecture.Model(config)
-    return body
+    backbone: Backbone = architecture.Model(config)
+    return backbone
 
 
 def attention(layers: int, length: int, *, causal: bool) -> transformer.Model:
@@ -127,7 +137,7 @@ COUNTED: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 DRAWN = (*CHAINED, "minGRU, chunks", "minGRU, tree", "TCN", DECODER)  # more lines would hide each other
 # Of the TCN a single block, whose inputs are fewer than all, so that it shows what it does not see.
-MAPPED: Mapping[str, Callable[[], Body]] = {
+MAPPED: Mapping[str, Callable[[], Backbone]] = {
     "LSTM": lambda: lstm.Model(lstm.Config(WIDTH)),
     "TCN, 1 block": lambda: tcn.Model(tcn.Config(WIDTH, depth=1)),
     DECODER: partial(attention, 1, SHOWN, causal=True),
@@ -175,8 +185,8 @@ def grown(trial: Trial) -> Iterator[Measurement]:
 
 def layers(trial: Trial) -> Iterator[Measurement]:
     """The longest path through a number of layers."""
-    body = NETWORKS[trial["model"]].make(trial["layers"], LAYERED)
-    yield Measurement("sequential_operations", sequential_operations(body, mx.zeros((1, LAYERED, WIDTH))))
+    backbone = NETWORKS[trial["model"]].make(trial["layers"], LAYERED)
+    yield Measurement("sequential_operations", sequential_operations(backbone, mx.zeros((1, LAYERED, WIDTH))))
 
 
 PROJECTED = ("queries, keys and values", "gates of an LSTM")
@@ -214,16 +224,16 @@ def shown(trial: Trial) -> Iterator[Measurement]:
 
 def pairs(trial: Trial) -> Iterator[Measurement]:
     """Which pairs of positions are joined; of attention, its scores and the work of a training step too."""
-    body, length = MAPPED[trial["model"]](), trial["length"]
+    backbone, length = MAPPED[trial["model"]](), trial["length"]
     x, rng = mx.random.normal((1, length, WIDTH)), np.random.default_rng(trial.seed)
-    found = influences(body, x, rng)
+    found = influences(backbone, x, rng)
     yield Measurement("pairs_connected", float((found > 0).mean()))
     yield Measurement("future_influence", float(np.triu(found, k=1).max()))
     if trial["model"] in (DECODER, ENCODER):
-        scores = sum(math.prod(p.outputs[0][1]) for p in primitives(body, x) if p.name == "Softmax")
+        scores = sum(math.prod(p.outputs[0][1]) for p in primitives(backbone, x) if p.name == "Softmax")
         yield Measurement("useful_scores", HEADS * int((found > 0).sum()) / scores)
         tokens = mx.zeros((1, length), dtype=mx.int32)
-        model = LanguageModel(body, vocabulary=VOCABULARY)
+        model = LanguageModel(backbone, vocabulary=VOCABULARY)
         yield Measurement("step_flops", training_step_flops(model, token_loss, tokens, tokens))
 
 
@@ -256,7 +266,7 @@ PROJECTIONS = {"part": "projections"}
 
 experiment = Experiment(
     chapter=1,
-    apart=("part", "model"),
+    parallel_over=("part", "model"),
     run=run,
     budgets=(
         Budget("smoke", points(longest=64, joined=(16,)), {"longest": 64}, timeout=60),

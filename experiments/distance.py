@@ -33,20 +33,27 @@ import numpy as np
 from mlx import nn
 
 from seqlab.measure.reach import reach
-from seqlab.models.bodies import TRANSFORMER, Size, Words, Wrap, build
-from seqlab.models.heads import Body, RowClassifier
-from seqlab.notebook.claims import Claim, Matched, Ratio
-from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
-from seqlab.notebook.figures import Curve, Interval, Table
-from seqlab.notebook.metrics import Measurement
+from seqlab.models.backbones import TRANSFORMER, Size, Words, Wrap, build
+from seqlab.models.heads import Backbone, RowClassifier
+from seqlab.notebook import (
+    Budget,
+    Claim,
+    Curve,
+    Experiment,
+    Interval,
+    Matched,
+    Measurement,
+    Ratio,
+    Table,
+    Trial,
+    grid,
+)
 from seqlab.tasks.synthetic import adding, copy_memory, delayed_recall
-from seqlab.training.lessons import TRIED, learn
-from seqlab.training.rates import Tuned
-from seqlab.training.step import Batch
+from seqlab.training import TRIED_RATES, Batch, TunedRate, train
 
 SHORTEST = 4
 WORD = 4  # the original's is 10; a word must be shorter than the shortest distance
-# A network's name: its body, and where its forget gate starts, which matters to an LSTM alone.
+# A network's name: its backbone, and where its forget gate starts, which matters to an LSTM alone.
 NETWORKS: Mapping[str, tuple[str, float]] = {
     "RNN": ("RNN", 1.0),
     "LSTM": ("LSTM", 1.0),
@@ -63,9 +70,9 @@ ADDING, RECALL, COPY = "adding", "recall", "copy memory"
 VALIDATION, EXAMINATION = 10**6, 2 * 10**6  # seeds of sequences that no training uses
 
 
-def summing(body: Body) -> RowClassifier:
+def summing(backbone: Backbone) -> RowClassifier:
     """Its one "class" is the sum."""
-    return RowClassifier(body, channels=2, classes=1)
+    return RowClassifier(backbone, channels=2, classes=1)
 
 
 WRAPS: Mapping[str, Wrap] = {
@@ -94,7 +101,7 @@ def drawn(name: str, distance: int, seed: int, sequences: int) -> Batch:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Recipe:
     """What is learnt, by whom, and from how much."""
 
     task: str
@@ -107,10 +114,10 @@ class Lesson:
 
     def start(self, seed: int) -> tuple[nn.Module, Iterator[Batch]]:
         """A new network and its batches; each is of one distance."""
-        body, forget_bias = NETWORKS[self.model]
+        backbone, forget_bias = NETWORKS[self.model]
         # A row of adding is as long as its distance; a word is said after it.
         size = Size(self.width, self.depth, length=self.longest + WORD, forget_bias=forget_bias)
-        return build(body, size, WRAPS[self.task], seed=seed), self.batches(np.random.default_rng(seed))
+        return build(backbone, size, WRAPS[self.task], seed=seed), self.batches(np.random.default_rng(seed))
 
     def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
         """Without end, the distances in turn."""
@@ -141,8 +148,8 @@ class Lesson:
         return [Measurement("mean_success", float(np.mean(found)), "valid")]
 
 
-# Learning rates that did best on the validation sequences, of TRIED, at the quick budget with seed 1000,
-# which no verdict uses; of equals the lowest. To try again:
+# Learning rates that did best on the validation sequences, of TRIED_RATES, at the quick budget with seed
+# 1000, which no verdict uses; of equals the lowest. To try again:
 # nox -s distance -- --seed 1000 --set together=1 rate=0.003
 # Copy memory was tried with the quick budget's settings as well.
 TUNED_STEPS = 100
@@ -164,14 +171,16 @@ RATES: Mapping[str, Mapping[str, float]] = {
 
 def run(trial: Trial) -> Iterator[Measurement]:
     """Teach one network one task, then examine it at every distance."""
-    lesson = Lesson(**{part.name: trial[part.name] for part in fields(Lesson)})
-    model = yield from learn(trial, lesson, Tuned(RATES[lesson.task][lesson.model], TRIED, TUNED_STEPS))
-    distances = distances_to(lesson.longest)
-    successes = [lesson.success(model, distance, EXAMINATION, trial["sequences"]) for distance in distances]
+    recipe = Recipe(**{part.name: trial[part.name] for part in fields(Recipe)})
+    model = yield from train(
+        trial, recipe, TunedRate(RATES[recipe.task][recipe.model], TRIED_RATES, TUNED_STEPS)
+    )
+    distances = distances_to(recipe.longest)
+    successes = [recipe.success(model, distance, EXAMINATION, trial["sequences"]) for distance in distances]
     for distance, success in zip(distances, successes, strict=True):
         yield Measurement("success", success, "test", step=distance)
     yield Measurement("mean_success", float(np.mean(successes)), "test")
-    unseen = [lesson.success(model, distance, VALIDATION, 64) for distance in distances]
+    unseen = [recipe.success(model, distance, VALIDATION, 64) for distance in distances]
     yield Measurement("reach", reach(distances, unseen).distance, "valid")  # chooses among opponents
     found = reach(distances, successes)
     yield Measurement("reach", found.distance, "test")
@@ -188,7 +197,7 @@ FAIR: tuple[Matched, ...] = ("parameters", "steps", "tuning")
 
 experiment = Experiment(
     chapter=9,
-    apart=("task", "model"),
+    parallel_over=("task", "model"),
     run=run,
     budgets=(
         Budget(

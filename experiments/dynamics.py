@@ -26,25 +26,32 @@ import numpy as np
 from mlx import nn
 
 from seqlab.measure.plateau import plateau
-from seqlab.models import bodies
+from seqlab.models import backbones
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import parameters
-from seqlab.notebook.claims import Claim, Difference
-from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Curve, Interval, Table
-from seqlab.notebook.metrics import Measurement
+from seqlab.notebook import (
+    Budget,
+    Claim,
+    Curve,
+    Difference,
+    Experiment,
+    Interval,
+    Measurement,
+    Point,
+    Table,
+    Trial,
+    grid,
+)
 from seqlab.tasks.synthetic.markov import Task, Way
-from seqlab.training.fit import fit
-from seqlab.training.lessons import TRIED, TUNING_SEED
-from seqlab.training.rates import Search, Tuned, chosen_rate, search_learning_rate
-from seqlab.training.step import Batch
+from seqlab.training import TRIED_RATES, TUNING_SEED, Batch, TunedRate, fit
+from seqlab.training.rates import Search, search_learning_rate, tuned_or_searched_rate
 
 EXAMINATION = 10**6  # a seed that no training uses
 NETWORKS = ("Transformer", "LSTM")
 FROM_THE_START = "no plateau"  # what the sentence says, as an arm: it loses no step
 COUNTS: Mapping[str, Way] = {"counts of states": "unigram", "counts of pairs": "bigram"}
 WAYS: tuple[Way, ...] = ("uniform", "unigram", "bigram")
-# Of TRIED, at the quick budget with seed 1000: the least loss at the end. To try again:
+# Of TRIED_RATES, at the quick budget with seed 1000: the least loss at the end. To try again:
 # nox -s dynamics -- --seed 1000 --set rate=0.003
 RATES = {"Transformer": 1e-2, "LSTM": 1e-2}
 TUNED_STEPS = 250
@@ -54,7 +61,7 @@ MOMENTS = {"a tenth": 0.1, "half": 0.5, "all": 1.0}  # of the training
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Recipe:
     """Who learns which chains, and how: all that the best learning rate may depend on."""
 
     model: str
@@ -143,42 +150,42 @@ def answered(model: nn.Module, task: Task, scored: int) -> Answer:
     return judged(task, scored, np.array(mx.softmax(logits.astype(mx.float32), axis=-1), dtype=np.float64))
 
 
-def train(lesson: Lesson, rate: float, seed: int, answers: list[Answer]) -> Iterator[Measurement]:
+def train(recipe: Recipe, rate: float, seed: int, answers: list[Answer]) -> Iterator[Measurement]:
     """Train one network; `answers` takes what it says at every look."""
-    task = Task(lesson.length, lesson.states)
-    size = bodies.Size(lesson.width, length=lesson.length)
-    model = bodies.build(lesson.model, size, bodies.Words(lesson.states), seed=seed)
+    task = Task(recipe.length, recipe.states)
+    size = backbones.Size(recipe.width, length=recipe.length)
+    model = backbones.build(recipe.model, size, backbones.Words(recipe.states), seed=seed)
 
     def batches() -> Iterator[Batch]:
         rng = np.random.default_rng(seed)
         while True:
-            yield tuple(map(mx.array, task.batch(rng, lesson.batch)))
+            yield tuple(map(mx.array, task.batch(rng, recipe.batch)))
 
     def look(model: nn.Module) -> Iterator[Measurement]:
-        answers.append(answered(model, task, lesson.scored))
+        answers.append(answered(model, task, recipe.scored))
         yield Measurement("loss", answers[-1].loss, "valid")
 
     yield Measurement("parameters", parameters(model))
     # The last weights stay: what is asked is how they came about.
     yield from fit(
-        model, token_loss, batches=batches(), steps=lesson.steps, learning_rate=rate, validate=look,
-        evaluate_every=lesson.each, keep_best=False,
+        model, token_loss, batches=batches(), steps=recipe.steps, learning_rate=rate, validate=look,
+        evaluate_every=recipe.each, keep_best=False,
     )  # fmt: skip
 
 
 @cache  # one training for the trials of both parts
-def learnt(lesson: Lesson, rate: float, seed: int) -> Learnt:
+def learnt(recipe: Recipe, rate: float, seed: int) -> Learnt:
     """A training from its first weights to its last."""
     answers: list[Answer] = []
-    measured = tuple(train(lesson, rate, seed, answers))
+    measured = tuple(train(recipe, rate, seed, answers))
     return Learnt(measured, tuple(answers))
 
 
 @cache  # the same for every seed
-def searched(lesson: Lesson, trials: int) -> Search:
+def searched(recipe: Recipe, trials: int) -> Search:
     """The rate whose training ends or passes lowest, on a seed that no verdict uses."""
     return search_learning_rate(
-        lambda rate: train(lesson, rate, TUNING_SEED, []),
+        lambda rate: train(recipe, rate, TUNING_SEED, []),
         trials=trials,
         rng=np.random.default_rng(TUNING_SEED),
     )
@@ -199,17 +206,17 @@ def run(trial: Trial) -> Iterator[Measurement]:
         else:
             yield from by_distance(counted)
         return
-    lesson = Lesson(**{field.name: trial[field.name] for field in fields(Lesson)})
-    tuned = Tuned(RATES[name], TRIED, TUNED_STEPS)
-    rate = yield from chosen_rate(trial, tuned, lambda trials: searched(lesson, trials))
-    found = learnt(lesson, rate, trial.seed)
+    recipe = Recipe(**{field.name: trial[field.name] for field in fields(Recipe)})
+    tuned = TunedRate(RATES[name], TRIED_RATES, TUNED_STEPS)
+    rate = yield from tuned_or_searched_rate(trial, tuned, lambda trials: searched(recipe, trials))
+    found = learnt(recipe, rate, trial.seed)
     if trial["part"] == "distance":
         moment = round(MOMENTS[trial["moment"]] * len(found.answers))
         yield from by_distance(found.answers[max(moment, 1) - 1])
         return
     yield from found.measured
     for number, answer in enumerate(found.answers, start=1):
-        at = min(number * lesson.each, lesson.steps)
+        at = min(number * recipe.each, recipe.steps)
         yield Measurement("unigram_divergence", answer.divergence["unigram"], "valid", step=at)
         yield Measurement("bigram_divergence", answer.divergence["bigram"], "valid", step=at)
     levels = {way: judged(task, scored, way_of(task, scored, way)).loss for way in WAYS}
@@ -236,7 +243,7 @@ def points(*, states: tuple[int, ...], seeds: int, few: int) -> tuple[Point, ...
     far = partial(grid, part="distance", states=states[0])
     found = course(model=(*COUNTS, FROM_THE_START)) + far(model=COUNTS, moment="all")
     for model in NETWORKS:
-        own = seeds if model == bodies.TRANSFORMER else few
+        own = seeds if model == backbones.TRANSFORMER else few
         found += course(model=model, seeds=own) + far(model=model, moment=MOMENTS, seeds=own)
     return found
 
@@ -246,7 +253,7 @@ LEARNERS = (*NETWORKS, *COUNTS)
 
 experiment = Experiment(
     chapter=12,
-    apart=("model",),  # the parts of a model share its trainings
+    parallel_over=("model",),  # the parts of a model share its trainings
     run=run,
     budgets=(
         Budget(

@@ -48,16 +48,25 @@ from seqlab.models import (
     tcn,
     transformer,
 )
-from seqlab.models.heads import Body, LanguageModel
+from seqlab.models.heads import Backbone, LanguageModel
 from seqlab.models.parts.diagonal import FORMS, Form
 from seqlab.models.parts.matrix_memory import chunked, recurrent
 from seqlab.models.parts.positions import Positions
 from seqlab.models.parts.scan import SCANS, Scan
 from seqlab.models.parts.streaming import State
-from seqlab.notebook.claims import Claim, Exact
-from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Curve, Interval, Table
-from seqlab.notebook.metrics import Measurement
+from seqlab.notebook import (
+    Budget,
+    Claim,
+    Curve,
+    Exact,
+    Experiment,
+    Interval,
+    Measurement,
+    Point,
+    Table,
+    Trial,
+    grid,
+)
 
 BATCH, WIDTH, HEADS, LAYERS = 2, 32, 4, 2
 VOCABULARY = 64
@@ -70,13 +79,13 @@ SOURCE = 12  # tokens that the encoder-decoder translates
 FRACTION = {"float32": 23, "TF32 or less": 10}  # bits
 
 
-def stacked(architecture: ModuleType) -> Body:
+def stacked(architecture: ModuleType) -> Backbone:
     """Residual layers of a recurrent network, as its file has them."""
-    body: Body = architecture.Model(architecture.Config(WIDTH, depth=LAYERS, residual=True))
-    return body
+    backbone: Backbone = architecture.Model(architecture.Config(WIDTH, depth=LAYERS, residual=True))
+    return backbone
 
 
-BODIES: Mapping[str, Callable[[], Body]] = {
+BACKBONES: Mapping[str, Callable[[], Backbone]] = {
     "Transformer": lambda: transformer.Model(transformer.Config(WIDTH, depth=LAYERS, heads=HEADS)),
     "RNN": partial(stacked, rnn),
     "LSTM": partial(stacked, lstm),
@@ -109,11 +118,11 @@ class Reader:
 def reader(name: str) -> Reader:
     """Freshly drawn from MLX's random state."""
     if name != TRANSLATOR:
-        body = BODIES[name]()
-        assert isinstance(body, nn.Module)
+        backbone = BACKBONES[name]()
+        assert isinstance(backbone, nn.Module)
         return Reader(
-            body, lambda length: mx.random.normal((BATCH, length, WIDTH)),
-            body, lambda length: body.initial_state(BATCH, length), body.step, body.extend,
+            backbone, lambda length: mx.random.normal((BATCH, length, WIDTH)),
+            backbone, lambda length: backbone.initial_state(BATCH, length), backbone.step, backbone.extend,
         )  # fmt: skip
     model = encoder_decoder.Model(encoder_decoder.Config(VOCABULARY, WIDTH, depth=LAYERS, heads=HEADS))
     source = tokens(SOURCE)
@@ -202,10 +211,10 @@ def gradients(found: Reader, length: int) -> float:
 
 
 # A recurrence's states, of the size of one, by every form that it has; "float64" is a loop of NumPy's.
-Forms = Mapping[str, Callable[[], mx.array | np.ndarray]]
+Kernels = Mapping[str, Callable[[], mx.array | np.ndarray]]
 
 
-def gated(architecture: ModuleType, length: int) -> Forms:
+def gated(architecture: ModuleType, length: int) -> Kernels:
     """h_t = a_t h_{t-1} + b_t, with the gates of a fresh layer."""
     (cell,) = architecture.Model(architecture.Config(WIDTH)).cells
     a, b = cell.coefficients(mx.random.normal((BATCH, length, WIDTH)))
@@ -223,7 +232,7 @@ def gated(architecture: ModuleType, length: int) -> Forms:
     return {name: partial(SCANS[form], a, b) for name, form in forms.items()} | {"float64": double}
 
 
-def diagonal(length: int) -> Forms:
+def diagonal(length: int) -> Kernels:
     """h_t = λ h_{t-1} + b_t, complex, with what drives a fresh layer; real and imaginary parts."""
     (cell,) = lru.Model(lru.Config(WIDTH)).cells
     recurrence = cell.recurrence
@@ -248,7 +257,7 @@ def diagonal(length: int) -> Forms:
     return {name: partial(states, form) for name, form in forms.items()} | {"float64": double}
 
 
-def matrix(length: int) -> Forms:
+def matrix(length: int) -> Kernels:
     """S_t = S_{t-1} + φ(k_t) v_tᵀ, read by φ(q_t) and divided by the sum of its weights."""
     size = WIDTH // HEADS
     q, k = (linear_attention.feature(part) for part in mx.random.normal((2, BATCH, HEADS, length, size)))
@@ -280,7 +289,7 @@ def matrix(length: int) -> Forms:
     }  # fmt: skip
 
 
-RECURRENCES: Mapping[str, Callable[[int], Forms]] = {
+RECURRENCES: Mapping[str, Callable[[int], Kernels]] = {
     "minGRU": partial(gated, mingru),
     "minLSTM": partial(gated, minlstm),
     "LRU": diagonal,
@@ -305,7 +314,7 @@ def writing(trial: Trial) -> Iterator[Measurement]:
     """Greedy tokens with what is remembered, and with everything read anew for each; at worst."""
     agree, distinct = [], []
     for _ in range(trial["draws"]):
-        model = LanguageModel(BODIES[trial["model"]](), vocabulary=VOCABULARY)
+        model = LanguageModel(BACKBONES[trial["model"]](), vocabulary=VOCABULARY)
         prompt, written = tokens(PROMPT), trial["written"]
         kept, anew = (
             np.array(mx.stack(list(generate(model, prompt, tokens=written, cached=cached))))
@@ -330,9 +339,9 @@ def order(trial: Trial) -> Iterator[Measurement]:
     config = transformer.Config(
         WIDTH, depth=LAYERS, heads=HEADS, causal=kind == "decoder", positions=positions, length=ORDERED
     )
-    body, x = transformer.Model(config), mx.random.normal((BATCH, ORDERED, WIDTH))
+    backbone, x = transformer.Model(config), mx.random.normal((BATCH, ORDERED, WIDTH))
     places = mx.array(np.random.default_rng(trial.seed).permutation(ORDERED))
-    yield Measurement("permutation_error", apart(body(x[:, places]), body(x)[:, places]))
+    yield Measurement("permutation_error", apart(backbone(x[:, places]), backbone(x)[:, places]))
 
 
 def precision(trial: Trial) -> Iterator[Measurement]:
@@ -346,14 +355,14 @@ CHECKS = ("at once", "steps", "pieces")
 
 def points(lengths: Lengths, *, seeds: int) -> tuple[Point, ...]:
     """All parts; gradients at the first length alone, since they take every prefix."""
-    read = grid(part="reading", check=CHECKS, model=BODIES, length=lengths)
+    read = grid(part="reading", check=CHECKS, model=BACKBONES, length=lengths)
     read += grid(part="reading", check=CHECKS[:2], model=TRANSLATOR, length=lengths)
-    read += grid(part="reading", check="gradients", model=(*BODIES, TRANSLATOR), length=lengths[0])
+    read += grid(part="reading", check="gradients", model=(*BACKBONES, TRANSLATOR), length=lengths[0])
     scans = [f"{name}, {form}" for name, form in SCANNED]
     loops = [f"{name}, loop" for name in RECURRENCES]
     read += grid(part="scan", scan=scans, against=(IN_FLOAT32, IN_FLOAT64), length=lengths)
     read += grid(part="scan", scan=loops, against=IN_FLOAT64, length=lengths)
-    written = grid(part="writing", model=BODIES)
+    written = grid(part="writing", model=BACKBONES)
     shuffled = grid(part="order", scheme=SCHEMES, seeds=seeds)
     return read + written + shuffled + grid(part="precision", arrays="float32")
 
@@ -363,7 +372,7 @@ GUIDE = {"allowed": ALLOWED}
 
 experiment = Experiment(
     chapter=2,
-    apart=("model", "length"),
+    parallel_over=("model", "length"),
     run=run,
     precise=True,
     budgets=(

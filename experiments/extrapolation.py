@@ -31,16 +31,22 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from seqlab.models.bodies import TRANSFORMER, Size, Words, build
+from seqlab.models.backbones import TRANSFORMER, Size, Words, build
 from seqlab.models.parts.positions import Positions
-from seqlab.notebook.claims import Claim, Difference, Matched
-from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
-from seqlab.notebook.figures import Curve, Table
-from seqlab.notebook.metrics import Measurement
+from seqlab.notebook import (
+    Budget,
+    Claim,
+    Curve,
+    Difference,
+    Experiment,
+    Matched,
+    Measurement,
+    Table,
+    Trial,
+    grid,
+)
 from seqlab.tasks.synthetic import counter_language, counting, parity, permutations, string_copy
-from seqlab.training.lessons import TRIED, learn
-from seqlab.training.rates import Tuned
-from seqlab.training.step import Batch
+from seqlab.training import TRIED_RATES, Batch, TunedRate, train
 
 IDS = 27  # of every task, so that a network has as many parameters in each: the bar and 26 letters
 SHORTEST = 4
@@ -68,7 +74,7 @@ VALIDATION, EXAMINATION = 10**6, 2 * 10**6  # seeds of sequences that no trainin
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Recipe:
     """What is learnt, by whom, and from how much. `trained` is the longest sequence of training."""
 
     task: str
@@ -81,12 +87,12 @@ class Lesson:
 
     def start(self, seed: int) -> tuple[nn.Module, Iterator[Batch]]:
         """A new network and its batches; each is of one length."""
-        body = TRANSFORMER if self.model in SCHEMES else self.model
+        backbone = TRANSFORMER if self.model in SCHEMES else self.model
         size = Size(
             self.width, self.depth, heads=HEADS, length=8 * self.trained,
             positions=SCHEMES.get(self.model, "rope"),
         )  # fmt: skip
-        return build(body, size, Words(IDS), seed=seed), self.batches(np.random.default_rng(seed))
+        return build(backbone, size, Words(IDS), seed=seed), self.batches(np.random.default_rng(seed))
 
     @property
     def lengths(self) -> range:
@@ -118,8 +124,8 @@ class Lesson:
         return [Measurement("accuracy", float(np.mean(found)), "valid")]
 
 
-# Learning rates that did best on the validation sequences, of TRIED, at the quick budget with seed 1000,
-# which no verdict uses; of equals the lowest. To try again:
+# Learning rates that did best on the validation sequences, of TRIED_RATES, at the quick budget with seed
+# 1000, which no verdict uses; of equals the lowest. To try again:
 # nox -s extrapolation -- --seed 1000 --set together=1 rate=0.003
 # The tasks that only the full budget has, which searches, take those of parity.
 TUNED_STEPS = 120
@@ -136,12 +142,14 @@ RATES = dict.fromkeys(TASKS, PARITY_RATES) | {"copying": COPYING_RATES}
 
 def run(trial: Trial) -> Iterator[Measurement]:
     """Teach one network one task on short sequences, then examine it on long ones."""
-    lesson = Lesson(**{part.name: trial[part.name] for part in fields(Lesson)})
-    model = yield from learn(trial, lesson, Tuned(RATES[lesson.task][lesson.model], TRIED, TUNED_STEPS))
-    beyond = 0 if lesson.task in WHOLE else lesson.trained
+    recipe = Recipe(**{part.name: trial[part.name] for part in fields(Recipe)})
+    model = yield from train(
+        trial, recipe, TunedRate(RATES[recipe.task][recipe.model], TRIED_RATES, TUNED_STEPS)
+    )
+    beyond = 0 if recipe.task in WHOLE else recipe.trained
     found = []
-    for length in (2 * lesson.trained, 4 * lesson.trained, 8 * lesson.trained):
-        found.append(lesson.accuracy(model, length, EXAMINATION, trial["sequences"], beyond=beyond))
+    for length in (2 * recipe.trained, 4 * recipe.trained, 8 * recipe.trained):
+        found.append(recipe.accuracy(model, length, EXAMINATION, trial["sequences"], beyond=beyond))
         yield Measurement("accuracy_by_length", found[-1], "test", step=length)
     yield Measurement("accuracy", float(np.mean(found)), "test")
 
@@ -157,7 +165,7 @@ SCHEMED = tuple({"model": name} for name in SCHEMES)
 
 experiment = Experiment(
     chapter=11,
-    apart=("task", "model"),
+    parallel_over=("task", "model"),
     run=run,
     budgets=(
         Budget(

@@ -59,10 +59,19 @@ from seqlab.measure.graph import forward_and_backward
 from seqlab.measure.latency import operation_latency
 from seqlab.measure.training_work import DAY, attention_operations, training_days, training_operations
 from seqlab.models import lstm, transformer
-from seqlab.notebook.claims import Claim, Exact
-from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Curve, Interval, Table
-from seqlab.notebook.metrics import Measurement
+from seqlab.notebook import (
+    Budget,
+    Claim,
+    Curve,
+    Exact,
+    Experiment,
+    Interval,
+    Measurement,
+    Point,
+    Table,
+    Trial,
+    grid,
+)
 from seqlab.tasks import published
 from seqlab.tasks.published import Published
 
@@ -226,12 +235,12 @@ def squares(model: nn.Module, x: mx.array) -> mx.array:
 def counted(network: str, layers: int, length: int) -> int:
     """The longest chain of one training step of a small network, forward and backward."""
     width = 8  # it changes no count
-    body: nn.Module
+    backbone: nn.Module
     if network == STACKED:
-        body = lstm.Model(lstm.Config(width=width, depth=layers))
+        backbone = lstm.Model(lstm.Config(width=width, depth=layers))
     else:
-        body = transformer.Model(transformer.Config(width=width, depth=layers, heads=1))
-    return sequential_operations(forward_and_backward(body, squares), mx.zeros((1, length, width)))
+        backbone = transformer.Model(transformer.Config(width=width, depth=layers, heads=1))
+    return sequential_operations(forward_and_backward(backbone, squares), mx.zeros((1, length, width)))
 
 
 def chain(network: str, *, layers: int, length: int) -> float:

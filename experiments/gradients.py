@@ -47,24 +47,33 @@ from mlx import nn
 from seqlab.errors import DivergedError
 from seqlab.measure.gradients import answer_gradient, norm_by_distance, norm_through
 from seqlab.models import gru, lru, lstm, mingru, minlstm, rnn, transformer
-from seqlab.models.heads import Body, LanguageModel
+from seqlab.models.heads import Backbone, LanguageModel
 from seqlab.models.parts.losses import cross_entropy
 from seqlab.models.sizing import match_parameters, parameters
-from seqlab.notebook.claims import Claim, Difference, Slope
-from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Curve, Interval, Table
-from seqlab.notebook.metrics import Measurement
+from seqlab.notebook import (
+    Budget,
+    Claim,
+    Curve,
+    Difference,
+    Experiment,
+    Interval,
+    Measurement,
+    Point,
+    Slope,
+    Table,
+    Trial,
+    grid,
+)
 from seqlab.tasks.synthetic import recall
-from seqlab.training.rates import Search, Tuned, chosen_rate, search_learning_rate
-from seqlab.training.seeds import fit_seeds
-from seqlab.training.step import Batch
+from seqlab.training import Batch, TunedRate, fit_seeds
+from seqlab.training.rates import Search, search_learning_rate, tuned_or_searched_rate
 
 WIDTH = 32
 VOCABULARY = 8  # a blank, three keys, four values
-# Learning rates that did best on validation sequences, of TRIED, at the quick budget with seed 1000, which no
-# verdict uses. To try again: nox -s gradients -- --seed 1000 --set part=learning --set rate=0.003
+# Learning rates that did best on validation sequences, of TRIED_RATES, at the quick budget with seed 1000,
+# which no verdict uses. To try again: nox -s gradients -- --seed 1000 --set part=learning --set rate=0.003
 # The full budget searches by itself, on that seed, with as many trials for every network.
-TRIED = (3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
+TRIED_RATES = (3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 TUNED_STEPS, TUNING_SEED = 60, 1000
 RATES = {
     "RNN": 3e-2, "RNN, uniform": 3e-2, "LSTM, forget bias 0": 1e-1, "LSTM, forget bias 1": 1e-1,
@@ -74,7 +83,7 @@ RATES = {
 EXAMINATION = 10**6  # the seed of sequences that no training uses
 VALIDATED, EXAMINED = 64, 256  # sequences
 # One layer each. The size is that of the state, or of the Transformer's MLP; None is the usual one.
-BODIES: Mapping[str, Callable[[int | None], Body]] = {
+BACKBONES: Mapping[str, Callable[[int | None], Backbone]] = {
     "RNN": lambda size: rnn.Model(rnn.Config(WIDTH, hidden=size)),
     "RNN, uniform": lambda size: rnn.Model(rnn.Config(WIDTH, hidden=size, orthogonal=False)),
     "LSTM, forget bias 0": lambda size: lstm.Model(lstm.Config(WIDTH, hidden=size, forget_bias=0.0)),
@@ -87,9 +96,9 @@ BODIES: Mapping[str, Callable[[int | None], Body]] = {
     "LRU": lambda size: lru.Model(lru.Config(WIDTH, hidden=size, r_min=0.9, r_max=0.999)),
     "Transformer": lambda size: transformer.Model(transformer.Config(WIDTH, depth=1, hidden=size)),
 }
-RECURRENT = tuple(name for name in BODIES if name != "Transformer")
+RECURRENT = tuple(name for name in BACKBONES if name != "Transformer")
 WHOLE = "residuals and norms"
-BLOCKS: Mapping[str, Callable[[int], Body]] = {
+BLOCKS: Mapping[str, Callable[[int], Backbone]] = {
     WHOLE: lambda depth: transformer.Model(transformer.Config(WIDTH, depth)),
     "no norms": lambda depth: transformer.Model(transformer.Config(WIDTH, depth, norm=False)),
     "no residuals": lambda depth: transformer.Model(transformer.Config(WIDTH, depth, residual=False)),
@@ -119,7 +128,7 @@ def faded(distances: np.ndarray, norms: np.ndarray) -> Iterator[Measurement]:
 def at_start(trial: Trial) -> Iterator[Measurement]:
     """Follow the gradient back through random sequences, before any training."""
     norms = norm_by_distance(
-        BODIES[trial["model"]](None),
+        BACKBONES[trial["model"]](None),
         length=trial["span"] + 1,
         width=WIDTH,
         batch=trial["probes"],
@@ -130,16 +139,18 @@ def at_start(trial: Trial) -> Iterator[Measurement]:
 
 def with_depth(trial: Trial) -> Iterator[Measurement]:
     """Follow it down through a stack of blocks; through time as well, where the blocks are whole."""
-    body, rng = BLOCKS[trial["blocks"]](trial["depth"]), np.random.default_rng(trial.seed)
+    backbone, rng = BLOCKS[trial["blocks"]](trial["depth"]), np.random.default_rng(trial.seed)
     through = partial(norm_through, length=trial["length"], width=WIDTH, batch=trial["probes"], rng=rng)
-    yield Measurement("depth_gradient", through(body))
+    yield Measurement("depth_gradient", through(backbone))
     if trial["blocks"] == WHOLE:
-        norms = norm_by_distance(body, length=trial["length"], width=WIDTH, batch=trial["probes"], rng=rng)
+        norms = norm_by_distance(
+            backbone, length=trial["length"], width=WIDTH, batch=trial["probes"], rng=rng
+        )
         yield from faded(np.arange(len(norms)), norms)
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Recipe:
     """Who learns to recall, and how: all that the best learning rate may depend on."""
 
     model: str
@@ -169,22 +180,22 @@ def matched_size(name: str) -> int | None:
     """The size that gives a model as many parameters, within 2 %, as the Transformer of the usual size."""
 
     def make(size: int | None) -> LanguageModel:
-        return LanguageModel(BODIES[name](size), vocabulary=VOCABULARY)
+        return LanguageModel(BACKBONES[name](size), vocabulary=VOCABULARY)
 
-    target = parameters(LanguageModel(BODIES["Transformer"](None), vocabulary=VOCABULARY))
+    target = parameters(LanguageModel(BACKBONES["Transformer"](None), vocabulary=VOCABULARY))
     return match_parameters(make, target, low=8, high=256)
 
 
-def started(lesson: Lesson, seed: int) -> LanguageModel:
+def started(recipe: Recipe, seed: int) -> LanguageModel:
     """A new model of the common size."""
-    size = matched_size(lesson.model)
+    size = matched_size(recipe.model)
     mx.random.seed(seed)  # matching drew from the random state
-    return LanguageModel(BODIES[lesson.model](size), vocabulary=VOCABULARY)
+    return LanguageModel(BACKBONES[recipe.model](size), vocabulary=VOCABULARY)
 
 
 def loss(model: nn.Module, inputs: mx.array, targets: mx.array, scored: mx.array) -> mx.array:
     """Cross entropy of the one answer of each sequence, in nats."""
-    y = mx.sum(model.body(model.embed(inputs)) * scored[..., None], axis=1)
+    y = mx.sum(model.backbone(model.embed(inputs)) * scored[..., None], axis=1)
     return cross_entropy(model.read(y), mx.sum(targets * scored, axis=1))
 
 
@@ -209,11 +220,11 @@ class Learner:
 
 
 @cache  # one training serves all moments, and several seeds side by side
-def taught(lesson: Lesson, rate: float, seeds: tuple[int, ...]) -> Mapping[int, Learner]:
+def train_seeds(recipe: Recipe, rate: float, seeds: tuple[int, ...]) -> Mapping[int, Learner]:
     """Train a new model a seed."""
-    learners = [Learner(started(lesson, seed)) for seed in seeds]
+    learners = [Learner(started(recipe, seed)) for seed in seeds]
     owner = {id(learner.model): learner for learner in learners}
-    unseen = tuple(map(mx.array, lesson.task.batch(np.random.default_rng(EXAMINATION), VALIDATED)))
+    unseen = tuple(map(mx.array, recipe.task.batch(np.random.default_rng(EXAMINATION), VALIDATED)))
 
     def validate(model: nn.Module) -> list[Measurement]:
         owner[id(model)].keep(model)
@@ -222,8 +233,8 @@ def taught(lesson: Lesson, rate: float, seeds: tuple[int, ...]) -> Mapping[int, 
     for learner in learners:
         learner.keep(learner.model)
     for place, found in fit_seeds(
-        [learner.model for learner in learners], loss, batches=[lesson.batches(seed) for seed in seeds],
-        steps=lesson.steps, learning_rate=rate, validate=validate, evaluate_every=lesson.tenth,
+        [learner.model for learner in learners], loss, batches=[recipe.batches(seed) for seed in seeds],
+        steps=recipe.steps, learning_rate=rate, validate=validate, evaluate_every=recipe.tenth,
         keep_best=False,
     ):  # fmt: skip
         if isinstance(found, DivergedError):
@@ -234,25 +245,25 @@ def taught(lesson: Lesson, rate: float, seeds: tuple[int, ...]) -> Mapping[int, 
 
 
 @cache  # the same for every seed
-def search_rate(lesson: Lesson, trials: int) -> Search:
+def search_rate(recipe: Recipe, trials: int) -> Search:
     """The learning rate that ends with the lowest validation loss, on a seed that no verdict uses."""
 
     def last_score(rate: float) -> list[Measurement]:
-        told = taught(lesson, rate, (TUNING_SEED,))[TUNING_SEED].measurements()
+        told = train_seeds(recipe, rate, (TUNING_SEED,))[TUNING_SEED].measurements()
         return [found for found in told if found.split == "valid"][-1:]
 
     return search_learning_rate(
-        last_score, trials=trials, rng=np.random.default_rng(TUNING_SEED), high=TRIED[-1]
+        last_score, trials=trials, rng=np.random.default_rng(TUNING_SEED), high=TRIED_RATES[-1]
     )
 
 
-def examine(lesson: Lesson, model: LanguageModel, probes: int) -> Iterator[Measurement]:
+def examine(recipe: Recipe, model: LanguageModel, probes: int) -> Iterator[Measurement]:
     """Is the value known at the largest distance, and how does its gradient depend on the distance?
 
     Every sequence of a few is asked at every distance: the same inputs but for the place of the question.
     """
-    drawn, _, _ = lesson.task.batch(np.random.default_rng(EXAMINATION + 1), EXAMINED)
-    places = np.arange(2, lesson.length, 2)  # where the task asks
+    drawn, _, _ = recipe.task.batch(np.random.default_rng(EXAMINATION + 1), EXAMINED)
+    places = np.arange(2, recipe.length, 2)  # where the task asks
     tokens = np.zeros((len(places), *drawn.shape), dtype=np.int32)
     tokens[:, :, :2] = drawn[:, :2]
     tokens[np.arange(len(places)), :, places] = drawn[:, 0]
@@ -261,9 +272,9 @@ def examine(lesson: Lesson, model: LanguageModel, probes: int) -> Iterator[Measu
     yield Measurement("accuracy", float(mx.mean(right)), "test")
 
     asked = mx.array(tokens[:, :probes]).flatten(0, 1)
-    scored = mx.repeat(mx.arange(lesson.length) == mx.array(places)[:, None], probes, axis=0)[..., None]
+    scored = mx.repeat(mx.arange(recipe.length) == mx.array(places)[:, None], probes, axis=0)[..., None]
     norms = answer_gradient(
-        lambda x: model.read(mx.sum(model.body(x) * scored, axis=1)),
+        lambda x: model.read(mx.sum(model.backbone(x) * scored, axis=1)),
         model.embed(asked),
         mx.tile(answers[:probes], len(places)),
         place=1,
@@ -274,28 +285,28 @@ def examine(lesson: Lesson, model: LanguageModel, probes: int) -> Iterator[Measu
 
 def while_learning(trial: Trial) -> Iterator[Measurement]:
     """One moment of one training; those of all moments and of some seeds are made at once."""
-    lesson = Lesson(**{part.name: trial[part.name] for part in fields(Lesson)})
-    tuned = Tuned(RATES[lesson.model], TRIED, TUNED_STEPS)
-    rate = yield from chosen_rate(trial, tuned, partial(search_rate, lesson))
+    recipe = Recipe(**{part.name: trial[part.name] for part in fields(Recipe)})
+    tuned = TunedRate(RATES[recipe.model], TRIED_RATES, TUNED_STEPS)
+    rate = yield from tuned_or_searched_rate(trial, tuned, partial(search_rate, recipe))
     first = trial.seed - trial.seed % trial["together"]
-    learner = taught(lesson, rate, tuple(range(first, first + trial["together"])))[trial.seed]
+    learner = train_seeds(recipe, rate, tuple(range(first, first + trial["together"])))[trial.seed]
     told = learner.measurements()
     learner.model.update(learner.weights[MOMENTS[trial["moment"]]])
     if trial["moment"] == AFTER:
         yield from told
     else:
-        yield Measurement("train_steps", MOMENTS[trial["moment"]] * lesson.tenth)
+        yield Measurement("train_steps", MOMENTS[trial["moment"]] * recipe.tenth)
     yield Measurement("parameters", parameters(learner.model))
-    yield from examine(lesson, learner.model, trial["probes"])
+    yield from examine(recipe, learner.model, trial["probes"])
 
 
 def points(
     *, depths: tuple[int, ...], seeds: int, learning_seeds: int, depth_seeds: int
 ) -> tuple[Point, ...]:
     """The three parts of the page."""
-    starts = grid(part="start", model=BODIES, seeds=seeds)
-    lessons = grid(part="learning", model=BODIES, moment=MOMENTS, seeds=learning_seeds)
-    return starts + lessons + grid(part="depth", blocks=BLOCKS, depth=depths, seeds=depth_seeds)
+    starts = grid(part="start", model=BACKBONES, seeds=seeds)
+    recipes = grid(part="learning", model=BACKBONES, moment=MOMENTS, seeds=learning_seeds)
+    return starts + recipes + grid(part="depth", blocks=BLOCKS, depth=depths, seeds=depth_seeds)
 
 
 START = {"part": "start"}
@@ -304,7 +315,7 @@ DEPTH = {"part": "depth"}
 
 experiment = Experiment(
     chapter=8,
-    apart=("part", "model"),
+    parallel_over=("part", "model"),
     run=run,
     budgets=(
         Budget(

@@ -22,7 +22,7 @@ of the nearest 50 alone. Bits by the position in the window show where further c
 A long window says more: the same characters are predicted with all of it, with the last hundred characters
 alone, and with the order of the rest destroyed. It takes windows longer than those of a quick training.
 
-Writing on is one lesson that a text can give. GPT is trained by it. An encoder, which sees both sides, learns
+Writing on is one recipe that a text can give. GPT is trained by it. An encoder, which sees both sides, learns
 to tell characters that were hidden from it, as BERT does [@devlin2018bert]; an encoder with a decoder learns
 to write what stood in the gaps, as T5 does [@raffel2020exploring]. Their scores are bits of a hidden
 character, of which more is known than of the next one, for the text goes on behind it. They have a table of
@@ -49,22 +49,31 @@ from mlx import nn
 from seqlab.decoding.generate import Sampling, generate
 from seqlab.errors import UsageError
 from seqlab.measure.flops import training_step_flops
-from seqlab.models import bodies, encoder_decoder, skip_gram
-from seqlab.models.heads import Body, LanguageModel
+from seqlab.models import backbones, encoder_decoder, skip_gram
+from seqlab.models.heads import Backbone, LanguageModel
 from seqlab.models.parts.losses import cross_entropy, token_loss
-from seqlab.notebook import exhibits
-from seqlab.notebook.claims import Claim, Difference, Matched, Ratio
-from seqlab.notebook.exhibits import Exhibit
-from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Curve, Interval, Passage, Table, Tradeoff
-from seqlab.notebook.metrics import Measurement
+from seqlab.notebook import (
+    Artifact,
+    Budget,
+    Claim,
+    Curve,
+    Difference,
+    Experiment,
+    Interval,
+    Matched,
+    Measurement,
+    Point,
+    Ratio,
+    Table,
+    TextSamples,
+    Tradeoff,
+    Trial,
+    grid,
+)
 from seqlab.tasks import characters, words
 from seqlab.tasks.characters import Characters, SplitName
-from seqlab.tasks.hiding import Hiding
-from seqlab.training.lessons import TRIED, TUNING_SEED, learn
-from seqlab.training.optimizer import adamw
-from seqlab.training.rates import Tuned
-from seqlab.training.step import Batch, training_step
+from seqlab.tasks.masking import Masking
+from seqlab.training import TRIED_RATES, TUNING_SEED, Batch, TunedRate, adamw, train, training_step
 
 WRITE, HIDE, WORDS = "writing", "hidden characters", "words"  # the parts
 SINGLE, SPANS = "single characters", "spans"  # what is hidden
@@ -81,8 +90,8 @@ PARALLEL = ("minGRU", "TCN")  # trained in parallel, without attention
 NETWORKS = (TRANSFORMER, *CHAINED, *PARALLEL)
 STEPS, WORK, TIME = "equal steps", "equal work", "equal time"  # the views
 
-# Learning rates that did best on the validation play, of TRIED, at the quick budget with seed 1000, which no
-# verdict uses. To try again: nox -s language -- --seed 1000 --set rate=0.003
+# Learning rates that did best on the validation play, of TRIED_RATES, at the quick budget with seed 1000,
+# which no verdict uses. To try again: nox -s language -- --seed 1000 --set rate=0.003
 # Readers of gaps and words' vectors, which no claim compares, had three rates around theirs, at their steps.
 # The full budget searches by itself, on that seed, with as many trials for every network.
 RATES = {
@@ -109,13 +118,14 @@ def text() -> Characters:
 
 
 class Reader(LanguageModel):
-    """A language model that drops features at random in training, of what the body reads and of what it says.
+    """A language model that drops features at random in training, of what the backbone reads and of what it
+    says.
 
     Not between steps in time, where it would wear a memory away (Zaremba et al., 2014).
     """
 
-    def __init__(self, body: Body, *, vocabulary: int, outputs: int, dropout: float) -> None:
-        super().__init__(body, vocabulary=vocabulary, outputs=outputs)
+    def __init__(self, backbone: Backbone, *, vocabulary: int, outputs: int, dropout: float) -> None:
+        super().__init__(backbone, vocabulary=vocabulary, outputs=outputs)
         self.dropout = nn.Dropout(dropout)
 
     def embed(self, tokens: Integer[mx.array, "..."]) -> Float[mx.array, "... D"]:
@@ -128,23 +138,23 @@ class Reader(LanguageModel):
 
 @dataclass(frozen=True)
 class Head:
-    """What a body is wrapped in. Ids from `outputs` on stand for no character, and are never an answer."""
+    """Wraps a backbone. Ids from `outputs` on stand for no character, and are never an answer."""
 
     vocabulary: int
     outputs: int
     dropout: float
 
-    def __call__(self, body: Body) -> Reader:
-        return Reader(body, vocabulary=self.vocabulary, outputs=self.outputs, dropout=self.dropout)
+    def __call__(self, backbone: Backbone) -> Reader:
+        return Reader(backbone, vocabulary=self.vocabulary, outputs=self.outputs, dropout=self.dropout)
 
 
 def network(
     name: str, width: int, context: int, *, seed: int, more: int = 0, dropout: float = 0.0
 ) -> nn.Module:
     """A model of characters as large as the Transformer of this width; `more` ids stand for no character."""
-    size = bodies.Size(width, DEPTHS.get(width, 2), length=context)
+    size = backbones.Size(width, DEPTHS.get(width, 2), length=context)
     head = Head(text().vocabulary + more, text().vocabulary, dropout)
-    return bodies.build(name, size, head, seed=seed)
+    return backbones.build(name, size, head, seed=seed)
 
 
 def log2_share(logits: mx.array, targets: mx.array) -> Float64[np.ndarray, "B L"]:
@@ -165,7 +175,7 @@ def token_bits(
     return np.concatenate(found)
 
 
-# Writing on: a decoder's lesson
+# Writing on: a decoder's recipe
 
 
 @dataclass(frozen=True)
@@ -223,7 +233,7 @@ def counted(split: SplitName, order: int, scored: int, context: int) -> float:
     return float(-np.log2(shares[context // 2 :]).mean())
 
 
-def write(trial: Trial) -> Iterator[Measurement | Exhibit]:
+def write(trial: Trial) -> Iterator[Measurement | Artifact]:
     """Train on five plays, choose on the sixth, score on the seventh."""
     yield Measurement("train_examples", len(text().train))
     if trial["model"] == COUNT:
@@ -231,18 +241,18 @@ def write(trial: Trial) -> Iterator[Measurement | Exhibit]:
             bits = counted(split, 5, trial["scored"], trial["context"])
             yield Measurement("bits_per_character", bits, split)
         return
-    lesson = Writing(**{field.name: trial[field.name] for field in fields(Writing)})
-    tuned = Tuned(RATES[lesson.model], TRIED, TUNED_STEPS)
-    taken = replace(lesson, steps=steps_for(trial["view"], lesson))
+    recipe = Writing(**{field.name: trial[field.name] for field in fields(Writing)})
+    tuned = TunedRate(RATES[recipe.model], TRIED_RATES, TUNED_STEPS)
+    taken = replace(recipe, steps=steps_for(trial["view"], recipe))
     told: list[Measurement] = []
-    model = yield from overheard(learn(trial, taken, tuned, searched=lesson), told)
+    model = yield from overheard(train(trial, taken, tuned, searched=recipe), told)
     found = taken.bits(model, "test")
     yield taken.score(found, "test")
     yield from by_position(found)
-    yield from beyond(model, lesson.context, lesson.scored)
-    yield Measurement("step_flops", step_work(lesson))
-    yield from time_to_target(told, counted("valid", trial["target"], lesson.scored, lesson.context))
-    yield exhibits.passage("sample", written(model, trial["written"], seed=trial.seed))
+    yield from beyond(model, recipe.context, recipe.scored)
+    yield Measurement("step_flops", step_work(recipe))
+    yield from time_to_target(told, counted("valid", trial["target"], recipe.scored, recipe.context))
+    yield Artifact.text("sample", written(model, trial["written"], seed=trial.seed))
 
 
 def overheard(
@@ -319,32 +329,32 @@ def written(model: nn.Module, length: int, *, seed: int) -> str:
 # The views: how many steps are fair?
 
 
-def steps_for(view: str, lesson: Writing) -> int:
+def steps_for(view: str, recipe: Writing) -> int:
     """As many steps as the Transformer; or what takes as much work, or as much time, as its steps do."""
-    if view == STEPS or lesson.model == TRANSFORMER:
-        return lesson.steps
-    standard = replace(lesson, model=TRANSFORMER)
+    if view == STEPS or recipe.model == TRANSFORMER:
+        return recipe.steps
+    standard = replace(recipe, model=TRANSFORMER)
     if view == WORK:
-        return max(1, round(lesson.steps * step_work(standard) / step_work(lesson)))
-    return max(1, round(lesson.steps / times_as_long(lesson)))
+        return max(1, round(recipe.steps * step_work(standard) / step_work(recipe)))
+    return max(1, round(recipe.steps / times_as_long(recipe)))
 
 
 @cache
-def step_work(lesson: Writing) -> int:
+def step_work(recipe: Writing) -> int:
     """Operations of a training step."""
-    model, batches = lesson.start(TUNING_SEED)
-    return training_step_flops(model, lesson.loss, *next(batches))
+    model, batches = recipe.start(TUNING_SEED)
+    return training_step_flops(model, recipe.loss, *next(batches))
 
 
 @cache  # one measurement for all seeds
-def times_as_long(lesson: Writing, blocks: int = 5) -> float:
+def times_as_long(recipe: Writing, blocks: int = 5) -> float:
     """A step's time over that of the Transformer's, as it would be trained: median of blocks, in turn."""
     steps: list[Callable[[], float]] = []
-    for each in (lesson, replace(lesson, model=TRANSFORMER)):
+    for each in (recipe, replace(recipe, model=TRANSFORMER)):
         model, batches = each.start(TUNING_SEED)
         optimizer = adamw(1e-6)
         optimizer.init(model.trainable_parameters())
-        step = training_step(model, each.loss, optimizer, steps=lesson.steps)
+        step = training_step(model, each.loss, optimizer, steps=recipe.steps)
         batch = next(batches)
 
         def seconds(step: Callable[..., object] = step, batch: Batch = batch) -> float:
@@ -357,7 +367,7 @@ def times_as_long(lesson: Writing, blocks: int = 5) -> float:
     return median(own() / standard() for own, standard in (steps for _ in range(blocks)))
 
 
-# Hidden characters: the lessons of an encoder, and of one with a decoder
+# Hidden characters: the recipes of an encoder, and of one with a decoder
 
 
 @dataclass(frozen=True)
@@ -372,9 +382,9 @@ class Gaps:
     scored: int
 
     @property
-    def hiding(self) -> Hiding:
+    def hiding(self) -> Masking:
         """How characters are hidden."""
-        return Hiding(self.context, text().vocabulary)
+        return Masking(self.context, text().vocabulary)
 
     def start(self, seed: int) -> tuple[nn.Module, Iterator[Batch]]:
         """The network and the batches that it will see."""
@@ -460,25 +470,25 @@ class Gaps:
         )
 
 
-def hide(trial: Trial) -> Iterator[Measurement | Exhibit]:
+def hide(trial: Trial) -> Iterator[Measurement | Artifact]:
     """Train one reader of gaps, or count."""
-    lesson = Gaps(
+    recipe = Gaps(
         ENCODER if trial["gaps"] == SINGLE else ENCODER_DECODER, trial["width"], trial["batch"],
         trial["context"], trial["gap_steps"], trial["scored"],
     )  # fmt: skip
     if trial["reader"] in COUNTED:
-        yield from hidden_by_counts(lesson, **COUNTED[trial["reader"]])
+        yield from hidden_by_counts(recipe, **COUNTED[trial["reader"]])
         return
-    model = yield from learn(trial, lesson, Tuned(RATES[lesson.model], TRIED, TUNED_STEPS))
-    yield from lesson.told(model, "test")
-    yield exhibits.passage("gaps", lesson.shown(model))
+    model = yield from train(trial, recipe, TunedRate(RATES[recipe.model], TRIED_RATES, TUNED_STEPS))
+    yield from recipe.told(model, "test")
+    yield Artifact.text("gaps", recipe.shown(model))
 
 
-def hidden_by_counts(lesson: Gaps, *, order: int, after: int) -> Iterator[Measurement]:
+def hidden_by_counts(recipe: Gaps, *, order: int, after: int) -> Iterator[Measurement]:
     """The same hidden characters, told by counts that see all of their nearest neighbours."""
-    whole, _ = text().windows("test", length=lesson.context, characters=lesson.scored)
-    places = lesson.asked(np.random.default_rng(0), whole)[-1]
-    hidden = (places + lesson.context * np.arange(len(whole))[:, None]).ravel()
+    whole, _ = text().windows("test", length=recipe.context, characters=recipe.scored)
+    places = recipe.asked(np.random.default_rng(0), whole)[-1]
+    hidden = (places + recipe.context * np.arange(len(whole))[:, None]).ravel()
     # None without as many neighbours: a few at either end of the play.
     hidden = hidden[(hidden >= order - 1) & (hidden < whole.size - after)]
     ids = whole.ravel()
@@ -541,28 +551,28 @@ def vocabulary() -> words.Words:
     return words.known(spelt("train"), least=LEAST)
 
 
-def embed(trial: Trial) -> Iterator[Measurement | Exhibit]:
+def embed(trial: Trial) -> Iterator[Measurement | Artifact]:
     """Learn vectors; show the nearest of some words."""
-    lesson = Neighbours(trial["width"], trial["words"], trial["word_steps"])
-    tuned = Tuned(RATES["skip-gram"], TRIED, TUNED_STEPS)
-    model = yield from learn(trial, lesson, tuned)
-    yield lesson.told(model, "test")
+    recipe = Neighbours(trial["width"], trial["words"], trial["word_steps"])
+    tuned = TunedRate(RATES["skip-gram"], TRIED_RATES, TUNED_STEPS)
+    model = yield from train(trial, recipe, tuned)
+    yield recipe.told(model, "test")
     known = vocabulary().words
     lines = (
         f"{word}: {', '.join(known[i] for i in model.nearest(known.index(word), count=NEAREST))}"
         for word in SHOWN_WORDS
     )
-    yield exhibits.passage("neighbours", "\n".join(lines))
+    yield Artifact.text("neighbours", "\n".join(lines))
 
 
-def run(trial: Trial) -> Iterator[Measurement | Exhibit]:
+def run(trial: Trial) -> Iterator[Measurement | Artifact]:
     """One trial of one of the parts."""
     parts = {WRITE: write, HIDE: hide, WORDS: embed}
     yield from parts[trial["part"]](trial)
 
 
 def points(width: int, *, seeds: int, others: int) -> tuple[Point, ...]:
-    """Every network with `seeds` seeds, the other lessons with `others`; counts run once."""
+    """Every network with `seeds` seeds, the other recipes with `others`; counts run once."""
     return (
         grid(part=WRITE, view=STEPS, width=width, model=NETWORKS, seeds=seeds)
         + grid(part=WRITE, view=STEPS, width=width, model=COUNT)
@@ -574,13 +584,13 @@ def points(width: int, *, seeds: int, others: int) -> tuple[Point, ...]:
     )
 
 
-EQUAL = {"part": WRITE, "view": STEPS}  # what figures of the first lesson show
+EQUAL = {"part": WRITE, "view": STEPS}  # what figures of the first recipe show
 GIVEN: tuple[Matched, ...] = ("parameters", "examples", "tuning")
 
 experiment = Experiment(
     chapter=13,
-    apart=("part", "gaps", "reader"),
-    alone={"part": WRITE},  # C20 is about time
+    parallel_over=("part", "gaps", "reader"),
+    exclusive={"part": WRITE},  # C20 is about time
     run=run,
     budgets=(
         Budget(
@@ -694,8 +704,8 @@ experiment = Experiment(
             caption="What is lost where characters more than a hundred back are left out, or are there in "
             "another order. Only windows of more than 156 characters, which the full budget has, can tell.",
         ),
-        Passage(
-            exhibit="sample", by=("model", "width"), where=EQUAL,
+        TextSamples(
+            artifact="sample", by=("model", "width"), where=EQUAL,
             caption="What each network writes when a person of the test play is to speak, drawn at a "
             "temperature of 0.8.",
         ),
@@ -706,8 +716,8 @@ experiment = Experiment(
             "counts see the true neighbours, those included that are hidden from the networks. Bits of a "
             "hidden character are not bits per character: more is known of it.",
         ),
-        Passage(
-            exhibit="gaps", by=("reader",), where={"part": HIDE},
+        TextSamples(
+            artifact="gaps", by=("reader",), where={"part": HIDE},
             caption="A passage of the unseen play with characters hidden, and what the network puts there. A "
             "stroke is the end of a line.",
         ),
@@ -716,8 +726,8 @@ experiment = Experiment(
             caption="Words of the unseen play: how often a word's neighbour scores above a neighbour of "
             "another word; half of the pairs are right by guessing.",
         ),
-        Passage(
-            exhibit="neighbours", where={"part": WORDS},
+        TextSamples(
+            artifact="neighbours", where={"part": WORDS},
             caption="The nearest words of some, by the angle between their vectors.",
         ),
     ),

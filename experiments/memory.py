@@ -39,26 +39,36 @@ from functools import cache
 import mlx.core as mx
 
 from seqlab.errors import UsageError
-from seqlab.machine import forms
+from seqlab.machine import kernels
 from seqlab.measure.capacity import capacity, limited
 from seqlab.measure.growth import FEWEST, climb, exponent, fit, safe_length
 from seqlab.measure.memory import activation_bytes, cache_bytes, cache_bytes_per_token, peak_memory
 from seqlab.models import gru, linear_attention, lru, lstm, mingru, rnn, tcn, transformer
-from seqlab.models.heads import Body, LanguageModel
+from seqlab.models.heads import Backbone, LanguageModel
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import match_parameters, parameters
-from seqlab.notebook.claims import Claim, Exact, Slope
-from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Curve, Interval, Table, Where
-from seqlab.notebook.metrics import Measurement
-from seqlab.training.optimizer import adamw
-from seqlab.training.step import training_step
+from seqlab.notebook import (
+    Budget,
+    Claim,
+    Curve,
+    Exact,
+    Experiment,
+    Interval,
+    Measurement,
+    Point,
+    Slope,
+    Table,
+    Trial,
+    Where,
+    grid,
+)
+from seqlab.training import adamw, training_step
 
 VOCABULARY = 64
 WIDTH = 64
 FLOAT = 4  # bytes of a float32, in which everything here is kept
 MOMENTS = 2  # arrays as large as the parameters that Adam keeps
-BODIES: Mapping[str, Callable[[int, int], Body]] = {
+BACKBONES: Mapping[str, Callable[[int, int], Backbone]] = {
     # Each takes a width and the hidden size that is free to match parameters.
     "Transformer": lambda width, hidden: transformer.Model(transformer.Config(width, hidden=hidden)),
     "RNN": lambda width, hidden: rnn.Model(rnn.Config(width, hidden=hidden, depth=2, residual=True)),
@@ -73,7 +83,7 @@ BODIES: Mapping[str, Callable[[int, int], Body]] = {
     "TCN": lambda width, hidden: tcn.Model(tcn.Config(width, hidden=hidden, depth=8)),
 }
 CHAINED = ("RNN", "LSTM", "GRU")  # uncompiled, these have one form, and they take the longest to measure
-UNCHAINED = tuple(name for name in BODIES if name not in CHAINED)
+UNCHAINED = tuple(name for name in BACKBONES if name not in CHAINED)
 PLAIN, IN_USE = "plain", "in use"
 PROBE = 2  # times the longest length measured
 LONGEST_CACHE = 8192  # of the plan's sequences, with the plan's widths and batches
@@ -83,16 +93,16 @@ WIDTHS, BATCHES = (64, 256, 1024), (1, 8, 64)
 @cache  # matching builds a dozen models
 def hidden_size(name: str, width: int) -> int:
     """The size that gives a model as many parameters, within 2 %, as the Transformer of this width."""
-    target = parameters(LanguageModel(BODIES["Transformer"](width, 4 * width), vocabulary=VOCABULARY))
+    target = parameters(LanguageModel(BACKBONES["Transformer"](width, 4 * width), vocabulary=VOCABULARY))
     return match_parameters(
-        lambda hidden: LanguageModel(BODIES[name](width, hidden), vocabulary=VOCABULARY),
+        lambda hidden: LanguageModel(BACKBONES[name](width, hidden), vocabulary=VOCABULARY),
         target, low=width // 4, high=16 * width,
     )  # fmt: skip
 
 
 def language_model(name: str, *, width: int) -> LanguageModel:
     """A model of the common size."""
-    return LanguageModel(BODIES[name](width, hidden_size(name, width)), vocabulary=VOCABULARY)
+    return LanguageModel(BACKBONES[name](width, hidden_size(name, width)), vocabulary=VOCABULARY)
 
 
 def run(trial: Trial) -> Iterator[Measurement]:
@@ -111,7 +121,7 @@ def peak_of_step(name: str, form: str, steps: int, length: int) -> int:
     model = language_model(name, width=WIDTH)
     tokens, targets = mx.random.randint(0, VOCABULARY, (2, 1, length))
     plain = form == PLAIN
-    with forms.using(forms.Forms() if plain else forms.current()):
+    with kernels.using(kernels.Kernels() if plain else kernels.current()):
         step = training_step(model, token_loss, adamw(1e-3), steps=steps, compiled=False if plain else None)
         return peak_memory(lambda: step(tokens, targets))
 
@@ -195,14 +205,14 @@ def points(
 ) -> tuple[Point, ...]:
     """All parts; `in_use` names the models whose form in use is measured too, `left_out` one not measured."""
     found: tuple[Point, ...] = ()
-    measured = tuple(name for name in BODIES if name != left_out)
+    measured = tuple(name for name in BACKBONES if name != left_out)
     for form, models in ((PLAIN, measured), (IN_USE, in_use)):
         found += grid(part="training", model=models, form=form, length=lengths_to(longest))
         found += grid(part="limit", model=models, form=form)
-    found += grid(part="activations", model=BODIES, length=counted)
+    found += grid(part="activations", model=BACKBONES, length=counted)
     # Arithmetic on shapes, so that every budget covers the plan's whole range.
     room = (32, 128, 512, 2048, LONGEST_CACHE)
-    found += grid(part="cache", model=BODIES, width=WIDTH, batch=1, length=room)
+    found += grid(part="cache", model=BACKBONES, width=WIDTH, batch=1, length=room)
     return found + grid(part="cache", model="Transformer", width=WIDTHS, batch=BATCHES, length=LONGEST_CACHE)
 
 
@@ -224,7 +234,7 @@ experiment = Experiment(
             {"longest": 1024, "steps": 90}, timeout=300,
         ),
         Budget(
-            "full", points(longest=8192, counted=(64, 256, 1024), in_use=tuple(BODIES)),
+            "full", points(longest=8192, counted=(64, 256, 1024), in_use=tuple(BACKBONES)),
             {"longest": 8192, "steps": 5_000}, timeout=3_600,
         ),
     ),

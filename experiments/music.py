@@ -35,26 +35,38 @@ from jaxtyping import Float32, Float64
 from mlx import nn
 
 from seqlab.decoding.generate import Sampling, restrict
-from seqlab.models import bodies
-from seqlab.models.heads import Body, LanguageModel
+from seqlab.models import backbones
+from seqlab.models.heads import Backbone, LanguageModel
 from seqlab.models.parts.losses import token_loss
-from seqlab.notebook.claims import Claim, Difference
-from seqlab.notebook.exhibits import Exhibit, Panel, attachment, plate
-from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Attachment, Curve, Heatmap, Interval, Plate, Table, Tradeoff
-from seqlab.notebook.metrics import Measurement
+from seqlab.notebook import (
+    Artifact,
+    Attachment,
+    Budget,
+    Claim,
+    Curve,
+    Difference,
+    Experiment,
+    Heatmap,
+    ImageGrid,
+    Interval,
+    Measurement,
+    Panel,
+    Point,
+    Table,
+    Tradeoff,
+    Trial,
+    grid,
+)
 from seqlab.tasks import chorales, midi
 from seqlab.tasks.chorales import FRAMES_A_BEAT, HIGHEST, LOWEST, SILENCE, VOICES, Chorale, Chorales
-from seqlab.training.lessons import TRIED, learn
-from seqlab.training.rates import Tuned
-from seqlab.training.step import Batch
+from seqlab.training import TRIED_RATES, Batch, TunedRate, train
 
-# Learning rates that did best on the validation chorales, of TRIED, at the quick budget with seed 1000, which
-# no verdict uses. To try again: nox -s music -- --seed 1000 --set rate=0.003
+# Learning rates that did best on the validation chorales, of TRIED_RATES, at the quick budget with seed
+# 1000, which no verdict uses. To try again: nox -s music -- --seed 1000 --set rate=0.003
 # The full budget searches by itself, on that seed, with as many trials for every network. One training:
 # nox -s music -- --budget full --seed 0 --set model=Transformer --set rate=0.003
 TUNED_STEPS = 60
-RATES = {bodies.TRANSFORMER: 3e-2, "LSTM": 1e-1, "minGRU": 3e-2, "TCN": 1e-1}
+RATES = {backbones.TRANSFORMER: 3e-2, "LSTM": 1e-1, "minGRU": 3e-2, "TCN": 1e-1}
 PARALLEL = ("minGRU", "TCN")  # and without attention
 
 ORDERS = (1, 2, 3, 5)
@@ -63,8 +75,8 @@ CLASSICAL: Mapping[str, Callable[[Chorales, chorales.SplitName], chorales.Bits]]
     "n-gram of each voice": partial(chorales.bits_alone, tokens=5),
     "n-grams of all voices": chorales.bits_together,
 }
-TRANSFORMER = {"model": bodies.TRANSFORMER}
-SHOWN = (bodies.TRANSFORMER, "TCN")  # of whom a chorale is shown
+TRANSFORMER = {"model": backbones.TRANSFORMER}
+SHOWN = (backbones.TRANSFORMER, "TCN")  # of whom a chorale is shown
 MARGIN = 0.02 / math.log(2)  # bits: the smallest difference that counts, 0.02 nats a token
 
 OPENING = 4 * FRAMES_A_BEAT  # frames that Bach wrote: a bar of common time
@@ -74,10 +86,10 @@ BEATS_A_MINUTE = 72.0  # a choir's pace; the file knows none
 C4 = 60
 
 
-def head(body: Body) -> LanguageModel:
-    """The model of a body: it reads earlier tokens, whose turn it is, and which sixteenth of the beat."""
+def head(backbone: Backbone) -> LanguageModel:
+    """The model of a backbone: it reads earlier tokens, whose turn it is, and which sixteenth of the beat."""
     return LanguageModel(
-        body,
+        backbone,
         vocabulary=chorales.READ,
         outputs=chorales.VOCABULARY,
         period=FRAMES_A_BEAT * len(VOICES),
@@ -121,7 +133,7 @@ def scores(bits: Float64[np.ndarray, "T 4"], split: chorales.SplitName) -> Itera
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Recipe:
     """Chorales to be predicted token by token, in windows of `frames` frames, by a network of one size."""
 
     model: str
@@ -134,8 +146,8 @@ class Lesson:
 
     def start(self, seed: int) -> tuple[nn.Module, Iterator[Batch]]:
         """A network of the common size, and the batches that it will see."""
-        size = bodies.Size(self.width, self.depth, length=self.frames * len(VOICES))
-        model = bodies.build(self.model, size, head, seed=seed)
+        size = backbones.Size(self.width, self.depth, length=self.frames * len(VOICES))
+        model = backbones.build(self.model, size, head, seed=seed)
         drawn = chorales.load().batches(np.random.default_rng(seed), batch=self.batch, frames=self.frames)
         return model, ((mx.array(read), mx.array(told)) for read, told in drawn)
 
@@ -187,7 +199,7 @@ def roll(chorale: Chorale, title: str) -> Panel:
     )
 
 
-def exhibits(model: LanguageModel, trial: Trial, music: Chorales) -> Iterator[Exhibit]:
+def artifacts(model: LanguageModel, trial: Trial, music: Chorales) -> Iterator[Artifact]:
     """A test chorale as Bach wrote it and as the model carries on its opening: to see and to hear."""
     truth = music.test[0].opening(trial["written"])
     written = carried_on(
@@ -197,7 +209,7 @@ def exhibits(model: LanguageModel, trial: Trial, music: Chorales) -> Iterator[Ex
         window=trial["frames"],
         key=mx.random.key(trial.seed),
     )
-    yield plate(
+    yield Artifact.images(
         "roll",
         [
             roll(truth, f"Bach, {truth.name.replace('bwv', 'BWV ')}"),
@@ -208,10 +220,10 @@ def exhibits(model: LanguageModel, trial: Trial, music: Chorales) -> Iterator[Ex
         written.pitch, written.struck,
         voices=VOICES, frames_a_beat=FRAMES_A_BEAT, beats_a_minute=BEATS_A_MINUTE,
     )  # fmt: skip
-    yield attachment("chorale", "audio/midi", sound)
+    yield Artifact.file("chorale", "audio/midi", sound)
 
 
-def run(trial: Trial) -> Iterator[Measurement | Exhibit]:
+def run(trial: Trial) -> Iterator[Measurement | Artifact]:
     """Train one network and test it once, or count; let a network carry on a chorale."""
     music = chorales.load()
     yield Measurement("train_examples", len(music.train))
@@ -220,13 +232,13 @@ def run(trial: Trial) -> Iterator[Measurement | Exhibit]:
         yield Measurement("bits_per_token", float(valid.mean()), "valid")
         yield from scores(counted(trial["model"], music, "test", pieces=trial["test_pieces"]), "test")
         return
-    lesson = Lesson(**{field.name: trial[field.name] for field in fields(Lesson)})
-    tuned = Tuned(RATES[trial["model"]], TRIED, TUNED_STEPS)
-    model = yield from learn(trial, lesson, tuned)
+    recipe = Recipe(**{field.name: trial[field.name] for field in fields(Recipe)})
+    tuned = TunedRate(RATES[trial["model"]], TRIED_RATES, TUNED_STEPS)
+    model = yield from train(trial, recipe, tuned)
     heard = bits(model, "test", frames=trial["frames"], pieces=trial["test_pieces"])
     yield from scores(heard, "test")
     if trial["model"] in SHOWN and isinstance(model, LanguageModel):
-        yield from exhibits(model, trial, music)
+        yield from artifacts(model, trial, music)
 
 
 def points(seeds: int) -> tuple[Point, ...]:
@@ -236,7 +248,7 @@ def points(seeds: int) -> tuple[Point, ...]:
 
 experiment = Experiment(
     chapter=17,
-    apart=("model",),
+    parallel_over=("model",),
     run=run,
     budgets=(
         Budget(
@@ -305,12 +317,12 @@ experiment = Experiment(
             where={"model": tuple(RATES)},
             caption="What the time bought: bits per token against the time to train.",
         ),
-        Plate(
-            exhibit="roll", by=("model",), where={"model": SHOWN},
+        ImageGrid(
+            artifact="roll", by=("model",), where={"model": SHOWN},
             caption="The beginning of a test chorale, and a network's continuation of its first bar.",
         ),
         Attachment(
-            exhibit="chorale", by=("model",), where={"model": SHOWN},
+            artifact="chorale", by=("model",), where={"model": SHOWN},
             caption="The networks' chorales, to be heard: standard MIDI files, a track for each voice.",
         ),
         Table(

@@ -28,26 +28,35 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from seqlab.models import bodies
+from seqlab.models import backbones
 from seqlab.models.parts.losses import cross_entropy
 from seqlab.models.parts.positions import Positions
-from seqlab.notebook import exhibits
-from seqlab.notebook.claims import Claim, Difference
-from seqlab.notebook.exhibits import Exhibit, Panel
-from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Curve, Interval, Plate, Table, Tradeoff
-from seqlab.notebook.metrics import Measurement
+from seqlab.notebook import (
+    Artifact,
+    Budget,
+    Claim,
+    Curve,
+    Difference,
+    Experiment,
+    ImageGrid,
+    Interval,
+    Measurement,
+    Panel,
+    Point,
+    Table,
+    Tradeoff,
+    Trial,
+    grid,
+)
 from seqlab.tasks import proteins
 from seqlab.tasks.proteins import Chain, Predictor
-from seqlab.training.lessons import TRIED, learn
-from seqlab.training.rates import Tuned
-from seqlab.training.step import Batch
+from seqlab.training import TRIED_RATES, Batch, TunedRate, train
 
 ENCODER, CNN, LSTM = "encoder", "CNN", "bi-LSTM"
 NETWORKS = (ENCODER, CNN, LSTM)
 REGRESSION = "logistic regression"
-# Learning rates that did best on the validation split, of TRIED, at the quick budget with seed 1000, which no
-# verdict uses. To try again: nox -s protein -- --seed 1000 --set rate=0.003 together=1
+# Learning rates that did best on the validation split, of TRIED_RATES, at the quick budget with seed 1000,
+# which no verdict uses. To try again: nox -s protein -- --seed 1000 --set rate=0.003 together=1
 # The full budget searches by itself, on that seed, with as many trials for every network.
 RATES = {ENCODER: 1e-2, CNN: 3e-2, LSTM: 3e-2}
 TUNED_STEPS = 120
@@ -55,14 +64,14 @@ REACH = 61  # residues that an output of the CNN sees: four blocks
 # How attention knows order. Tried on the validation split with seed 1000, batches of 32, at the rates
 # 0.01 and 0.03: the encoder reached 0.60 with alibi, which favours what is near, and 0.55 with rope.
 POSITIONS: Positions = "alibi"
-HEAD = bodies.Words(vocabulary=proteins.VOCABULARY, outputs=len(proteins.STATES))
+HEAD = backbones.Words(vocabulary=proteins.VOCABULARY, outputs=len(proteins.STATES))
 # Residues of a batch that is only read: attention to chains of 256 is faster by few at once, an LSTM by many.
 AT_ONCE = 4_096
 SHOWN = range(100, 151)  # residues of the chain that is drawn, so that each can be seen
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Recipe:
     """Who learns, and how: all that the best learning rate may depend on. `length` is where chains are cut.
 
     Every `valid_stride`-th validation chain is read.
@@ -78,8 +87,8 @@ class Lesson:
 
     def start(self, seed: int) -> tuple[nn.Module, Iterator[Batch]]:
         """A model of the common size, and the batches that it will see."""
-        size = bodies.Size(self.width, self.depth, length=REACH, positions=POSITIONS)
-        model = bodies.build(self.model, size, HEAD, seed=seed)
+        size = backbones.Size(self.width, self.depth, length=REACH, positions=POSITIONS)
+        model = backbones.build(self.model, size, HEAD, seed=seed)
         rng = np.random.default_rng(seed)
         drawn = proteins.load().batches(rng, batch=self.batch, length=self.length)
         return model, (tuple(map(mx.array, batch)) for batch in drawn)
@@ -138,12 +147,12 @@ def shown_chain(chains: Sequence[Chain]) -> Chain:
     return next(filter(mixed, chains))
 
 
-def drawn(predict: Predictor, name: str) -> Exhibit:
+def drawn(predict: Predictor, name: str) -> Artifact:
     """One test chain: its classes, and those that are told of it."""
     chain = shown_chain(proteins.load().test)
     told = proteins.classes_told(predict([chain])[0])
     rows = [tuple(map(float, row)) for row in (chain.classes, told)]
-    return exhibits.plate(
+    return Artifact.images(
         "chain",
         [
             Panel(
@@ -157,7 +166,7 @@ def drawn(predict: Predictor, name: str) -> Exhibit:
     )
 
 
-def run(trial: Trial) -> Iterator[Measurement | Exhibit]:
+def run(trial: Trial) -> Iterator[Measurement | Artifact]:
     """Train one network, keep the weights with the best Q3 on the validation chains, test once."""
     data = proteins.load()
     yield Measurement("train_examples", len(data.train))
@@ -167,9 +176,9 @@ def run(trial: Trial) -> Iterator[Measurement | Exhibit]:
         weights = proteins.WINDOW * proteins.VOCABULARY + 1  # one of a state's window, and its bias
         yield Measurement("parameters", weights * len(proteins.STATES))
     else:
-        lesson = Lesson(**{field.name: trial[field.name] for field in fields(Lesson)})
-        tuned = Tuned(RATES[trial["model"]], TRIED, TUNED_STEPS)
-        predict = predictor((yield from learn(trial, lesson, tuned)))
+        recipe = Recipe(**{field.name: trial[field.name] for field in fields(Recipe)})
+        tuned = TunedRate(RATES[trial["model"]], TRIED_RATES, TUNED_STEPS)
+        predict = predictor((yield from train(trial, recipe, tuned)))
     yield from details(predict, data.test)
     yield drawn(predict, trial["model"])
 
@@ -184,7 +193,7 @@ CAPTION_LENGTHS = "A point stands at the shortest of its chains, the next one at
 
 experiment = Experiment(
     chapter=18,
-    apart=("model",),
+    parallel_over=("model",),
     run=run,
     budgets=(
         Budget(
@@ -239,8 +248,8 @@ experiment = Experiment(
             x="q3_accuracy", y="model", split="test", guides=GUESSING,
             caption="Share of residues of unseen chains whose class of three is told: helix, strand, coil.",
         ),
-        Plate(
-            exhibit="chain", by=("model",),
+        ImageGrid(
+            artifact="chain", by=("model",),
             caption="A test chain, residue by residue: what DSSP says of its structure, and what each model "
             "tells from its sequence.",
         ),

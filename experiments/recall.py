@@ -35,15 +35,25 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from seqlab.models.bodies import TRANSFORMER, Size, Words, build
-from seqlab.notebook.claims import Claim, Difference, Matched, Slope
-from seqlab.notebook.experiment import PART, Budget, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Curve, Interval, Table
-from seqlab.notebook.metrics import Measurement
+from seqlab.models.backbones import TRANSFORMER, Size, Words, build
+from seqlab.notebook import (
+    Budget,
+    Claim,
+    Curve,
+    Difference,
+    Experiment,
+    Interval,
+    Matched,
+    Measurement,
+    Point,
+    Slope,
+    Table,
+    Trial,
+    grid,
+)
+from seqlab.notebook.experiment import PART
 from seqlab.tasks.synthetic import recall
-from seqlab.training.lessons import Examination, learn
-from seqlab.training.rates import Tuned
-from seqlab.training.step import Batch
+from seqlab.training import Batch, EvaluationSet, TunedRate, train
 
 RECURRENT = ("RNN", "LSTM", "GRU", "minGRU", "LRU")
 CONTROLS = ("minGRU", "LRU", "TCN")  # parallel, without attention
@@ -66,7 +76,7 @@ def numbers_to(most: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Recipe:
     """What is learnt, by whom, and from how much.
 
     `most` is the largest number of pairs, `tokens` the size of a batch.
@@ -103,7 +113,7 @@ class Lesson:
 
     def recalled(self, model: nn.Module, pairs: int, seed: int, sequences: int) -> float:
         """The share of values that it recalls."""
-        return Examination(self.task(pairs).batch, sequences, seed).accuracy(model)
+        return EvaluationSet(self.task(pairs).batch, sequences, seed).accuracy(model)
 
     def validate(self, model: nn.Module) -> Iterable[Measurement]:
         """The share of values recalled, mean of all numbers of pairs."""
@@ -111,11 +121,11 @@ class Lesson:
         return [Measurement("accuracy", float(np.mean(found)), "valid")]
 
 
-# Learning rates that did best on the validation sequences, of TRIED, at the quick budget with seed 1000,
-# which no verdict uses; of equals the lowest. Attention learns in a narrow range of rates here, so they lie
-# closer than on other pages. To try again: nox -s recall -- --seed 1000 --set together=1 rate=0.003
+# Learning rates that did best on the validation sequences, of these, at the quick budget with seed
+# 1000, which no verdict uses; of equals the lowest. Attention learns in a narrow range of rates here, so
+# they lie closer than on other pages. To try again: nox -s recall -- --seed 1000 --set together=1 rate=0.003
 # The RNN, the GRU and the LRU, which the full budget alone has, and searches for, take 0.01 untried.
-TRIED = (1e-3, 3e-3, 6e-3, 1e-2, 3e-2)
+RATES_TRIED = (1e-3, 3e-3, 6e-3, 1e-2, 3e-2)
 TUNED_STEPS = 200
 RATES = {
     "RNN": 1e-2, "LSTM": 3e-2, "GRU": 1e-2, "minGRU": 3e-2, "LRU": 1e-2, "TCN": 1e-2, LINEAR: 1e-2,
@@ -128,9 +138,9 @@ def run(trial: Trial) -> Iterator[Measurement]:
     yield from {"pairs": by_pairs, "width": by_width}[trial[PART]](trial)
 
 
-def lesson_of(trial: Trial, **own: Any) -> Lesson:
-    """The trial's lesson, with what is not the trial's own."""
-    return Lesson(**{part.name: own.get(part.name) or trial[part.name] for part in fields(Lesson)})
+def lesson_of(trial: Trial, **own: Any) -> Recipe:
+    """The trial's recipe, with what is not the trial's own."""
+    return Recipe(**{part.name: own.get(part.name) or trial[part.name] for part in fields(Recipe)})
 
 
 def by_pairs(trial: Trial) -> Iterator[Measurement]:
@@ -139,20 +149,20 @@ def by_pairs(trial: Trial) -> Iterator[Measurement]:
     if trial["model"] == GUESSING:
         shares = [1 / pairs for pairs in numbers]
     else:
-        lesson = lesson_of(trial)
-        model = yield from learn(trial, lesson, Tuned(RATES[lesson.model], TRIED, TUNED_STEPS))
-        shares = [lesson.recalled(model, pairs, EXAMINATION, trial["sequences"]) for pairs in numbers]
+        recipe = lesson_of(trial)
+        model = yield from train(trial, recipe, TunedRate(RATES[recipe.model], RATES_TRIED, TUNED_STEPS))
+        shares = [recipe.recalled(model, pairs, EXAMINATION, trial["sequences"]) for pairs in numbers]
     for pairs, share in zip(numbers, shares, strict=True):
         yield Measurement("recalled", share, "test", step=pairs)
     yield Measurement("accuracy", float(np.mean(shares)), "test")
 
 
-def heard(lesson: Generator[Measurement, None, nn.Module]) -> tuple[list[Measurement], nn.Module]:
-    """A whole lesson at once: what was measured, and the network."""
+def heard(recipe: Generator[Measurement, None, nn.Module]) -> tuple[list[Measurement], nn.Module]:
+    """A whole recipe at once: what was measured, and the network."""
     told: list[Measurement] = []
     while True:
         try:
-            told.append(next(lesson))
+            told.append(next(recipe))
         except StopIteration as end:
             return told, end.value
 
@@ -164,9 +174,9 @@ def by_width(trial: Trial) -> Iterator[Measurement]:
     trial = replace(trial, settings={**trial.settings, "tuning": trial["width_tuning"]})
     told: list[Measurement] = []
     while width <= trial["widest"]:
-        lesson = lesson_of(trial, width=width, most=pairs)
-        told, model = heard(learn(trial, lesson, Tuned(RATES[lesson.model], TRIED, TUNED_STEPS)))
-        if lesson.recalled(model, pairs, EXAMINATION, trial["sequences"]) >= ENOUGH:
+        recipe = lesson_of(trial, width=width, most=pairs)
+        told, model = heard(train(trial, recipe, TunedRate(RATES[recipe.model], RATES_TRIED, TUNED_STEPS)))
+        if recipe.recalled(model, pairs, EXAMINATION, trial["sequences"]) >= ENOUGH:
             break
         width *= 2
     yield from told  # of the last width
@@ -190,7 +200,7 @@ WIDEST = 256
 
 experiment = Experiment(
     chapter=10,
-    apart=("part", "model"),
+    parallel_over=("part", "model"),
     run=run,
     budgets=(
         Budget(

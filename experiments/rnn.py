@@ -44,17 +44,27 @@ from seqlab.measure.blocks import Arm, Times, time_blocks
 from seqlab.measure.cold import no_kernels
 from seqlab.measure.flops import training_step_flops
 from seqlab.models import gru, lstm, mingru, rnn, transformer
-from seqlab.models.heads import Body, LanguageModel
+from seqlab.models.heads import Backbone, LanguageModel
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.parts.recurrence import Cell, CellState, RecurrentConfig, Stack
 from seqlab.models.parts.scan import Scan
 from seqlab.models.sizing import match_parameters, parameters
-from seqlab.notebook.claims import Claim, Ratio
-from seqlab.notebook.experiment import Budget, BudgetName, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Curve, Interval, Level, Table
-from seqlab.notebook.metrics import Measurement
-from seqlab.training.optimizer import adamw
-from seqlab.training.step import training_step
+from seqlab.notebook import (
+    Budget,
+    Claim,
+    Curve,
+    Experiment,
+    Interval,
+    Level,
+    Measurement,
+    Point,
+    Ratio,
+    Table,
+    Trial,
+    grid,
+)
+from seqlab.notebook.experiment import BudgetName
+from seqlab.training import adamw, training_step
 
 VOCABULARY = 64  # of the random tokens; what they say does not matter to the clock
 DEPTH = 2
@@ -91,7 +101,7 @@ class StockCell(Cell):
         return y[:, 0], state
 
 
-def body(model: str, tier: str, *, width: int, hidden: int) -> Body:
+def backbone(model: str, tier: str, *, width: int, hidden: int) -> Backbone:
     """One network, written in one of the ways; `hidden` is the size that is free to match parameters."""
     if model == "Transformer":
         return transformer.Model(transformer.Config(width=width, depth=DEPTH, hidden=hidden))
@@ -119,7 +129,9 @@ def matched_hidden(model: str, width: int) -> int:
     """The free size that gives a network as many parameters, within 2 %, as the Transformer of this width."""
 
     def make(name: str, hidden: int) -> LanguageModel:
-        return LanguageModel(body(name, as_usual(name), width=width, hidden=hidden), vocabulary=VOCABULARY)
+        return LanguageModel(
+            backbone(name, as_usual(name), width=width, hidden=hidden), vocabulary=VOCABULARY
+        )
 
     if model == "Transformer":
         return 4 * width
@@ -130,7 +142,7 @@ def matched_hidden(model: str, width: int) -> int:
 def language_model(model: str, tier: str, width: int) -> LanguageModel:
     """The network between an embedding and logits, drawn from MLX's random state."""
     hidden = matched_hidden(model, width)
-    return LanguageModel(body(model, tier, width=width, hidden=hidden), vocabulary=VOCABULARY)
+    return LanguageModel(backbone(model, tier, width=width, hidden=hidden), vocabulary=VOCABULARY)
 
 
 def arm(

@@ -28,20 +28,31 @@ from mlx import nn
 from seqlab.errors import UsageError
 from seqlab.measure.flops import training_step_flops
 from seqlab.measure.scaling import exponent, together
-from seqlab.models import bodies
+from seqlab.models import backbones
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import parameters
-from seqlab.notebook.claims import Claim, Difference
-from seqlab.notebook.experiment import Budget, BudgetName, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Curve, Interval, Table, Tradeoff
-from seqlab.notebook.metrics import Measurement
+from seqlab.notebook import (
+    Budget,
+    Claim,
+    Curve,
+    Difference,
+    Experiment,
+    Interval,
+    Measurement,
+    Point,
+    Table,
+    Tradeoff,
+    Trial,
+    grid,
+)
+from seqlab.notebook.experiment import BudgetName
 from seqlab.tasks import characters
-from seqlab.training.lessons import TRIED, searched_rate, taught
-from seqlab.training.rates import Tuned, chosen_rate
-from seqlab.training.step import Batch
+from seqlab.training import TRIED_RATES, Batch, TunedRate
+from seqlab.training.rates import tuned_or_searched_rate
+from seqlab.training.recipes import search_rate, train_together
 
-# Of TRIED, at the quick budget's largest amount of text with seed 1000: the least validation loss. To try
-# again: nox -s scaling -- --seed 1000 --set rate=0.003 --set part=loss --set characters=32768
+# Of TRIED_RATES, at the quick budget's largest amount of text with seed 1000: the least validation loss. To
+# try again: nox -s scaling -- --seed 1000 --set rate=0.003 --set part=loss --set characters=32768
 RATES: Mapping[str, Mapping[int, float]] = {
     "Transformer": {16: 1e-1, 32: 3e-2, 64: 1e-2},
     "LSTM": {16: 1e-1, 32: 1e-1, 64: 3e-2},
@@ -54,7 +65,7 @@ COUNTED = (4, 8)  # lengths at which a recurrence's work is counted; from there 
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Recipe:
     """Who learns from how much text: all that the best learning rate may depend on."""
 
     model: str
@@ -111,12 +122,14 @@ def text() -> characters.Characters:
 
 def build(name: str, width: int, context: int, seed: int) -> nn.Module:
     """A network of the size that the Transformer of this width has."""
-    return bodies.build(name, bodies.Size(width, length=context), bodies.Words(text().vocabulary), seed=seed)
+    return backbones.build(
+        name, backbones.Size(width, length=context), backbones.Words(text().vocabulary), seed=seed
+    )
 
 
-def bits(lesson: Lesson, model: nn.Module, split: characters.SplitName) -> Measurement:
+def bits(recipe: Recipe, model: nn.Module, split: characters.SplitName) -> Measurement:
     """Bits per character of the split's play."""
-    inputs, targets = text().windows(split, length=lesson.context, characters=lesson.scored)
+    inputs, targets = text().windows(split, length=recipe.context, characters=recipe.scored)
     total = 0.0
     for i in range(0, len(inputs), 64):
         some = mx.array(inputs[i : i + 64]), mx.array(targets[i : i + 64])
@@ -132,32 +145,36 @@ def step_work(name: str, width: int, batch: int, context: int) -> int:
         tokens = mx.zeros((batch, length), dtype=mx.int32)
         return training_step_flops(build(name, width, context, 0), token_loss, tokens, tokens)
 
-    if name == bodies.TRANSFORMER:
+    if name == backbones.TRANSFORMER:
         return counted(context)
     short, long = COUNTED
     return counted(short) + (counted(long) - counted(short)) * (context - short) // (long - short)
 
 
 @cache  # one training for its own trial and for the fits
-def learnt(lesson: Lesson, rate: float, seed: int, together: int) -> Learnt:
+def learnt(recipe: Recipe, rate: float, seed: int, together: int) -> Learnt:
     """Train once, beside so many seeds, one pass through the text; score the test play once."""
     first = seed - seed % together
-    pupil = taught(lesson, rate, tuple(range(first, first + together)), EVALUATIONS)[seed - first]
-    if pupil.diverged:
-        raise pupil.diverged[0]
-    found = bits(lesson, pupil.model, "test")
-    size = parameters(pupil.model)
-    work = lesson.steps * step_work(lesson.model, lesson.width, lesson.batch, lesson.context)
+    trained_model = train_together(recipe, rate, tuple(range(first, first + together)), EVALUATIONS)[
+        seed - first
+    ]
+    if trained_model.diverged:
+        raise trained_model.diverged[0]
+    found = bits(recipe, trained_model.model, "test")
+    size = parameters(trained_model.model)
+    work = recipe.steps * step_work(recipe.model, recipe.width, recipe.batch, recipe.context)
     more = (found, Measurement("parameters", size), Measurement("training_operations", work))
-    return Learnt((*pupil.told, *more), size, found.value)
+    return Learnt((*trained_model.measurements, *more), size, found.value)
 
 
 def course(trial: Trial, width: int, amount: int) -> Generator[Measurement, None, Learnt]:
     """One training of the grid; yields how its rate was chosen, which is at the largest amount of text."""
     shared = {name: trial[name] for name in ("model", "batch", "context", "scored")}
-    largest = Lesson(**shared, width=width, characters=trial["steps"] * trial["batch"] * trial["context"])
-    tuned = Tuned(RATES.get(trial["model"], {}).get(width, OTHER_RATE), TRIED, TUNED_STEPS)
-    rate = yield from chosen_rate(trial, tuned, lambda trials: searched_rate(largest, trials, EVALUATIONS))
+    largest = Recipe(**shared, width=width, characters=trial["steps"] * trial["batch"] * trial["context"])
+    tuned = TunedRate(RATES.get(trial["model"], {}).get(width, OTHER_RATE), TRIED_RATES, TUNED_STEPS)
+    rate = yield from tuned_or_searched_rate(
+        trial, tuned, lambda trials: search_rate(largest, trials, EVALUATIONS)
+    )
     return learnt(replace(largest, characters=amount), rate, trial.seed, trial["together"])
 
 
@@ -232,7 +249,7 @@ LARGEST = tuple(max(widths) for widths, _ in GRIDS.values())
 
 experiment = Experiment(
     chapter=19,
-    apart=("model",),
+    parallel_over=("model",),
     run=run,
     # `steps` are those of the largest amount of text: it lasts for no more.
     budgets=(

@@ -45,21 +45,18 @@ import numpy as np
 from mlx import nn
 from mlx.utils import tree_map
 
-from seqlab.machine import forms
+from seqlab.machine import kernels
 from seqlab.measure.blocks import Arm, Times, time_blocks
 from seqlab.measure.crossover import crossover
 from seqlab.measure.flops import training_step_flops
 from seqlab.measure.growth import exponent
 from seqlab.models import gru, lstm, mingru, rnn, tcn, transformer
-from seqlab.models.heads import Body, LanguageModel
+from seqlab.models.heads import Backbone, LanguageModel
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import match_parameters, parameters
-from seqlab.notebook.claims import Claim, Ratio
-from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Curve, Table
-from seqlab.notebook.metrics import Measurement
-from seqlab.training.optimizer import adamw
-from seqlab.training.step import compile_pays, training_step
+from seqlab.notebook import Budget, Claim, Curve, Experiment, Measurement, Point, Ratio, Table, Trial, grid
+from seqlab.training import adamw, training_step
+from seqlab.training.step import compile_pays
 
 VOCABULARY = 64  # of the random tokens
 BATCH, WIDTH = 8, 64  # where neither is varied
@@ -106,7 +103,7 @@ def convolutional(cell: Cell, hidden: int) -> tcn.Model:
     return tcn.Model(next(config for config in configs if config.receptive_field >= cell.length))
 
 
-BODIES: Mapping[str, Callable[[Cell, int], Body]] = {
+BACKBONES: Mapping[str, Callable[[Cell, int], Backbone]] = {
     # Each takes the hidden size that is free to match parameters or work. All have two layers but the TCN.
     TRANSFORMER: lambda cell, hidden: transformer.Model(transformer.Config(cell.width, hidden=hidden)),
     "RNN": lambda cell, hidden: rnn.Model(rnn.Config(cell.width, hidden=hidden, depth=2, residual=True)),
@@ -121,12 +118,12 @@ BODIES: Mapping[str, Callable[[Cell, int], Body]] = {
 
 def networks(left_out: str) -> tuple[str, ...]:
     """Those that a budget times."""
-    return tuple(name for name in BODIES if name != left_out)
+    return tuple(name for name in BACKBONES if name != left_out)
 
 
 def language_model(name: str, cell: Cell, hidden: int) -> LanguageModel:
     """A network with embedding and logits."""
-    return LanguageModel(BODIES[name](cell, hidden), vocabulary=VOCABULARY)
+    return LanguageModel(BACKBONES[name](cell, hidden), vocabulary=VOCABULARY)
 
 
 @cache  # the same for every seed
@@ -175,7 +172,7 @@ def arms(name: str, cell: Cell, *, compiled: bool, seed: int) -> tuple[Arm, Arm]
     mx.eval(model.parameters(), tokens, targets)
     optimizer = adamw(1e-3)
     step = training_step(model, token_loss, optimizer, compiled=compiled)
-    forward = mx.compile(forms.compiling()(model.__call__), inputs=model.state) if compiled else model
+    forward = mx.compile(kernels.compiling()(model.__call__), inputs=model.state) if compiled else model
     return (
         Arm(lambda: step(tokens, targets), [model.state, optimizer.state]),
         Arm(lambda: forward(tokens)),

@@ -42,21 +42,30 @@ from mlx import nn
 
 from seqlab.measure.flops import training_step_flops
 from seqlab.models import dlinear, inverted_transformer, lstm, naive, patch_transformer, tcn
-from seqlab.models.heads import Body, Forecaster
+from seqlab.models.heads import Backbone, Forecaster
 from seqlab.models.sizing import match_parameters, parameters
-from seqlab.notebook.claims import Claim, Ratio
-from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Curve, Interval, Level, Table, Tradeoff
-from seqlab.notebook.metrics import Measurement
+from seqlab.notebook import (
+    Budget,
+    Claim,
+    Curve,
+    Experiment,
+    Interval,
+    Level,
+    Measurement,
+    Point,
+    Ratio,
+    Table,
+    Tradeoff,
+    Trial,
+    grid,
+)
 from seqlab.tasks import decomposition, forecasting
 from seqlab.tasks.forecasting import HORIZON, LOOKBACK, Predictor, Series, SplitName
-from seqlab.training.fit import fit
-from seqlab.training.lessons import TRIED, TUNING_SEED, learn
-from seqlab.training.rates import Tuned, validation_score
-from seqlab.training.step import Batch
+from seqlab.training import TRIED_RATES, TUNING_SEED, Batch, TunedRate, fit, train
+from seqlab.training.rates import validation_score
 
-# Learning rates that did best on the validation split, of TRIED, at the quick budget with seed 1000, which
-# no verdict uses. To try again: nox -s timeseries -- --seed 1000 --set rate=0.003
+# Learning rates that did best on the validation split, of TRIED_RATES, at the quick budget with seed 1000,
+# which no verdict uses. To try again: nox -s timeseries -- --seed 1000 --set rate=0.003
 # The full budget searches by itself, on that seed, with as many trials for every network.
 TUNED_STEPS = 80
 RATES = {
@@ -98,12 +107,12 @@ def inverted(span: Span, hidden: int) -> nn.Module:
     return model(width, hidden)
 
 
-def by_pieces(span: Span, body: Body) -> nn.Module:
-    """The body on pieces of the window; as in the Transformer, all of its outputs make the forecast.
+def by_pieces(span: Span, backbone: Backbone) -> nn.Module:
+    """The backbone on pieces of the window; as in the Transformer, all of its outputs make the forecast.
 
     An LSTM that reads a day a step, or forecasts from its last state alone, did worse by validation.
     """
-    return Forecaster(body, lookback=span.lookback, horizon=span.horizon, segment=PIECE, reads="all")
+    return Forecaster(backbone, lookback=span.lookback, horizon=span.horizon, segment=PIECE, reads="all")
 
 
 def recurrent(span: Span, hidden: int) -> nn.Module:
@@ -168,7 +177,7 @@ def errors(predict: Predictor, series: Series, split: SplitName, forecasts: int)
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Recipe:
     """Who learns which series, and how: all that the best learning rate may depend on."""
 
     series: str
@@ -200,23 +209,23 @@ class Lesson:
         return errors(predictor(model), self.data, "valid", self.valid_forecasts)
 
 
-def lesson_of(trial: Trial, lookback: int) -> Lesson:
+def lesson_of(trial: Trial, lookback: int) -> Recipe:
     """What a network's trial teaches, at a look-back."""
-    return Lesson(
+    return Recipe(
         trial["series"], trial["model"], Span(lookback, trial["horizon"]),
         trial["batch"], trial["steps"], trial["valid_forecasts"],
     )  # fmt: skip
 
 
 @cache  # the same for every seed
-def best_lookback(lesson: Lesson, rate: float) -> int:
+def best_lookback(recipe: Recipe, rate: float) -> int:
     """The look-back that does best on the validation months, on a seed that no verdict uses.
 
     All windows of that split are scored at any look-back.
     """
 
     def score(lookback: int) -> float:
-        tried = replace(lesson, span=Span(lookback, lesson.span.horizon))
+        tried = replace(recipe, span=Span(lookback, recipe.span.horizon))
         model, batches = tried.start(TUNING_SEED)
         told = fit(
             model, tried.loss, batches=batches, steps=tried.steps, learning_rate=rate,
@@ -235,16 +244,18 @@ class Forecast:
     data: Series
 
 
-def taught(trial: Trial) -> Generator[Measurement, None, Forecast]:
+def fitted(trial: Trial) -> Generator[Measurement, None, Forecast]:
     """Train a network; yield what is measured on the way, return its forecast."""
     name, tried = trial["model"], RATES.get(trial["series"], {})
-    tuned = Tuned(tried.get(name, RATES["household"][name]), TRIED if name in tried else (), TUNED_STEPS)
+    tuned = TunedRate(
+        tried.get(name, RATES["household"][name]), TRIED_RATES if name in tried else (), TUNED_STEPS
+    )
     lookback = trial["lookback"] or best_lookback(lesson_of(trial, LOOKBACK), trial["rate"] or tuned.rate)
-    lesson = lesson_of(trial, lookback)
-    model = yield from learn(trial, lesson, tuned)
+    recipe = lesson_of(trial, lookback)
+    model = yield from train(trial, recipe, tuned)
     yield Measurement("lookback_hours", lookback)
-    yield Measurement("step_flops", training_step_flops(model, lesson.loss, *next(lesson.start(0)[1])))
-    return Forecast(predictor(model), lesson.data)
+    yield Measurement("step_flops", training_step_flops(model, recipe.loss, *next(recipe.start(0)[1])))
+    return Forecast(predictor(model), recipe.data)
 
 
 def least_squares(trial: Trial) -> Forecast:
@@ -307,7 +318,7 @@ def run(trial: Trial) -> Iterator[Measurement]:
         yield from truth(trial)
         return
     if name in NETWORKS:
-        forecast = yield from taught(trial)
+        forecast = yield from fitted(trial)
     elif name == STATISTICAL:
         forecast = decomposed(trial)
     else:
@@ -349,7 +360,7 @@ NEAREST: dict[str, Level] = {"horizon": HORIZON}
 
 experiment = Experiment(
     chapter=16,
-    apart=("series", "model", "horizon"),
+    parallel_over=("series", "model", "horizon"),
     run=run,
     budgets=(
         Budget(

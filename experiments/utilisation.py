@@ -42,22 +42,33 @@ from seqlab.measure.ceilings import ELEMENTS, bandwidth, product_edge
 from seqlab.measure.graph import forward_and_backward
 from seqlab.measure.work import Work, products_alone, work
 from seqlab.models import lstm, mingru, rnn, tcn, transformer
-from seqlab.models.heads import Body, LanguageModel
+from seqlab.models.heads import Backbone, LanguageModel
 from seqlab.models.parts.attention import softmax_attention
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import match_parameters, parameters
-from seqlab.notebook.claims import Claim, Exact, Ratio
-from seqlab.notebook.experiment import Budget, BudgetName, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Curve, Interval, Table, Tradeoff
-from seqlab.notebook.metrics import Measurement
-from seqlab.training.optimizer import adamw
-from seqlab.training.step import training_step
+from seqlab.notebook import (
+    Budget,
+    Claim,
+    Curve,
+    Exact,
+    Experiment,
+    Interval,
+    Measurement,
+    Point,
+    Ratio,
+    Table,
+    Tradeoff,
+    Trial,
+    grid,
+)
+from seqlab.notebook.experiment import BudgetName
+from seqlab.training import adamw, training_step
 
 VOCABULARY = 64  # of random tokens
 HEADS = 4  # the Transformer's
 CEILING = "matrix product"
 ATTENTION, SOFTMAX = "attention alone", "softmax alone"
-BODIES: Mapping[str, Callable[[int, int], Body]] = {
+BACKBONES: Mapping[str, Callable[[int, int], Backbone]] = {
     # Each takes a width and the hidden size that is free to match parameters.
     "Transformer": lambda width, hidden: transformer.Model(
         transformer.Config(width=width, heads=HEADS, hidden=hidden)
@@ -78,7 +89,7 @@ UNROLLED, LONGEST_UNROLLED = ("LSTM", "RNN"), 2048
 
 def models_at(length: int) -> tuple[str, ...]:
     """The models that are timed on sequences of this length."""
-    return tuple(name for name in BODIES if length <= LONGEST_UNROLLED or name not in UNROLLED)
+    return tuple(name for name in BACKBONES if length <= LONGEST_UNROLLED or name not in UNROLLED)
 
 
 @dataclass(frozen=True)
@@ -131,9 +142,9 @@ SIZES: Mapping[BudgetName, Sizes] = {
 @cache
 def hidden_size(name: str, width: int) -> int:
     """The hidden size that gives a model as many parameters, within 2 %, as the Transformer."""
-    target = parameters(LanguageModel(BODIES["Transformer"](width, 4 * width), vocabulary=VOCABULARY))
+    target = parameters(LanguageModel(BACKBONES["Transformer"](width, 4 * width), vocabulary=VOCABULARY))
     return match_parameters(
-        lambda hidden: LanguageModel(BODIES[name](width, hidden), vocabulary=VOCABULARY),
+        lambda hidden: LanguageModel(BACKBONES[name](width, hidden), vocabulary=VOCABULARY),
         target,
         low=width // 2,
         high=16 * width,
@@ -144,7 +155,7 @@ def language_model(name: str, width: int, seed: int) -> LanguageModel:
     """A model of the common number of parameters."""
     hidden = hidden_size(name, width)
     mx.random.seed(seed)  # matching drew from the random state
-    return LanguageModel(BODIES[name](width, hidden), vocabulary=VOCABULARY)
+    return LanguageModel(BACKBONES[name](width, hidden), vocabulary=VOCABULARY)
 
 
 def attention(form: Callable[..., mx.array]) -> Callable[..., object]:
@@ -292,15 +303,15 @@ def share(trial: Trial) -> Iterator[Measurement]:
 def points(budget: BudgetName, *, seeds: int, judged: int) -> tuple[Point, ...]:
     """All parts at a budget's sizes; what a verdict rests on has `judged` seeds."""
     sizes = SIZES[budget]
-    found = grid(part="width", model=BODIES, width=sizes.widths, seeds=seeds)
+    found = grid(part="width", model=BACKBONES, width=sizes.widths, seeds=seeds)
     for batch in sizes.batches:
         models = models_at(sizes.cell(batch=batch).length)
         found += grid(part="batch", model=models, batch=batch, seeds=seeds)
     for width, tokens in sizes.room:
         found += grid(part="room", model="Transformer", width=width, tokens=tokens, seeds=judged)
     found += grid(part="best", model="Transformer", seeds=judged) + grid(part="best", model=CEILING)
-    found += grid(part="share", share_of="work", model=(*BODIES, ATTENTION, SOFTMAX))
-    return found + grid(part="share", share_of="time", model=(*BODIES, ATTENTION), seeds=seeds)
+    found += grid(part="share", share_of="work", model=(*BACKBONES, ATTENTION, SOFTMAX))
+    return found + grid(part="share", share_of="time", model=(*BACKBONES, ATTENTION), seeds=seeds)
 
 
 WIDTH = {"part": "width"}

@@ -40,20 +40,31 @@ from seqlab.models import cnn, lstm, vit
 from seqlab.models.heads import RowClassifier
 from seqlab.models.parts.losses import cross_entropy
 from seqlab.models.sizing import match_parameters, parameters
-from seqlab.notebook.claims import Claim, Difference
-from seqlab.notebook.exhibits import Exhibit, Matrix, Panel, plate
-from seqlab.notebook.experiment import Budget, Experiment, Point, Trial, grid
-from seqlab.notebook.figures import Curve, Interval, Plate, Table, Tradeoff
-from seqlab.notebook.metrics import Measurement
-from seqlab.tasks import augmentation, pictures
-from seqlab.training.lessons import TRIED, learn
-from seqlab.training.rates import Tuned
-from seqlab.training.step import Batch
+from seqlab.notebook import (
+    Artifact,
+    Budget,
+    Claim,
+    Curve,
+    Difference,
+    Experiment,
+    ImageGrid,
+    Interval,
+    Measurement,
+    Panel,
+    Point,
+    Table,
+    Tradeoff,
+    Trial,
+    grid,
+)
+from seqlab.notebook.artifacts import Matrix
+from seqlab.tasks import augmentation, images
+from seqlab.training import TRIED_RATES, Batch, TunedRate, train
 
 VIT, STEM, CNN, LSTM, LOGISTIC = "ViT", "ViT, convolutional stem", "CNN", "LSTM", "logistic regression"
-# Learning rates that did best on the validation split, of TRIED, with the quick budget's settings and seed
-# 1000, which no verdict uses: for each fraction. To try again: nox -s vit -- --seed 1000 --set rate=0.003
-# The full budget searches by itself, on that seed, with as many trials for every network.
+# Learning rates that did best on the validation split, of TRIED_RATES, with the quick budget's settings and
+# seed 1000, which no verdict uses: for each fraction. To try again: nox -s vit -- --seed 1000 --set
+# rate=0.003 The full budget searches by itself, on that seed, with as many trials for every network.
 TUNED_STEPS, TUNED_FEW_STEPS = 140, 60
 RATES: Mapping[str, Mapping[float, float]] = {
     VIT: {1.0: 1e-2, 0.1: 1e-2, 0.01: 3e-3},
@@ -84,7 +95,7 @@ NETWORKS: Mapping[str, Callable[[Size, int], nn.Module]] = {
     STEM: lambda size, hidden: _vit(size, hidden, "convolution"),
     CNN: lambda size, hidden: cnn.Model(cnn.Config(channels=size.width // 4, hidden=hidden)),
     LSTM: lambda size, hidden: RowClassifier(
-        lstm.Model(lstm.Config(size.width, hidden=hidden)), channels=pictures.SIDE, classes=pictures.CLASSES
+        lstm.Model(lstm.Config(size.width, hidden=hidden)), channels=images.SIDE, classes=images.CLASSES
     ),
 }
 CONVOLUTIONS = (STEM, CNN)
@@ -100,17 +111,17 @@ def matched_hidden(name: str, size: Size) -> int:
 
 
 @cache  # read once a process
-def task(data: str) -> pictures.Pictures:
+def task(data: str) -> images.ImageSet:
     """All of the named pictures."""
-    return pictures.load(data)
+    return images.load(data)
 
 
-def fewer(data: str, fraction: float, seed: int) -> pictures.Pictures:
+def fewer(data: str, fraction: float, seed: int) -> images.ImageSet:
     """The task with a fraction of the training pictures: the same for all models of a seed."""
     return task(data).share(fraction, np.random.default_rng(seed))
 
 
-def accuracy(model: nn.Module, part: pictures.Split, split: str) -> Measurement:
+def accuracy(model: nn.Module, part: images.Split, split: str) -> Measurement:
     """The share of pictures that are classified right."""
     right = 0
     for i in range(0, len(part.labels), 250):
@@ -120,7 +131,7 @@ def accuracy(model: nn.Module, part: pictures.Split, split: str) -> Measurement:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Recipe:
     """One network learns to classify a fraction of the pictures, each moved a little where asked."""
 
     data: str
@@ -145,15 +156,15 @@ class Lesson:
         """Training batches without end, the same for every network."""
         some = fewer(self.data, self.fraction, seed)
         order, moves = np.random.default_rng((seed, 1)), np.random.default_rng((seed, 2))
-        for images, labels in some.batches(order, batch=min(self.batch, len(some.train.labels))):
+        for shown, labels in some.batches(order, batch=min(self.batch, len(some.train.labels))):
             if self.shift or self.turn:
-                images = augmentation.moved(images, moves, shift=self.shift, turn=self.turn)
-            yield mx.array(images), mx.array(labels)
+                shown = augmentation.moved(shown, moves, shift=self.shift, turn=self.turn)
+            yield mx.array(shown), mx.array(labels)
 
     def loss(self, model: nn.Module, *batch: mx.array) -> mx.array:
         """Cross entropy of the class, in nats."""
-        images, labels = batch
-        return cross_entropy(model(images), labels)
+        shown, labels = batch
+        return cross_entropy(model(shown), labels)
 
     def validate(self, model: nn.Module) -> Iterable[Measurement]:
         """Accuracy on the validation pictures, which are the same for every fraction."""
@@ -161,10 +172,10 @@ class Lesson:
 
 
 @cache  # the same for every seed
-def step_flops(lesson: Lesson) -> int:
+def step_flops(recipe: Recipe) -> int:
     """The work of a training step."""
-    model, batches = lesson.start(0)
-    return training_step_flops(model, lesson.loss, *next(batches))
+    model, batches = recipe.start(0)
+    return training_step_flops(model, recipe.loss, *next(batches))
 
 
 def attention_maps(model: vit.Model, data: str) -> Iterator[Panel]:
@@ -176,7 +187,7 @@ def attention_maps(model: vit.Model, data: str) -> Iterator[Panel]:
         share = np.array(vit.rollout(model.attention(batch))[0])
         side = model.config.side
         squares = (share * len(share)).reshape(side, side)
-        over = np.kron(squares, np.ones((pictures.SIDE // side, pictures.SIDE // side)))
+        over = np.kron(squares, np.ones((images.SIDE // side, images.SIDE // side)))
         read = names[int(mx.argmax(model(batch)))]
         title = names[label] if read == names[label] else f"{names[label]}, read as {read}"
         yield Panel(title, _rounded(image * task(data).scale + task(data).centre), over=_rounded(over))
@@ -187,32 +198,32 @@ def _rounded(matrix: np.ndarray) -> Matrix:
     return tuple(tuple(round(float(value), 3) for value in row) for row in matrix)
 
 
-def run(trial: Trial) -> Iterator[Measurement | Exhibit]:
+def run(trial: Trial) -> Iterator[Measurement | Artifact]:
     """Train one model on some of the pictures, keep the weights that validate best, test once."""
     data, name, fraction = trial["data"], trial["model"], trial["fraction"]
     some = fewer(data, fraction, trial.seed)
     yield Measurement("train_examples", len(some.train.labels))
     if name == LOGISTIC:
-        for split, value in pictures.logistic_regression(some).items():
+        for split, value in images.logistic_regression(some).items():
             yield Measurement("accuracy", value, split)
-        yield Measurement("parameters", (pictures.SIDE**2 + 1) * pictures.CLASSES)
+        yield Measurement("parameters", (images.SIDE**2 + 1) * images.CLASSES)
         return
     # Few pictures are soon known by heart: they take fewer steps, and fewer looks at the validation pictures.
     steps, tuned_steps, evaluations = (
         (trial["steps"], TUNED_STEPS, 4) if fraction == 1 else (trial["few_steps"], TUNED_FEW_STEPS, 2)
     )
-    others = {item.name: trial[item.name] for item in fields(Lesson) if item.name != "steps"}
-    lesson = Lesson(**others, steps=steps)
+    others = {item.name: trial[item.name] for item in fields(Recipe) if item.name != "steps"}
+    recipe = Recipe(**others, steps=steps)
     rates = RATES[name]
-    tuned = Tuned(rates.get(fraction, rates[1.0]), TRIED if fraction in rates else (), tuned_steps)
+    tuned = TunedRate(rates.get(fraction, rates[1.0]), TRIED_RATES if fraction in rates else (), tuned_steps)
     # MLX cannot train convolutions side by side.
     together = 1 if name in CONVOLUTIONS else trial.get("together", 1)
     asked = replace(trial, settings={**trial.settings, "steps": steps, "together": together})
-    model = yield from learn(asked, lesson, tuned, evaluations=evaluations)
+    model = yield from train(asked, recipe, tuned, evaluations=evaluations)
     yield accuracy(model, some.test, "test")
-    yield Measurement("step_flops", step_flops(lesson))
+    yield Measurement("step_flops", step_flops(recipe))
     if isinstance(model, vit.Model) and name == VIT and fraction == 1:
-        yield plate("attention", tuple(attention_maps(model, data)))
+        yield Artifact.images("attention", tuple(attention_maps(model, data)))
 
 
 def points(data: str | tuple[str, ...], fractions: tuple[float, ...], *, seeds: int) -> tuple[Point, ...]:
@@ -231,7 +242,7 @@ SMALL = {"batch": 32, "width": 32, "depth": 2, "patch": 7, "shift": 0.0, "turn":
 
 experiment = Experiment(
     chapter=15,
-    apart=("data", "model", "fraction"),
+    parallel_over=("data", "model", "fraction"),
     run=run,
     budgets=(
         Budget(
@@ -308,8 +319,8 @@ experiment = Experiment(
             guides={"guessing": 0.1},
             caption="Accuracy on the validation pictures while the networks learn from all others.",
         ),
-        Plate(
-            exhibit="attention", by=("data",), where={"model": VIT, "fraction": 1.0},
+        ImageGrid(
+            artifact="attention", by=("data",), where={"model": VIT, "fraction": 1.0},
             caption="Where what the Vision Transformer classifies comes from, by attention alone: how many "
             "times its equal share each square gives, over a test picture of a class. Titles say the class, "
             "and what was read where that is another.",

@@ -30,7 +30,7 @@ from seqlab.running.plan import Request, counting, due, trials
 from seqlab.store.database import Store
 
 if TYPE_CHECKING:  # the desk is not imported to look at a type
-    from seqlab.analysis.findings import Found
+    from seqlab.analysis.findings import PageFindings
 
 PACKAGE = Path(__file__).resolve().parent
 # Each holds a model's memory, and one trial of a small model keeps a core and a little more busy.
@@ -261,7 +261,9 @@ def evidence_runs(work: Work, store: Store) -> dict[str, list[int]]:
     }
 
 
-def analyse(work: Work, evidence: Mapping[str, list[int]], store: Store, *, asked: Request) -> "list[Found]":
+def analyse(
+    work: Work, evidence: Mapping[str, list[int]], store: Store, *, asked: Request
+) -> "list[PageFindings]":
     """Judge every claim of every page; keep what changed as history, if a whole budget was asked for."""
     from seqlab.analysis.findings import find
 
@@ -273,9 +275,9 @@ def analyse(work: Work, evidence: Mapping[str, list[int]], store: Store, *, aske
     return found
 
 
-def attach(place: Place, found: "Sequence[Found]", store: Store) -> None:
+def attach(place: Place, found: "Sequence[PageFindings]", store: Store) -> None:
     """Write the pages' attachments into the results folder, where the report links to them."""
-    from seqlab.document.exhibits import contents
+    from seqlab.document.artifacts import contents
 
     try:
         attachments.keep(place.results, contents(found, store))

@@ -75,9 +75,9 @@ def make(folder: Path, **pages: str) -> Path:
 
 SHOWING = '''"""What does a page show that is no number?"""
 
-from seqlab.notebook.exhibits import Panel, attachment, passage, plate
+from seqlab.notebook.artifacts import Artifact, Panel
 from seqlab.notebook.experiment import Budget, Experiment, grid
-from seqlab.notebook.figures import Attachment, Interval, Passage, Plate
+from seqlab.notebook.figures import Attachment, Interval, TextSamples, ImageGrid
 from seqlab.notebook.metrics import Measurement
 
 LAST = "LSTM"
@@ -86,20 +86,22 @@ LAST = "LSTM"
 def run(trial):
     yield Measurement("accuracy", 0.5 + 0.01 * trial.seed, "test")
     head = f"{trial['model']}, seed {trial.seed}: <b>*bold*</b> {{{{< include x >}}}}"
-    yield passage("sample", chr(10).join([head, *map(str, range(40))]))
-    yield plate("chain", [Panel("Chain", ((0, 1, -1),), categories=("helix", "coil"))])
+    yield Artifact.text("sample", chr(10).join([head, *map(str, range(40))]))
+    yield Artifact.images("chain", [Panel("Chain", ((0, 1, -1),), categories=("helix", "coil"))])
     if trial["model"] != "Linear":
-        yield attachment("song", "audio/midi", b"MThd" + bytes(trial["steps"]) + trial["model"].encode())
+        yield Artifact.file("song", "audio/midi", b"MThd" + bytes(trial["steps"]) + trial["model"].encode())
 
 
 experiment = Experiment(
     run=run,
     budgets=(Budget("smoke", grid(model=("Transformer", "LSTM", "Linear"), seeds=2), {"steps": 3}),),
     figures=(
-        Passage(exhibit="sample", by=("model",), where={"model": ("Transformer", "LSTM")}, caption="Texts."),
+        TextSamples(
+            artifact="sample", by=("model",), where={"model": ("Transformer", "LSTM")}, caption="Texts."
+        ),
         Interval(x="accuracy", y="model", split="test", caption="Accuracy."),
-        Plate(exhibit="chain", by=("model",), caption="Chains."),
-        Attachment(exhibit="song", by=("model",), where={"model": ("Transformer", LAST)}, caption="Songs."),
+        ImageGrid(artifact="chain", by=("model",), caption="Chains."),
+        Attachment(artifact="song", by=("model",), where={"model": ("Transformer", LAST)}, caption="Songs."),
     ),
 )
 '''

@@ -35,14 +35,14 @@ def boundary(rule: Rule, cells: Sequence[Cell], effects: Sequence[Effects]) -> s
 
 
 def _named(rule: Rule, cells: Sequence[Cell]) -> str:
-    standings: dict[Level, set[str]] = defaultdict(set)
+    decisions: dict[Level, set[str]] = defaultdict(set)
     for cell in cells:
-        standings[cell.levels[rule.along]].add(cell.standing)
+        decisions[cell.levels[rule.along]].add(cell.decision)
     holds, fails = (
-        [f"{rule.along}={level}" for level, found in standings.items() if found == {standing}]
-        for standing in ("pass", "fail")
+        [f"{rule.along}={level}" for level, found in decisions.items() if found == {decision}]
+        for decision in ("pass", "fail")
     )
-    if not holds or not fails or len(holds) + len(fails) < len(standings):
+    if not holds or not fails or len(holds) + len(fails) < len(decisions):
         return ""
     return f"holds for {', '.join(holds)}; fails for {', '.join(fails)}"
 
@@ -54,7 +54,7 @@ def _ordered(rule: Rule, cells: Sequence[Cell], effects: Sequence[Effects]) -> s
     sides, clauses = set(), []
     for others, members in groups.items():
         members.sort(key=lambda at: float(cells[at].levels[rule.along]))
-        pattern = "".join(LETTER[cells[at].standing] for at in members)
+        pattern = "".join(LETTER[cells[at].decision] for at in members)
         where = f" at {', '.join(f'{name}={level}' for name, level in others)}" if len(groups) > 1 else ""
         if re.fullmatch("P+|F+", pattern):
             clauses.append(f"holds at {'every' if pattern[0] == 'P' else 'no'} tested {rule.along}{where}")

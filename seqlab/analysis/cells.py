@@ -35,7 +35,7 @@ class Effects:
     opponent: str = ""
     # How many comparisons an estimate below and above the threshold stands for: choosing the best of
     # several opponents by looking at the data pushes the effect to one side.
-    looks: tuple[int, int] = (1, 1)
+    multiplicity: tuple[int, int] = (1, 1)
     missing: str = ""  # why the cell could not be measured; empty where it was
     notes: tuple[str, ...] = ()
     fairness: tuple[Fairness, ...] = ()
@@ -143,7 +143,7 @@ def _comparison(
         log=isinstance(rule, Ratio),
         exact=_noiseless(rule, values),
         opponent=right.name,
-        looks=(len(racing), 1) if picks_highest(rule) else (1, len(racing)),
+        multiplicity=(len(racing), 1) if picks_highest(rule) else (1, len(racing)),
         notes=(*notes, *_lost(left), *_lost(right), *_left_out(lost)),
         fairness=fairness(evidence, *numbers, matched=rule.matched),
     )

@@ -15,7 +15,7 @@ from seqlab.store.tables import Tables, load
 
 
 @dataclass(frozen=True)
-class Found:
+class PageFindings:
     """One page with what was measured of it: the runs that count, and the verdicts.
 
     Of the page's figures only those are left for which a trial was planned: what a budget leaves out makes no
@@ -30,7 +30,7 @@ class Found:
 
 def find(
     pages: Sequence[tuple[Experiment, Sequence[Trial]]], numbers: Mapping[str, Sequence[int]], store: Store
-) -> list[Found]:
+) -> list[PageFindings]:
     """Load the runs with these numbers and judge every claim of each page.
 
     `numbers` holds, for each page by name, the numbers of its runs that count. Raises `UsageError` for
@@ -45,7 +45,7 @@ def find(
         settings = dict(planned[0].settings) if planned else {}
         shown = tuple(figure for figure in experiment.figures if _planned(figure, planned))
         verdicts = judge(experiment, evidence, ordered)
-        found.append(Found(replace(experiment, figures=shown), evidence, verdicts, settings))
+        found.append(PageFindings(replace(experiment, figures=shown), evidence, verdicts, settings))
     return found
 
 

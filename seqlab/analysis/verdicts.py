@@ -22,12 +22,12 @@ import numpy as np
 
 from seqlab.analysis.boundary import boundary
 from seqlab.analysis.cells import Effects, measure
+from seqlab.analysis.decisions import ALPHA, stand, threshold_of
 from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.fairness import explain, worst
 from seqlab.analysis.intervals import seeds_to_clear
 from seqlab.analysis.scope import scope
-from seqlab.analysis.standings import ALPHA, stand, threshold_of
-from seqlab.notebook.claims import Cell, Claim, Exact, Outcome, Rule, Standing, Verdict
+from seqlab.notebook.claims import Cell, Claim, Decision, Exact, Outcome, Rule, Verdict
 from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.notebook.figures import Level
 
@@ -72,7 +72,7 @@ def _verdict(
         experiment=experiment,
         outcome=outcome,
         rule=rule,
-        reads=claim.reads,
+        statement=claim.statement,
         reason=". ".join([reason, *_notes(effects)]) + ".",
         cells=tuple(cells),
         effect=median(estimates) if estimates else None,
@@ -98,13 +98,13 @@ def _decide(
     if fewest < rule.seeds:
         reason = f"Too few seeds: {fewest} in some cell, where the rule asks for {rule.seeds}"
         return Outcome.INCONCLUSIVE, reason, ""
-    standings = Counter(cell.standing for cell in cells)
-    told = _told(rule, effects, standings, comparisons)
-    if standings["pass"] >= (1.0 if isinstance(rule, Exact) else MOST) * len(cells):
+    decisions = Counter(cell.decision for cell in cells)
+    told = _told(rule, effects, decisions, comparisons)
+    if decisions["pass"] >= (1.0 if isinstance(rule, Exact) else MOST) * len(cells):
         return Outcome.SUPPORTED, told, ""
-    if standings["fail"] >= MOST * len(cells):
+    if decisions["fail"] >= MOST * len(cells):
         return Outcome.NOT_SUPPORTED, told, ""
-    if standings["pass"] >= SOME * len(cells) and (where := boundary(rule, cells, effects)):
+    if decisions["pass"] >= SOME * len(cells) and (where := boundary(rule, cells, effects)):
         return Outcome.CONDITIONAL, told, where
     return Outcome.INCONCLUSIVE, told, ""
 
@@ -121,22 +121,22 @@ def _missing(effects: Sequence[Effects]) -> str:
     return f"{count}: {'; '.join(missing[:NAMED])}{more}"
 
 
-def _told(rule: Rule, effects: Sequence[Effects], standings: Counter[Standing], comparisons: int) -> str:
+def _told(rule: Rule, effects: Sequence[Effects], decisions: Counter[Decision], comparisons: int) -> str:
     """What the cells say, in one sentence without its full stop."""
     side = f"{'above' if rule.above is not None else 'below'} {rule.threshold:g}"
     holm = f" (after Holm's correction for {comparisons} comparisons)" if comparisons > 1 else ""
     if len(effects) > 1:
-        noun = "cells lie" if standings["pass"] != 1 else "cells lies"
-        other = f"{standings['fail']} wholly on the other side"
-        told = f"{standings['pass']} of {len(effects)} {noun} wholly {side}, {other}"
+        noun = "cells lie" if decisions["pass"] != 1 else "cells lies"
+        other = f"{decisions['fail']} wholly on the other side"
+        told = f"{decisions['pass']} of {len(effects)} {noun} wholly {side}, {other}"
         if effects[0].exact:
-            told = f"In {standings['pass']} of {len(effects)} cells every value lies {side}"
-        return told + (f", {standings['open']} open{holm}" if standings["open"] else "")
+            told = f"In {decisions['pass']} of {len(effects)} cells every value lies {side}"
+        return told + (f", {decisions['open']} open{holm}" if decisions["open"] else "")
     if effects[0].exact:
-        return f"{'Every' if standings['pass'] else 'Not every'} value lies {side}"
-    if standings["open"]:
+        return f"{'Every' if decisions['pass'] else 'Not every'} value lies {side}"
+    if decisions["open"]:
         return f"The interval does not keep clear of {rule.threshold:g}{holm}"
-    return f"The whole interval lies {'' if standings['pass'] else 'not '}{side}"
+    return f"The whole interval lies {'' if decisions['pass'] else 'not '}{side}"
 
 
 def _notes(effects: Sequence[Effects]) -> list[str]:
@@ -157,9 +157,9 @@ def _seeds_needed(
     """
     more = [rule.seeds - cell.n for cell in cells]
     for effect, cell in zip(effects, cells, strict=True):
-        if cell.standing == "open":
-            looks = max(effect.looks)
-            alpha = ALPHA / (comparisons * looks)
+        if cell.decision == "open":
+            multiplicity = max(effect.multiplicity)
+            alpha = ALPHA / (comparisons * multiplicity)
             total = seeds_to_clear(effect.values, threshold_of(rule, effect), alpha=alpha)
             if total is None:
                 return None

@@ -79,11 +79,11 @@ def _trials(kind: str) -> Iterator[tuple[str, Sequence[Any], Change, Callable[[]
         yield "buffer cache", caches, lambda s, value: replace(s, cache_bytes=value), work.attention_step
 
     def form(name: str) -> Change:
-        return lambda s, value: replace(s, forms=replace(s.forms, **{name: value}))
+        return lambda s, value: replace(s, kernels=replace(s.kernels, **{name: value}))
 
     yield "split", (8, 4), form("split"), work.recurrent_gradient
     yield "chunk", (1.0, 0.5, 2.0), form("chunk"), work.scan_gradient
-    default_forms = defaults(kind).forms
+    default_forms = defaults(kind).kernels
     for name, values, prepare in (
         ("tanh", ("native", "rational"), work.activation_gradient),
         ("exp", ("native", "polynomial"), work.softmax_gradient),

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from seqlab.charts import curve, heatmap, interval, plate, tradeoff
+from seqlab.charts import curve, heatmap, image_grid, interval, tradeoff
 from seqlab.charts.alt import NOTHING, describe
+from seqlab.charts.image_grid_alt import describe_plate
 from seqlab.charts.labels import heading
 from seqlab.charts.panels import sheet
-from seqlab.charts.plate_alt import describe_plate
 from seqlab.charts.shades import Look
 from seqlab.charts.style import WIDTH, theme
 from seqlab.notebook.figures import Curve, Figure, Heatmap, Interval, Tradeoff
@@ -132,16 +132,16 @@ def draw(figure: Figure, data: FigureData, path: Path) -> str:
     return NOTHING if data.empty else describe(figure, data.summary)
 
 
-def draw_plate(rows: Sequence[plate.Row], folder: Path, name: str) -> list[tuple[Path, str]]:
+def draw_plate(rows: Sequence[image_grid.Row], folder: Path, name: str) -> list[tuple[Path, str]]:
     """Write a plate as one SVG or, where it is too long for a page, as several: each with its alt text.
 
     The first is `folder`/`name`.svg, the next `name`-2.svg. Without rows it is a placeholder.
     """
     look = Look.of(panel for row in rows for panel in row.panels)
     drawn = []
-    for number, part in enumerate(plate.pages(rows, look) or [[]], start=1):
+    for number, part in enumerate(image_grid.pages(rows, look) or [[]], start=1):
         path = folder / f"{name}{f'-{number}' if number > 1 else ''}.svg"
-        _save(lambda part=part: plate.plot(part, look) if part else _placeholder(), path)  # type: ignore[misc]
+        _save(lambda part=part: image_grid.plot(part, look) if part else _placeholder(), path)  # type: ignore[misc]
         drawn.append((path, describe_plate(part) if part else NOTHING))
     return drawn
 

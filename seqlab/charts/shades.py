@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex, to_rgb
 
 from seqlab.charts.marks import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 from seqlab.charts.units import number
-from seqlab.notebook.exhibits import Panel
+from seqlab.notebook.artifacts import Panel
 
 DARKEST, LIGHTEST = 22.0, 80.0  # CIE lightness L*: lighter ones would fade into the white page
 OVER, OPACITY = VERMILION, 0.7  # what is laid over: at its strongest, the image still shows through

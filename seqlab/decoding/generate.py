@@ -26,7 +26,7 @@ Start = Callable[[int], State]  # from how many tokens will be read to the state
 
 @runtime_checkable
 class Decodable(Protocol):
-    """What decoding asks of a model; `models.heads.LanguageModel` has it around every causal body."""
+    """What decoding asks of a model; `models.heads.LanguageModel` has it around every causal backbone."""
 
     vocabulary: int
     outputs: int

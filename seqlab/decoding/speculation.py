@@ -73,7 +73,7 @@ def speculate(
     while len(text) < wanted:
         # A pass also writes a token of its own, so the last guess would be one too many.
         guessed = lookup(text, longest=longest, guesses=guesses)[: wanted - len(text) - 1]
-        y, after = model.body.extend(model.embed(mx.array([[text[-1], *guessed]])), state)
+        y, after = model.backbone.extend(model.embed(mx.array([[text[-1], *guessed]])), state)
         chosen = np.array(mx.argmax(model.read(y)[0], axis=-1)).tolist()
         right = next((i for i, guess in enumerate(guessed) if guess != chosen[i]), len(guessed))
         text += chosen[: right + 1]

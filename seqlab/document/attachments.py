@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from seqlab.notebook.exhibits import SUFFIXES, safe
+from seqlab.notebook.artifacts import SUFFIXES, safe
 
 LIST = ".attachments.json"
 

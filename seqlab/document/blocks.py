@@ -7,7 +7,7 @@ blocks take either and give `Markdown`. What is written here both Quarto and pla
 import re
 from collections.abc import Sequence
 
-from seqlab.document.passages import fenced, lines_of, on_paper
+from seqlab.document.text_lines import fenced, lines_of, on_paper
 from seqlab.errors import UsageError
 from seqlab.notebook.claims import Outcome
 

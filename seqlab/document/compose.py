@@ -14,9 +14,10 @@ from typing import Any
 import pandas as pd
 
 from seqlab.analysis.evidence import Evidence
-from seqlab.analysis.findings import Found
+from seqlab.analysis.findings import PageFindings
 from seqlab.analysis.summaries import samples, summarise
 from seqlab.charts.draw import Need, describe_n, draw, gather
+from seqlab.document.artifacts import attached, passages, plates
 from seqlab.document.content import (
     Chapter,
     Failure,
@@ -27,11 +28,10 @@ from seqlab.document.content import (
     RuleChange,
     TableData,
 )
-from seqlab.document.exhibits import attached, passages, plates
 from seqlab.document.numbers import interval, number
 from seqlab.document.weave import weave
 from seqlab.notebook.experiment import BudgetName, Experiment
-from seqlab.notebook.figures import Attachment, Figure, Level, Passage, Plate, Table, Where
+from seqlab.notebook.figures import Attachment, Figure, ImageGrid, Level, Table, TextSamples, Where
 from seqlab.notebook.ledger import Entry
 from seqlab.notebook.metrics import metric_named
 from seqlab.store.database import FixedRule, Store
@@ -40,7 +40,7 @@ TITLE = "Why did Transformers replace RNNs, and when shouldn't they?"
 
 
 def compose(
-    found: Sequence[Found],
+    found: Sequence[PageFindings],
     *,
     ledger: Mapping[str, Entry],
     broken: Mapping[str, str],
@@ -75,7 +75,7 @@ def compose(
     return weave(report, words=words, folder=folder)
 
 
-def _chapter(page: Found, figures: Path, options: str, store: Store) -> Chapter:
+def _chapter(page: PageFindings, figures: Path, options: str, store: Store) -> Chapter:
     experiment, runs = page.experiment, page.evidence.runs
     return Chapter(
         name=experiment.name,
@@ -95,7 +95,7 @@ def _chapter(page: Found, figures: Path, options: str, store: Store) -> Chapter:
     )
 
 
-def _figures(page: Found, folder: Path, store: Store) -> Iterable[Picture | Passages | Files]:
+def _figures(page: PageFindings, folder: Path, store: Store) -> Iterable[Picture | Passages | Files]:
     """All that the page shows but its tables, in the page's order."""
     files = iter(attached(page, store))
     for place, figure in enumerate(page.experiment.figures, start=1):
@@ -103,9 +103,9 @@ def _figures(page: Found, folder: Path, store: Store) -> Iterable[Picture | Pass
         match figure:
             case Table():
                 continue
-            case Passage():
+            case TextSamples():
                 yield passages(figure, page, store)
-            case Plate():
+            case ImageGrid():
                 yield from plates(figure, page, store, folder=folder, name=name)
             case Attachment():
                 yield next(files)
@@ -113,7 +113,7 @@ def _figures(page: Found, folder: Path, store: Store) -> Iterable[Picture | Pass
                 yield _picture(figure, page, folder / f"{name}.svg")
 
 
-def _picture(figure: Figure, page: Found, path: Path) -> Picture:
+def _picture(figure: Figure, page: PageFindings, path: Path) -> Picture:
     def ask(need: Need) -> tuple[pd.DataFrame, pd.DataFrame]:
         split = _split(page.evidence, need.metric, need.split)
         chosen: dict[str, Any] = {"by": need.by, "split": split, "where": figure.where}
@@ -147,13 +147,13 @@ def _deterministic(experiment: Experiment, where: Where) -> bool:
     return bool(shown) and all(point.seeds is None for point in shown)
 
 
-def tables(page: Found) -> tuple[TableData, ...]:
+def tables(page: PageFindings) -> tuple[TableData, ...]:
     """The page's tables with their cells filled in."""
     asked = [figure for figure in page.experiment.figures if isinstance(figure, Table)]
     return tuple(_table(table, page) for table in asked or _default_tables(page))
 
 
-def _default_tables(page: Found) -> Iterable[Table]:
+def _default_tables(page: PageFindings) -> Iterable[Table]:
     """For a page without tables: every metric that is one number a run, for every point."""
     names = [str(name) for name in page.evidence.measurements["metric"].unique()]
     splits = page.evidence.measurements.groupby("metric", observed=True)["split"].unique()
@@ -168,7 +168,7 @@ def _default_tables(page: Found) -> Iterable[Table]:
         yield Table(rows=rows, metrics=tuple(metrics), caption="Everything that this page measured.")
 
 
-def _table(table: Table, page: Found) -> TableData:
+def _table(table: Table, page: PageFindings) -> TableData:
     """Fill a table's cells: a column for each metric, or for each level of its `columns` factor."""
     levels = _levels(page, table) if table.columns else (None,)
     asked = [(*name.partition("@")[::2], level) for name in table.metrics for level in levels]
@@ -206,7 +206,7 @@ def _table(table: Table, page: Found) -> TableData:
     return TableData(table.caption, (*table.rows, *head), rows, n_text, frozenset({0, *worded}))
 
 
-def _levels(page: Found, table: Table) -> tuple[Level, ...]:
+def _levels(page: PageFindings, table: Table) -> tuple[Level, ...]:
     """The levels of the factor that makes the table's columns, as far as they were measured, in order."""
     metric = table.metrics[0].partition("@")[0]
     split = _split(page.evidence, metric, table.split)
@@ -216,7 +216,7 @@ def _levels(page: Found, table: Table) -> tuple[Level, ...]:
     )
 
 
-def _failures(page: Found) -> Iterable[Failure]:
+def _failures(page: PageFindings) -> Iterable[Failure]:
     runs = page.evidence.runs
     for row in runs[runs["status"] != "ok"].to_dict("records"):
         factors = [f"{run_factor}={row[run_factor]}" for run_factor in _factors(page, row)]
@@ -228,12 +228,12 @@ def _failures(page: Found) -> Iterable[Failure]:
         )
 
 
-def _factors(page: Found, row: Mapping[Any, Any]) -> list[str]:
+def _factors(page: PageFindings, row: Mapping[Any, Any]) -> list[str]:
     names = {name for budget in page.experiment.budgets for name in page.experiment.factor_levels(budget)}
     return [name for name in row if name in names and not pd.isna(row[name])]
 
 
-def _changed(rules: Sequence[FixedRule], found: Sequence[Found]) -> Iterable[RuleChange]:
+def _changed(rules: Sequence[FixedRule], found: Sequence[PageFindings]) -> Iterable[RuleChange]:
     """Rules in force now that replaced another one for the same claim on the same page."""
     now = {
         (claim.id, page.experiment.name, claim.rule.digest())

@@ -63,7 +63,7 @@ def tally(report: Report) -> Tally:
     outcomes = {claim: overall(verdict.outcome for verdict in given) for claim, given in found.items()}
     guesses = []
     for entry in report.ledger.values():
-        right = entry.foresaw(outcomes[entry.id])
+        right = entry.predicted_correctly(outcomes[entry.id])
         if right is not None:
             guesses.append(Guess(entry, outcomes[entry.id], right))
     counts = {outcome: sum(other is outcome for other in outcomes.values()) for outcome in Outcome}

@@ -8,21 +8,21 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from seqlab.analysis.findings import Found
+from seqlab.analysis.findings import PageFindings
+from seqlab.document.artifacts import attached, passages
 from seqlab.document.compose import tables
 from seqlab.document.content import Passages
-from seqlab.document.exhibits import attached, passages
 from seqlab.document.numbers import count, effect, number
-from seqlab.document.passages import lines_of
+from seqlab.document.text_lines import lines_of
 from seqlab.notebook.claims import Verdict
-from seqlab.notebook.figures import Passage, Plate
+from seqlab.notebook.figures import ImageGrid, TextSamples
 from seqlab.store.database import Store
 
 MOST_LINES = 20  # of a text; the report has all of it
 STYLES = {"supported": "green", "not supported": "red", "with conditions": "yellow"}
 
 
-def print_findings(found: Sequence[Found], store: Store, *, results: Path) -> None:
+def print_findings(found: Sequence[PageFindings], store: Store, *, results: Path) -> None:
     """Print what the pages show, and every verdict. The files of attachments lie in `results`."""
     # A pipe has no width of its own: give it room, so that no cell is cut.
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
@@ -41,12 +41,12 @@ def print_findings(found: Sequence[Found], store: Store, *, results: Path) -> No
             _print_verdict(console, verdict)
 
 
-def _exhibits(page: Found, store: Store, results: Path) -> Iterable[tuple[str, str]]:
+def _exhibits(page: PageFindings, store: Store, results: Path) -> Iterable[tuple[str, str]]:
     """Lines with their styles: texts in part, plates by name only, files with their places."""
     for figure in page.experiment.figures:
-        if isinstance(figure, Passage):
+        if isinstance(figure, TextSamples):
             yield from _texts(passages(figure, page, store))
-        elif isinstance(figure, Plate):
+        elif isinstance(figure, ImageGrid):
             yield f"\n{figure.caption} (a plate: see the report)", "dim"
     for files in attached(page, store):
         yield f"\n{files.caption}", "dim"
@@ -67,7 +67,7 @@ def _texts(shown: Passages) -> Iterable[tuple[str, str]]:
 def _print_verdict(console: Console, verdict: Verdict) -> None:
     style = STYLES.get(verdict.outcome.value, "dim")
     console.print(f"{verdict.claim}: {verdict.outcome}", style=f"bold {style}", markup=False)
-    details = [verdict.reads, verdict.reason]
+    details = [verdict.statement, verdict.reason]
     # One seed has an estimate without bounds: the reason says so, and there is no interval to tell.
     if verdict.effect is not None and verdict.low is not None and verdict.high is not None:
         measured = effect(verdict.rule, verdict.effect, verdict.low, verdict.high)

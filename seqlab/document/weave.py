@@ -30,9 +30,9 @@ class Finding:
     entry: Entry
     label: str
 
-    def cells(self, standing: str) -> int:
+    def cells(self, decision: str) -> int:
         """How many cells pass, fail or stay open."""
-        return sum(cell.standing == standing for cell in self.verdict.cells)
+        return sum(cell.decision == decision for cell in self.verdict.cells)
 
 
 @dataclass(frozen=True)

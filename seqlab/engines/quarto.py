@@ -1,4 +1,4 @@
-"""How is the report rendered by Quarto? Found, asked for its version, run twice, and watched.
+"""How is the report rendered by Quarto? PageFindings, asked for its version, run twice, and watched.
 
 Quarto is a program of its own. It is looked for in `QUARTO_PATH`, then on PATH, then beside the
 Python that runs (`pip install quarto-cli` puts it there). It needs no kernel: the document holds no

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import mlx.core as mx
 
 from seqlab.errors import UsageError
-from seqlab.machine import blas, forms
+from seqlab.machine import blas, kernels
 from seqlab.machine.settings import Settings, check_kind, defaults
 
 
@@ -51,7 +51,7 @@ def use(kind: str, settings: Settings | None = None) -> None:
     if _own_cache is None:
         _own_cache = mx.set_cache_limit(0)
     mx.set_cache_limit(_own_cache if _settings.cache_bytes is None else _settings.cache_bytes)
-    forms.use(_settings.forms)
+    kernels.use(_settings.kernels)
 
 
 def settings() -> Settings:

@@ -1,7 +1,7 @@
 """What is set on a device before it computes, for speed alone?
 
 The settings change how fast a run is, never what it computes, so that they are no part of its identity;
-`forms` may change the last digits of a result, since it orders the same sums in another way. They are
+`kernels` may change the last digits of a result, since it orders the same sums in another way. They are
 measured once per device (`seqlab.calibration`); until then the defaults hold. No MLX in here: a worker
 reads its settings before MLX may be imported.
 """
@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass, field
 
 from seqlab.errors import UsageError
-from seqlab.machine.forms import Forms
+from seqlab.machine.kernels import Kernels
 
 KINDS = ("cpu", "gpu")
 
@@ -32,7 +32,7 @@ class Settings:
     cache_bytes: int | None = None
     compile_after: int | None = None
     compile_unrolled_after: int | None = None
-    forms: Forms = field(default_factory=Forms)
+    kernels: Kernels = field(default_factory=Kernels)
 
     def __post_init__(self) -> None:
         for name in ("blas_threads", "cache_bytes", "compile_after", "compile_unrolled_after"):
@@ -45,9 +45,9 @@ class Settings:
         threads = "as found" if self.blas_threads is None else str(self.blas_threads)
         cache = "MLX's own" if self.cache_bytes is None else f"{self.cache_bytes / 2**20:,.0f} MiB"
         after = f"compile {_after(self.compile_after)} (recurrences {_after(self.compile_unrolled_after)})"
-        forms = f"split {self.forms.split}, chunk {self.forms.chunk:g}"
-        forms += f", tanh {self.forms.tanh}, exp {self.forms.exp}, rope {self.forms.rope}"
-        return f"BLAS threads {threads}, buffer cache {cache}, {after}, {forms}"
+        kernels = f"split {self.kernels.split}, chunk {self.kernels.chunk:g}"
+        kernels += f", tanh {self.kernels.tanh}, exp {self.kernels.exp}, rope {self.kernels.rope}"
+        return f"BLAS threads {threads}, buffer cache {cache}, {after}, {kernels}"
 
 
 def _after(steps: int | None) -> str:
@@ -59,9 +59,9 @@ def defaults(kind: str) -> Settings:
     check_kind(kind)
     if kind == "cpu":  # compiling a step there takes 10 s and more
         # Apple's CPUs have vector instructions for tanh and exp in MLX; its build for x86-64 has not.
-        scalar = Forms(tanh="rational", exp="polynomial", rope="written")
-        forms = Forms(rope="written") if sys.platform == "darwin" else scalar
-        return Settings(cache_bytes=CPU_CACHE_BYTES, forms=forms)
+        scalar = Kernels(tanh="rational", exp="polynomial", rope="written")
+        kernels = Kernels(rope="written") if sys.platform == "darwin" else scalar
+        return Settings(cache_bytes=CPU_CACHE_BYTES, kernels=kernels)
     # Compilation takes well under a second there, and launches are dear.
     return Settings(compile_after=50, compile_unrolled_after=50)
 

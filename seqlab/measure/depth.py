@@ -10,7 +10,7 @@ no kernel, and their number says how a program is written rather than what it co
 anything that depends on no input, so parameters and masks have depth 0. How many primitives one step
 takes is a matter of the library; how their number grows with the length is the result.
 
-Counted is the plain form (`machine.forms`), which need not be the one that is timed. Attention in blocks of
+Counted is the plain form (`machine.kernels`), which need not be the one that is timed. Attention in blocks of
 64 queries, the default on x86-64 CPUs, adds the blocks' shares of the keys' and values' gradients one after
 another: a training step then waits for about one operation more a layer for every 64 tokens.
 """

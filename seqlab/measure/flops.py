@@ -15,7 +15,7 @@
 | scatter and slice update that add | 1 an updated element |
 | views, copies, gathers, casts, padding, constants | 0 |
 
-Counts are of the plain form (`machine.forms`). Attention is thus two matrix products, a softmax and a mask,
+Counts are of the plain form (`machine.kernels`). Attention is thus two matrix products, a softmax and a mask,
 4 L^2 D and some, and a causal mask saves nothing, as that form computes the masked half too. The form in
 use may do less: attention in blocks leaves most of the masked half out. What depends on no input counts as
 given (see `seqlab.measure.graph`), so dropout's random bits and parameter initialisation are not counted.

@@ -2,7 +2,7 @@
 
 MLX hands its own graph over (`mx.export_function` with a callback), so depth and work need no formula
 for each architecture. The graph is the forward pass as written, or any gradient inside the function:
-traced on the CPU, where fused kernels are spelled out, and in the plain forms (`machine.forms`), so that
+traced on the CPU, where fused kernels are spelled out, and in the plain forms (`machine.kernels`), so that
 a count is the same on every machine.
 MLX merges equal sub-expressions before it hands the graph over; a compiled function appears unfused.
 
@@ -21,11 +21,11 @@ from mlx import nn
 from mlx.utils import tree_flatten
 
 from seqlab.errors import UsageError
-from seqlab.machine import forms
-from seqlab.machine.forms import Forms
+from seqlab.machine import kernels
+from seqlab.machine.kernels import Kernels
 
 Shape = tuple[int, ...]
-PLAIN = Forms()
+PLAIN = Kernels()
 STACK_BYTES = 1 << 28  # MLX walks a graph by recursion: 8 MiB, the usual stack, end at a depth of 50,000
 
 
@@ -38,7 +38,7 @@ class Primitive(NamedTuple):
     outputs: list[tuple[str, Shape]]
 
 
-def primitives(function: Callable[..., Any], *inputs: mx.array, form: Forms = PLAIN) -> Iterator[Primitive]:
+def primitives(function: Callable[..., Any], *inputs: mx.array, form: Kernels = PLAIN) -> Iterator[Primitive]:
     """What computing `function(*inputs)` (a tree of arrays) runs, each after all that it needs.
 
     Counts are of the plain form; `form` may ask for another, such as the one in use. Raises `UsageError`
@@ -58,7 +58,7 @@ def primitives(function: Callable[..., Any], *inputs: mx.array, form: Forms = PL
             )
 
 
-def events(function: Callable[..., Any], *inputs: mx.array, form: Forms = PLAIN) -> list[dict[str, Any]]:
+def events(function: Callable[..., Any], *inputs: mx.array, form: Kernels = PLAIN) -> list[dict[str, Any]]:
     """What MLX says of the graph, in its own words: inputs, outputs, constants, then all primitives.
 
     Raises `UsageError` as `primitives` does.
@@ -66,7 +66,7 @@ def events(function: Callable[..., Any], *inputs: mx.array, form: Forms = PLAIN)
     mx.eval(inputs)
     before = threading.stack_size(STACK_BYTES)  # for a recursion over half a million primitives
     try:
-        with forms.using(form), forms.exporting(), ThreadPoolExecutor(1) as pool:
+        with kernels.using(form), kernels.exporting(), ThreadPoolExecutor(1) as pool:
             return pool.submit(_exported, function, inputs, mx.default_stream(mx.cpu)).result()
     finally:
         threading.stack_size(before)

@@ -25,7 +25,7 @@ REPEAT = 1.02  # the same step's peak differs by about so much when it is measur
 
 
 @dataclass(frozen=True)
-class Growth:
+class MemoryGrowth:
     """Bytes at length T: constant + each T + pair T²."""
 
     constant: float
@@ -61,8 +61,8 @@ class Fit:
     No factor is below `REPEAT`: a fit may be exact, a measurement is not.
     """
 
-    growth: Growth
-    without: tuple[tuple[Growth, float], ...]
+    growth: MemoryGrowth
+    without: tuple[tuple[MemoryGrowth, float], ...]
 
     def memory(self, length: int | float) -> Prediction:
         """Bytes at a length."""
@@ -128,7 +128,7 @@ def exponent(costs: Mapping[int, int] | Mapping[int, float]) -> float:
     return float(np.median([(y - v) / (x - u) for (u, v), (x, y) in combinations(points, 2)]))
 
 
-def _growth(peaks: Mapping[int, int]) -> Growth:
+def _growth(peaks: Mapping[int, int]) -> MemoryGrowth:
     """The best fit without a negative term: the best of those in which some terms are left out."""
     length, memory = (np.array(list(side), dtype=float) for side in (peaks.keys(), peaks.values()))
     terms = np.stack([length**power for power in range(TERMS)], axis=1) / memory[:, None]
@@ -140,4 +140,4 @@ def _growth(peaks: Mapping[int, int]) -> Growth:
             if np.all(found >= 0) and error < least:
                 best, least = np.zeros(TERMS), error
                 best[list(chosen)] = found
-    return Growth(*best.tolist())
+    return MemoryGrowth(*best.tolist())

@@ -11,8 +11,8 @@ move if every primitive read its inputs from memory and wrote its outputs there,
 
 An input that is a view counts as what it shows, at most as large as what it was made from: a bias that is
 broadcast is read once. This is what a device moves that keeps nothing in a cache, joins no operations and
-works nowhere in place, so that a device may move less. Both are of the plain form (`machine.forms`), and the
-same on every machine.
+works nowhere in place, so that a device may move less. Both are of the plain form (`machine.kernels`), and
+the same on every machine.
 """
 
 import math

@@ -1,1 +1,1 @@
-"""The architectures: one a file, each exporting `Config` and `Model`; heads turn bodies into whole models."""
+"""The architectures, one a file, each with `Config` and `Model`; heads make whole models of backbones."""

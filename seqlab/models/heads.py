@@ -1,4 +1,4 @@
-"""How does a body, which maps vectors to vectors, become a model of text, of rows or of a series?"""
+"""How does a backbone, which maps vectors to vectors, become a model of text, of rows or of a series?"""
 
 import math
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -22,8 +22,8 @@ from seqlab.models.parts.tokens import TokenModel
 
 
 @runtime_checkable  # so that the tests can check arguments
-class Body(Protocol):
-    """What a head asks of a body; the files of this folder that say (B, L, width) are bodies."""
+class Backbone(Protocol):
+    """What a head asks of a backbone; the files of this folder that say (B, L, width) are backbones."""
 
     @property
     def width(self) -> int:
@@ -52,8 +52,8 @@ class Body(Protocol):
 
 
 @runtime_checkable
-class MaskedBody(Body, Protocol):
-    """A body that can leave padding out; without one, see `masked`."""
+class MaskedBackbone(Backbone, Protocol):
+    """A backbone that can leave padding out; without one, see `masked`."""
 
     @property
     def takes_seen(self) -> bool:
@@ -66,37 +66,38 @@ class MaskedBody(Body, Protocol):
 
 
 def masked(
-    body: Body, x: Float[mx.array, "B L D"], seen: Bool[mx.array, "B L"] | None
+    backbone: Backbone, x: Float[mx.array, "B L D"], seen: Bool[mx.array, "B L"] | None
 ) -> Float[mx.array, "B L D"]:
-    """The body's outputs, at real steps independent of padding.
+    """The backbone's outputs, at real steps independent of padding.
 
-    A recurrent or convolutional body takes no mask and needs none where padding stands on the right: it
+    A recurrent or convolutional backbone takes no mask and needs none where padding stands on the right: it
     is causal, so what comes later cannot reach a real step. On the left it would be read as input.
     """
     if seen is None:
-        return body(x)
+        return backbone(x)
     check_seen(seen, x)
-    if isinstance(body, MaskedBody):
-        return body(x, seen)
-    if not body.causal:
-        raise UsageError("this body sees ahead and takes no padding mask. Give sequences of one length.")
-    return body(x)
+    if isinstance(backbone, MaskedBackbone):
+        return backbone(x, seen)
+    if not backbone.causal:
+        raise UsageError("this backbone sees ahead and takes no padding mask. Give sequences of one length.")
+    return backbone(x)
 
 
 class LanguageModel(TokenModel):
-    """Tokens to the logits of the token after each: embedding, body, norm, projection.
+    """Tokens to the logits of the token after each: embedding, backbone, norm, projection.
 
-    With an encoder for its body, `transformer.Config(causal=False)`, this is the model of BERT (Devlin et
+    With an encoder for its backbone, `transformer.Config(causal=False)`, this is the model of BERT (Devlin et
     al., 2019): hide tokens behind the id of a mask token, one more id, and the logits at its places say
-    what it hides. With `outputs` it labels each token. `width` must be the body's and may be left out.
+    what it hides. With `outputs` it labels each token. `width` must be the backbone's and may be left out.
 
     With `period` it also reads the position of each token modulo that, by an embedding like the tokens': for
-    sequences that come round, such as voices that take turns, where not every body could count for itself.
+    sequences that come round, such as voices that take turns, where not every backbone could count for
+    itself.
     """
 
     def __init__(
         self,
-        body: Body,
+        backbone: Backbone,
         *,
         vocabulary: int,
         width: int | None = None,
@@ -104,21 +105,21 @@ class LanguageModel(TokenModel):
         tied: bool = False,
         period: int | None = None,
     ) -> None:
-        if width is not None and width != body.width:
-            raise UsageError(f"the head's width must be the body's, found {width} and {body.width}.")
-        super().__init__(width=body.width, vocabulary=vocabulary, outputs=outputs, tied=tied)
-        self.body = body
+        if width is not None and width != backbone.width:
+            raise UsageError(f"the head's width must be the backbone's, found {width} and {backbone.width}.")
+        super().__init__(width=backbone.width, vocabulary=vocabulary, outputs=outputs, tied=tied)
+        self.backbone = backbone
         self.period = period
         if period is not None:
             check_positive(period=period)
-            self.places = nn.Embedding(period, body.width)
+            self.places = nn.Embedding(period, backbone.width)
 
     def __call__(
         self, tokens: Integer[mx.array, "B L"], seen: Bool[mx.array, "B L"] | None = None
     ) -> Float[mx.array, "B L V"]:
         """Logits of all positions. `seen` is True at real tokens: see `masked`."""
         check_token_array(tokens, axes=2)
-        return self.read(masked(self.body, self._placed(tokens, mx.arange(tokens.shape[1])), seen))
+        return self.read(masked(self.backbone, self._placed(tokens, mx.arange(tokens.shape[1])), seen))
 
     def _placed(self, tokens: Integer[mx.array, "..."], at: Int[mx.array, "L"]) -> Float[mx.array, "... D"]:
         """The tokens' vectors, which know their places in the period where there is one."""
@@ -129,8 +130,8 @@ class LanguageModel(TokenModel):
         return x + places
 
     def initial_state(self, batch: int, length: int) -> State:
-        """The body's state before the first of at most `length` tokens."""
-        return self.body.initial_state(batch, length)
+        """The backbone's state before the first of at most `length` tokens."""
+        return self.backbone.initial_state(batch, length)
 
     def prefill(self, tokens: Integer[mx.array, "B L"], state: State) -> tuple[Float[mx.array, "B V"], State]:
         """Read L more tokens at once: the logits of the token after the last, and the new state.
@@ -139,19 +140,19 @@ class LanguageModel(TokenModel):
         """
         check_prompt(tokens, self.vocabulary)
         at = state.position + mx.arange(tokens.shape[1])
-        y, state = self.body.extend(self._placed(tokens, at), state)
+        y, state = self.backbone.extend(self._placed(tokens, at), state)
         return self.read(y[:, -1]), state
 
     def step(self, tokens: Integer[mx.array, "B"], state: State) -> tuple[Float[mx.array, "B V"], State]:
         """One more token: the logits of the next, and the new state."""
-        y, state = self.body.step(self._placed(tokens, mx.array([state.position])), state)
+        y, state = self.backbone.step(self._placed(tokens, mx.array([state.position])), state)
         return self.read(y), state
 
     def advance(
         self, tokens: Integer[mx.array, "B"], position: Int[mx.array, ""], memory: Any
     ) -> tuple[Float[mx.array, "B V"], Any]:
         """`step` on arrays alone and without its check of room, to be compiled."""
-        y, memory = self.body.advance(self._placed(tokens, position[None]), position, memory)
+        y, memory = self.backbone.advance(self._placed(tokens, position[None]), position, memory)
         return self.read(y), memory
 
 
@@ -175,29 +176,29 @@ POOLS = {"last": last, "mean": mean}
 
 
 class RowClassifier(nn.Module):
-    """A sequence of rows to the logits of its class: linear, body, norm, last or mean step, linear.
+    """A sequence of rows to the logits of its class: linear, backbone, norm, last or mean step, linear.
 
     Given `seen`, True at real rows (see `masked`), the last or the mean is that of the real ones.
     """
 
     def __init__(
-        self, body: Body, *, channels: int, classes: int, pool: Literal["last", "mean"] = "last"
+        self, backbone: Backbone, *, channels: int, classes: int, pool: Literal["last", "mean"] = "last"
     ) -> None:
         super().__init__()
         check_positive(channels=channels, classes=classes)
         check_choice("pool", pool, POOLS)
         self.channels = channels
         self.pool = pool
-        self.to_body = nn.Linear(channels, body.width)
-        self.body = body
-        self.norm = nn.LayerNorm(body.width)
-        self.to_logits = nn.Linear(body.width, classes)
+        self.to_body = nn.Linear(channels, backbone.width)
+        self.backbone = backbone
+        self.norm = nn.LayerNorm(backbone.width)
+        self.to_logits = nn.Linear(backbone.width, classes)
 
     def __call__(
         self, rows: Float[mx.array, "B L C"], seen: Bool[mx.array, "B L"] | None = None
     ) -> Float[mx.array, "B K"]:
         check_sequence(rows, size=self.channels)
-        y = self.norm(masked(self.body, self.to_body(rows), seen))
+        y = self.norm(masked(self.backbone, self.to_body(rows), seen))
         logits: mx.array = self.to_logits(POOLS[self.pool](y, seen))
         return logits
 
@@ -212,7 +213,7 @@ class Forecaster(nn.Module):
 
     def __init__(
         self,
-        body: Body,
+        backbone: Backbone,
         *,
         lookback: int,
         horizon: int,
@@ -231,17 +232,17 @@ class Forecaster(nn.Module):
         self.lookback = lookback
         self.segment = segment
         self.normalisation = normalisation
-        self.to_body = nn.Linear(segment, body.width)
-        self.body = body
-        self.norm = nn.LayerNorm(body.width)
+        self.to_body = nn.Linear(segment, backbone.width)
+        self.backbone = backbone
+        self.norm = nn.LayerNorm(backbone.width)
         self.reads = reads
         steps = lookback // segment if reads == "all" else 1
-        self.to_forecast = nn.Linear(steps * body.width, horizon)
+        self.to_forecast = nn.Linear(steps * backbone.width, horizon)
 
     def __call__(self, window: Float[mx.array, "B L C"]) -> Float[mx.array, "B H C"]:
         check_sequence(window, size=window.shape[-1], length=self.lookback)
         x, level = normalise(window, self.normalisation)
-        y = self.body(
+        y = self.backbone(
             self.to_body(split_channels(x).reshape(-1, self.lookback // self.segment, self.segment))
         )
         read = y if self.reads == "all" else y[:, -1:]

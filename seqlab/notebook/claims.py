@@ -131,27 +131,27 @@ class Ratio(Comparison):
 class Claim:
     """A claim of the ledger, put to the test by a rule.
 
-    `reads` says in one sentence of plain words what the rule asks; the report prints it.
+    `statement` says in one plain sentence what the rule asks; the report prints it.
     """
 
     id: str
     rule: Rule
-    reads: str
+    statement: str
 
 
-Standing = Literal["pass", "fail", "open"]
+Decision = Literal["pass", "fail", "open"]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One comparison that a claim needs: its levels, estimate, 95 % interval, seeds and standing."""
+    """One comparison that a claim needs: its levels, estimate, 95 % interval, seeds and decision."""
 
     levels: Mapping[str, str | int | float | bool]
     estimate: float
     low: float
     high: float
     n: int
-    standing: Standing
+    decision: Decision
     opponent: str = ""  # which right-hand side was the best
     p_value: float | None = None  # that the effect is the threshold: two-sided, after Holm; None where exact
 
@@ -176,7 +176,7 @@ class Verdict:
     experiment: str
     outcome: Outcome
     rule: Rule
-    reads: str
+    statement: str
     reason: str  # one sentence: why this outcome
     cells: tuple[Cell, ...] = ()
     effect: float | None = None  # median over cells

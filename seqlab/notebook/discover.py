@@ -16,7 +16,7 @@ from types import ModuleType
 from seqlab.errors import SeqlabError, UsageError, described, unknown
 from seqlab.notebook.claims import Comparison, Rule, Slope
 from seqlab.notebook.experiment import Experiment, Point
-from seqlab.notebook.figures import Curve, Exhibited, Figure, Heatmap, Interval, Table, Tradeoff, Where
+from seqlab.notebook.figures import ArtifactFigure, Curve, Figure, Heatmap, Interval, Table, Tradeoff, Where
 from seqlab.notebook.metrics import metric_named
 
 
@@ -152,7 +152,7 @@ def _check_figure(figure: Figure, factors: set[str]) -> None:
         case Table():
             metrics = [name.partition("@")[0] for name in figure.metrics]
             used = [*figure.rows, figure.columns]
-        case Exhibited():
+        case ArtifactFigure():
             metrics, used = [], list(figure.by)
         case _:
             raise UsageError(

@@ -17,8 +17,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from seqlab.errors import UsageError, unknown
+from seqlab.notebook.artifacts import Artifact
 from seqlab.notebook.claims import Claim
-from seqlab.notebook.exhibits import Exhibit
 from seqlab.notebook.figures import Figure, Level
 from seqlab.notebook.metrics import Measurement
 
@@ -130,7 +130,7 @@ class Trial:
         return f"{self.experiment}: {factors + ', ' if factors else ''}seed {self.seed}"
 
 
-Run = Callable[[Trial], Iterator[Measurement | Exhibit]] | Callable[[Trial], Iterator[Measurement]]
+Run = Callable[[Trial], Iterator[Measurement | Artifact]] | Callable[[Trial], Iterator[Measurement]]
 
 
 @dataclass(frozen=True)
@@ -143,9 +143,9 @@ class Experiment:
     `precise` asks for products of float32 in float32 on a GPU too, which would take TF32 for them: for a
     page that compares digits.
 
-    `apart` names factors. Trials that differ in one of them share no computation, and no verdict of the
-    page is about time, so that on a CPU they run side by side. Without it, the page has the machine to
-    itself; and so, on a page that has it, do trials with the levels `alone`.
+    `parallel_over` names factors. Trials that differ in one of them share no computation, and no verdict of
+    the page is about time, so on a CPU they run side by side. Without it, the page has the machine to
+    itself, as do the trials with the levels of `exclusive` on a page that has it.
     """
 
     run: Run
@@ -154,8 +154,8 @@ class Experiment:
     figures: tuple[Figure, ...] = ()
     chapter: int = 100
     precise: bool = False
-    apart: tuple[str, ...] = ()
-    alone: Factors = field(default_factory=dict)
+    parallel_over: tuple[str, ...] = ()
+    exclusive: Factors = field(default_factory=dict)
     name: str = ""
     title: str = ""
     prose: str = ""
@@ -168,9 +168,9 @@ class Experiment:
                 f"found {names or 'none'}."
             )
         factors = {name for budget in self.budgets for point in budget.points for name in point.factors}
-        for name in (*self.apart, *self.alone):
+        for name in (*self.parallel_over, *self.exclusive):
             if name not in factors:
-                raise UsageError(unknown("factor to tell trials apart", name, sorted(factors)))
+                raise UsageError(unknown("factor to run trials in parallel over", name, sorted(factors)))
 
     def budget(self, name: BudgetName) -> Budget:
         """The named budget; where the page has none, its next smaller one, else its smallest."""

@@ -105,26 +105,26 @@ class Table(Figure):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exhibited(Figure):
-    """Exhibits of runs (`notebook.exhibits`), by name: of the first seed of each point that `where` keeps.
+class ArtifactFigure(Figure):
+    """Artifacts of runs (`notebook.artifacts`), by name: of the first seed of each point that `where` keeps.
 
     Each is headed by its levels of the factors `by`.
     """
 
-    exhibit: str
+    artifact: str
     by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Passage(Exhibited):
+class TextSamples(ArtifactFigure):
     """Texts, printed as they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plate(Exhibited):
+class ImageGrid(ArtifactFigure):
     """Rows of small pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attachment(Exhibited):
+class Attachment(ArtifactFigure):
     """Files for other programs, written beside the report and named in it."""

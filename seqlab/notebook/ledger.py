@@ -18,7 +18,7 @@ KINDS = ("mechanism", "performance", "quality", "history", "generality")
 
 # Which outcomes prove a prediction right. "Misleading" says that the sentence is true of something
 # and suggests more, so holding only under conditions and not holding both bear it out.
-BORNE_OUT_BY: Mapping[str, frozenset[Outcome]] = {
+CONFIRMED_BY: Mapping[str, frozenset[Outcome]] = {
     "true": frozenset({Outcome.SUPPORTED}),
     "true with conditions": frozenset({Outcome.CONDITIONAL}),
     "partly true": frozenset({Outcome.CONDITIONAL}),
@@ -54,7 +54,7 @@ class Entry:
         """The prediction in words: `true with conditions`, or `true and false`."""
         return " and ".join(self.expect)
 
-    def foresaw(self, outcome: Outcome) -> bool | None:
+    def predicted_correctly(self, outcome: Outcome) -> bool | None:
         """Whether the outcome bears the prediction out; None where it decides nothing.
 
         A prediction in two parts says that the sentence holds in some cells and not in others.
@@ -63,7 +63,7 @@ class Entry:
             return None
         if len(self.expect) > 1:
             return outcome is Outcome.CONDITIONAL
-        return outcome in BORNE_OUT_BY[self.expect[0]]
+        return outcome in CONFIRMED_BY[self.expect[0]]
 
 
 def _entry(row: Mapping[str, Any], place: str) -> Entry:
@@ -87,7 +87,7 @@ def _entry(row: Mapping[str, Any], place: str) -> Entry:
         note=row.get("note", ""),
         pilot=bool(row.get("pilot", False)),
     )
-    for what, found, known in (("kind", entry.kinds, KINDS), ("prediction", entry.expect, BORNE_OUT_BY)):
+    for what, found, known in (("kind", entry.kinds, KINDS), ("prediction", entry.expect, CONFIRMED_BY)):
         if not found:
             raise UsageError(f"{place} has no {what}; known: {', '.join(known)}.")
         for word in found:

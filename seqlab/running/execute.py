@@ -98,7 +98,7 @@ def execute(
                     fingerprint=plan.fingerprint,
                     provenance=circumstances[page, at_once],
                     measurements=outcome.measurements,
-                    exhibits=outcome.exhibits,
+                    artifacts=outcome.artifacts,
                     error=outcome.error,
                     traceback=outcome.traceback,
                 )
@@ -147,8 +147,8 @@ def _chains(plans: Sequence[Plan]) -> tuple[deque[_Chain], deque[_Chain]]:
         groups: dict[tuple[object, ...], list[Trial]] = {}
         for due in plan.due:
             factors = due.trial.factors
-            shares = page.apart and not (page.alone and page.alone.items() <= factors.items())
-            key: tuple[object, ...] = tuple(map(factors.get, page.apart)) if shares else ()
+            shares = page.parallel_over and not (page.exclusive and page.exclusive.items() <= factors.items())
+            key: tuple[object, ...] = tuple(map(factors.get, page.parallel_over)) if shares else ()
             groups.setdefault(key, []).append(due.trial)
         for key, group in groups.items():
             (beside if key else alone).append(_Chain(plan, tuple(group)))
@@ -176,9 +176,8 @@ def _discard_of_other_code(folder: Path, fingerprint: str) -> None:
 
 def _statement(claim: Claim) -> str:
     side = "above" if claim.rule.above is not None else "below"
-    return (
-        f"{claim.reads} [{type(claim.rule).__name__} of {claim.rule.metric}, {side} {claim.rule.threshold:g}]"
-    )
+    rule = f"{type(claim.rule).__name__} of {claim.rule.metric}, {side} {claim.rule.threshold:g}"
+    return f"{claim.statement} [{rule}]"
 
 
 def _seconds_before(store: Store, experiments: Sequence[str]) -> dict[str, float]:

@@ -33,9 +33,9 @@ from pebble import ProcessExpired, ProcessPool
 
 from seqlab.errors import DivergedError, SeqlabError, UsageError, WorkerError, described
 from seqlab.machine.settings import Settings
-from seqlab.notebook.exhibits import Exhibit, panels_of, text_of
+from seqlab.notebook.artifacts import Artifact, panels_of, text_of
 from seqlab.notebook.experiment import Experiment, Trial
-from seqlab.notebook.figures import Figure, Passage, Plate
+from seqlab.notebook.figures import Figure, ImageGrid, TextSamples
 from seqlab.notebook.metrics import Measurement
 from seqlab.running.fingerprint import Fingerprints
 from seqlab.store.database import Status
@@ -62,14 +62,14 @@ class Outcome:
     seconds: float
     started: datetime
     measurements: tuple[Measurement, ...]
-    exhibits: tuple[Exhibit, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
     error: str = ""
     traceback: str = ""
 
 
 @dataclass(frozen=True)
 class _Ended:
-    """What the worker sends back: the measurements and exhibits are in the spool."""
+    """What the worker sends back: the measurements and artifacts are in the spool."""
 
     status: Status
     seconds: float
@@ -135,7 +135,7 @@ def _run(page: str, trial: Trial, spool: Path, checkpoints: Path | None, code: s
             mx.random.seed(trial.seed)
             started, names = time.perf_counter(), set[str]()
             for found in _experiments[page].run(trial):
-                if isinstance(found, Exhibit):
+                if isinstance(found, Artifact):
                     _check_exhibit(found, names, _experiments[page].figures)
                     lines.write(_spooled(found))
                     continue
@@ -149,26 +149,28 @@ def _run(page: str, trial: Trial, spool: Path, checkpoints: Path | None, code: s
     return _Ended("ok", time.perf_counter() - started)
 
 
-def _check_exhibit(exhibit: Exhibit, names: set[str], figures: Iterable[Figure]) -> None:
-    """Raise `UsageError` where a second exhibit takes a name, or a figure could not show this one.
+def _check_exhibit(artifact: Artifact, names: set[str], figures: Iterable[Figure]) -> None:
+    """Raise `UsageError` where a second artifact takes a name, or a figure could not show this one.
 
     The second would be lost, or the first; and what a figure cannot show would be found by the report.
     """
-    if exhibit.name in names:
-        raise UsageError(f"a run yielded two exhibits called {exhibit.name!r}; give each a name of its own.")
-    names.add(exhibit.name)
+    if artifact.name in names:
+        raise UsageError(
+            f"a run yielded two artifacts called {artifact.name!r}; give each a name of its own."
+        )
+    names.add(artifact.name)
     for figure in figures:
         match figure:
-            case Passage(exhibit=name) if name == exhibit.name:
-                text_of(exhibit)
-            case Plate(exhibit=name) if name == exhibit.name:
-                panels_of(exhibit)
+            case TextSamples(artifact=name) if name == artifact.name:
+                text_of(artifact)
+            case ImageGrid(artifact=name) if name == artifact.name:
+                panels_of(artifact)
 
 
-def _spooled(exhibit: Exhibit) -> str:
-    """An exhibit as one line of the spool: an object, where a measurement is a list."""
-    data = base64.b64encode(exhibit.data).decode()
-    return json.dumps({"name": exhibit.name, "media": exhibit.media, "data": data}) + "\n"
+def _spooled(artifact: Artifact) -> str:
+    """An artifact as one line of the spool: an object, where a measurement is a list."""
+    data = base64.b64encode(artifact.data).decode()
+    return json.dumps({"name": artifact.name, "media": artifact.media, "data": data}) + "\n"
 
 
 def _check_code(page: Path, code: str) -> None:
@@ -293,7 +295,7 @@ class Worker:
             ended.seconds,
             began,
             tuple(one for one in yielded if isinstance(one, Measurement)),
-            tuple(one for one in yielded if isinstance(one, Exhibit)),
+            tuple(one for one in yielded if isinstance(one, Artifact)),
             ended.error,
             ended.traceback,
         )
@@ -357,7 +359,7 @@ class Worker:
             psutil.Process(int(self._state[PROCESS])).kill()
 
 
-def _read(lines: TextIO) -> Iterator[Measurement | Exhibit]:
+def _read(lines: TextIO) -> Iterator[Measurement | Artifact]:
     for line in lines:
         if not line.endswith("\n"):  # the last line of a killed trial may be torn
             continue
@@ -365,7 +367,7 @@ def _read(lines: TextIO) -> Iterator[Measurement | Exhibit]:
             case [metric, value, split, step]:
                 yield Measurement(metric, value, split, step)
             case {"name": name, "media": media, "data": data}:
-                yield Exhibit(name, media, base64.b64decode(data))
+                yield Artifact(name, media, base64.b64decode(data))
 
 
 def rest(workers: Iterable[Worker]) -> None:

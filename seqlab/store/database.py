@@ -3,7 +3,7 @@
 SQLite in WAL mode, one transaction a run. Nothing is overwritten: a rerun adds a run, old ones stay
 as history. A writer that is killed at any moment leaves every finished run readable. Metric and
 split names are stored once, in `name`, which keeps a million measurements small and quick to load.
-Exhibits lie in a table of their own, which nothing reads but what shows or exports them.
+Artifacts lie in a table of their own, which nothing reads but what shows or exports them.
 """
 
 import json
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from seqlab.errors import StoreError
+from seqlab.notebook.artifacts import Artifact
 from seqlab.notebook.claims import Verdict
-from seqlab.notebook.exhibits import Exhibit
 from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import Measurement
 
@@ -76,7 +76,7 @@ class Run:
     fingerprint: str
     provenance: Mapping[str, Any]
     measurements: tuple[Measurement, ...] = ()
-    exhibits: tuple[Exhibit, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
     error: str = ""
     traceback: str = ""
     uid: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -243,7 +243,7 @@ class Store:
             self._add_measurements(number, run.measurements)
             self._connection.executemany(
                 "INSERT INTO exhibit VALUES (?, ?, ?, ?)",
-                [(number, shown.name, shown.media, shown.data) for shown in run.exhibits],
+                [(number, shown.name, shown.media, shown.data) for shown in run.artifacts],
             )
         return number
 
@@ -278,14 +278,14 @@ class Store:
         with self._explained("read"):
             return self._connection.execute(query, parameters).fetchall()
 
-    def exhibits(self, runs: Iterable[int], name: str) -> dict[int, Exhibit]:
-        """The exhibit of that name of each run that has one, by the run's number."""
+    def artifacts(self, runs: Iterable[int], name: str) -> dict[int, Artifact]:
+        """The artifact of that name of each run that has one, by the run's number."""
         rows = self.rows(
             "SELECT run, name, media, data FROM exhibit "
             "WHERE name = ? AND run IN (SELECT value FROM json_each(?))",
             (name, json.dumps(list(runs))),
         )
-        return {run: Exhibit(*exhibit) for run, *exhibit in rows}
+        return {run: Artifact(*artifact) for run, *artifact in rows}
 
     def provenance(self, runs: Iterable[int]) -> list[dict[str, Any]]:
         """The distinct circumstances under which the runs were measured."""

@@ -1,4 +1,4 @@
-"""How do results leave for other tools? As Parquet, CSV or JSON with a schema version, exhibits as files."""
+"""How do results leave for other tools? As Parquet, CSV or JSON with a schema version, artifacts as files."""
 
 import json
 import sqlite3
@@ -9,18 +9,18 @@ from typing import Literal
 import pandas as pd
 
 from seqlab.errors import StoreError
-from seqlab.notebook.exhibits import Exhibit, file_name
+from seqlab.notebook.artifacts import Artifact, file_name
 from seqlab.store.tables import load
 
 Format = Literal["csv", "parquet", "json"]
 FORMATS: tuple[Format, ...] = ("csv", "parquet", "json")
-SCHEMA_VERSION = 2  # 2: with a table of exhibits, and a folder of that name
+SCHEMA_VERSION = 2  # 2: with a table of artifacts, and a folder of that name
 
 
 def export(database: Path, folder: Path, form: Format) -> list[Path]:
-    """Write `runs`, `measurements` and `exhibits` into `folder`; returns the paths of what was written.
+    """Write `runs`, `measurements` and `artifacts` into `folder`; returns the paths of what was written.
 
-    A factor is a column of runs. The table of exhibits names each one's file, in a folder beside it.
+    A factor is a column of runs. The table of artifacts names each one's file, in a folder beside it.
     """
     loaded = load(database)
     try:
@@ -37,7 +37,7 @@ def export(database: Path, folder: Path, form: Format) -> list[Path]:
 
 
 def _exhibits(database: Path, folder: Path) -> pd.DataFrame:
-    """Write each exhibit to a file of its own, one at a time; returns the table that names them."""
+    """Write each artifact to a file of its own, one at a time; returns the table that names them."""
     rows, taken = [], set[str]()
     with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         found = connection.execute(
@@ -45,19 +45,19 @@ def _exhibits(database: Path, folder: Path) -> pd.DataFrame:
             "JOIN run ON run.id = run ORDER BY exhibit.rowid"
         )
         for run, experiment, factors, seed, *stored in found:
-            exhibit = Exhibit(*stored)
+            artifact = Artifact(*stored)
             levels = [f"{name}-{level}" for name, level in json.loads(factors).items()]
-            # With its run's number, since a trial that ran again has exhibits of the same names.
-            name = file_name(exhibit, f"run{run}", experiment, *levels, f"seed{seed}")
+            # With its run's number, since a trial that ran again has artifacts of the same names.
+            name = file_name(artifact, f"run{run}", experiment, *levels, f"seed{seed}")
             while name.casefold() in taken:  # two names of a run that differ in case, for one
                 name = f"_{name}"
             taken.add(name.casefold())
             path = folder / "exhibits" / name
             path.parent.mkdir(exist_ok=True)
             aside = path.with_name(f".{name}.part")
-            aside.write_bytes(exhibit.data)
+            aside.write_bytes(artifact.data)
             aside.replace(path)
-            rows.append([run, exhibit.name, exhibit.media, f"exhibits/{name}"])
+            rows.append([run, artifact.name, artifact.media, f"exhibits/{name}"])
     return pd.DataFrame(rows, columns=pd.Index(["run", "exhibit", "media", "file"]))
 
 

@@ -67,11 +67,11 @@ class Training:
     best_score: float = math.inf
     waited: int = 0  # evaluations since the best
     finished: bool = False
-    told: list[Measurement] = field(default_factory=list)
+    measurements: list[Measurement] = field(default_factory=list)
 
-    def tell(self, measurement: Measurement) -> Measurement:
+    def record(self, measurement: Measurement) -> Measurement:
         """Remember what is about to be yielded."""
-        self.told.append(measurement)
+        self.measurements.append(measurement)
         return measurement
 
 
@@ -127,7 +127,7 @@ class Checkpoint:
             training.best = _filled(training.model.parameters(), "best", arrays)
         for name in COUNTED:
             setattr(training, name, kept[name])
-        training.told = [Measurement(*told) for told in kept["told"]]
+        training.measurements = [Measurement(*kept_one) for kept_one in kept["measurements"]]
         return int(kept["random"])
 
     def save_if_due(self, training: Training) -> None:
@@ -152,7 +152,7 @@ class Checkpoint:
             "identity": self._identity,
             "random": random_seed(),
             "has_best": training.best is not None,
-            "told": [[one.metric, one.value, one.split, one.step] for one in training.told],
+            "measurements": [[one.metric, one.value, one.split, one.step] for one in training.measurements],
         }
         text = json.dumps(kept)
         self._place.folder.mkdir(parents=True, exist_ok=True)

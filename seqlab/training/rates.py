@@ -69,7 +69,7 @@ def search_learning_rate(
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TunedRate:
     """The best of rates that were `tried`, which was done by hand, in trainings of so many steps."""
 
     rate: float
@@ -77,10 +77,11 @@ class Tuned:
     steps: int
 
 
-def chosen_rate(
-    trial: Trial, tuned: Tuned, search: Callable[[int], Search]
+def tuned_or_searched_rate(
+    trial: Trial, tuned: TunedRate, search: Callable[[int], Search]
 ) -> Generator[Measurement, None, float]:
-    """The rate that a trial trains with; yields how it was chosen. For `rate = yield from chosen_rate(…)`.
+    """The rate that a trial trains with; yields how it was chosen. For `rate = yield from
+    tuned_or_searched_rate(…)`.
 
     It is the setting `rate`; where that is 0, the best of as many trials as the setting `tuning` says
     (`search` makes them); without that, the tuned one.

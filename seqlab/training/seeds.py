@@ -33,7 +33,7 @@ from mlx.utils import tree_flatten, tree_unflatten
 from seqlab.errors import DivergedError, UsageError
 from seqlab.notebook.metrics import Measurement
 from seqlab.training.checkpoints import random_seed
-from seqlab.training.fit import REPORTS, divergence
+from seqlab.training.loop import REPORTS, divergence
 from seqlab.training.optimizer import adamw
 from seqlab.training.rates import default_warmup, rate_at, score
 from seqlab.training.step import Batch, Loss, compile_pays
@@ -70,7 +70,7 @@ def fit_seeds(
     step = _step(models[0], loss, optimizer, weights, frozen, max_norm=max_norm)
     if compile_pays(models[0], steps) if compiled is None else compiled:
         state = [weights, optimizer.state]
-        # Not under `forms.compiling`: the gradient that recurrences then use cannot be mapped over seeds.
+        # Not under `kernels.compiling`: the gradient that recurrences then use cannot be mapped over seeds.
         step = mx.compile(step, inputs=state, outputs=state)
     warmup = warmup_steps if warmup_steps is not None else default_warmup(steps)
     report_every = max(1, steps // REPORTS)

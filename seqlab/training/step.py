@@ -16,7 +16,7 @@ from mlx import nn, optimizers
 from mlx.utils import tree_map
 
 from seqlab.errors import UsageError, unknown
-from seqlab.machine import device, forms
+from seqlab.machine import device, kernels
 from seqlab.models.parts.recurrence import UnrolledCell
 
 Batch = tuple[mx.array, ...]
@@ -56,7 +56,7 @@ def training_step(
 
     if compile_pays(model, steps) if compiled is None else compiled:
         optimizer.init(model.trainable_parameters())  # the state must have its final shape
-        whole = mx.compile(forms.compiling()(step), inputs=state, outputs=state)
+        whole = mx.compile(kernels.compiling()(step), inputs=state, outputs=state)
         plain, unrolled = step, _unrolled(model)
 
         def step(*batch: mx.array) -> tuple[mx.array, mx.array]:

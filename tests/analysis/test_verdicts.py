@@ -36,7 +36,7 @@ def test_a_planted_advantage_is_supported():
     assert found.n == 5
     assert found.low < found.effect < found.high
     assert found.effect == pytest.approx(0.2, abs=0.02)
-    assert all(cell.standing == "pass" and cell.opponent == "B" for cell in found.cells)
+    assert all(cell.decision == "pass" and cell.opponent == "B" for cell in found.cells)
     assert found.scope == "model A, B; length 64 to 256; cpu (test)"
     assert found.seeds_needed is None
 
@@ -214,7 +214,7 @@ def test_an_unfair_comparison_is_inconclusive_however_large_the_effect():
     assert found.outcome is Outcome.INCONCLUSIVE
     assert "not fair: parameters 100,000 against 50,000" in found.reason
     assert found.seeds_needed is None
-    assert found.cells[0].standing == "pass"
+    assert found.cells[0].decision == "pass"
 
 
 def test_runs_of_another_kind_on_the_same_page_do_not_disturb():
@@ -260,7 +260,7 @@ def test_twenty_comparisons_of_equal_models_seldom_give_one_that_clears():
     for _ in range(30):
         left, right = ({level: rng.normal(0.5, 0.1, 5) for level in levels} for _ in "AB")
         cells = verdict(rule, duel(left, right)).cells
-        pages += any(cell.standing != "open" for cell in cells)
+        pages += any(cell.decision != "open" for cell in cells)
         uncorrected += any(not cell.low <= 0 <= cell.high for cell in cells)
     assert uncorrected >= 15  # without the correction most pages would show something
     assert pages <= 4  # 5 % of 30 is 1.5; two standard errors are 2.4
@@ -422,7 +422,7 @@ def test_exact_needs_every_value_to_clear():
     assert (found.cells[0].low, found.cells[0].high) == (1e-6, 1e-6)
     violated = [*good[:4], Done({"model": "E"}, 0, {"max_abs_error": 1e-4})]
     found = verdict(rule, violated)
-    assert found.cells[-1].standing == "fail"
+    assert found.cells[-1].decision == "fail"
     assert found.outcome is Outcome.INCONCLUSIVE
     alone = verdict(Exact(metric="max_abs_error", below=1e-5), violated)
     assert alone.outcome is Outcome.NOT_SUPPORTED

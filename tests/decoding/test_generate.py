@@ -32,10 +32,10 @@ def model_of(name: str, **options: Any) -> heads.LanguageModel:
     """A model of noise, but for the last biases, which would favour a few tokens."""
     if name in ("LSTM", "minGRU"):
         architecture = {"LSTM": lstm, "minGRU": mingru}[name]
-        body = architecture.Model(architecture.Config(WIDTH, depth=2))
+        backbone = architecture.Model(architecture.Config(WIDTH, depth=2))
     else:
-        body = transformer.Model(transformer.Config(WIDTH, heads=2, positions=name, length=24))
-    model = noisy(heads.LanguageModel(body, vocabulary=VOCABULARY, **options))
+        backbone = transformer.Model(transformer.Config(WIDTH, heads=2, positions=name, length=24))
+    model = noisy(heads.LanguageModel(backbone, vocabulary=VOCABULARY, **options))
     model.norm.bias, model.to_logits.bias = mx.zeros((WIDTH,)), mx.zeros((model.outputs,))
     return model
 
@@ -132,8 +132,8 @@ def test_compiled_steps_choose_the_same_tokens_even_after_more_training() -> Non
 def test_a_step_writes_into_the_cache_in_place() -> None:
     gc.collect()
     before = mx.get_active_memory()
-    body = transformer.Model(transformer.Config(WIDTH, depth=1, heads=2))
-    decoder = Decoder(heads.LanguageModel(body, vocabulary=VOCABULARY))
+    backbone = transformer.Model(transformer.Config(WIDTH, depth=1, heads=2))
+    decoder = Decoder(heads.LanguageModel(backbone, vocabulary=VOCABULARY))
     mx.eval(decoder.prefill(prompt_of(8, 2), tokens=2_000))
     mx.eval(decoder.step())
     mx.reset_peak_memory()

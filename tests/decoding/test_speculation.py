@@ -18,8 +18,8 @@ VOCABULARY = 7
 
 def model_of(seed: int) -> LanguageModel:
     """A Transformer of noise, whose greedy text wanders before it repeats itself."""
-    body = transformer.Model(transformer.Config(8, heads=2))
-    model = LanguageModel(body, vocabulary=VOCABULARY)
+    backbone = transformer.Model(transformer.Config(8, heads=2))
+    model = LanguageModel(backbone, vocabulary=VOCABULARY)
     rng = np.random.default_rng(seed)
     return model.update(
         tree_map(lambda old: mx.array(rng.normal(0, 0.8, old.shape).astype(np.float32)), model.parameters())
@@ -56,7 +56,7 @@ def test_a_text_that_never_repeats_a_token_is_written_one_token_a_pass() -> None
     model.embedding.weight, model.to_logits.weight = mx.eye(VOCABULARY, size), mx.eye(VOCABULARY, size, k=-1)
     model.norm.weight, model.norm.bias = mx.ones((size,)), mx.zeros((size,))
     model.to_logits.bias = mx.zeros((VOCABULARY,))
-    for block in model.body.blocks:
+    for block in model.backbone.blocks:
         for layer in (block.attention.to_output, block.mlp.narrow):
             layer.update(tree_map(mx.zeros_like, layer.parameters()))
     assert speculate(model, mx.array([[0]]), tokens=6) == ([1, 2, 3, 4, 5, 6], 5)

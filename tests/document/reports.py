@@ -39,7 +39,7 @@ EXACT = Exact(metric="max_abs_error", below=1e-5)
 SLOPE = Slope(metric="gradient_norm", x="step", y_scale="log10", above=-0.02)
 
 
-def cell(level: object, standing: str, *, opponent: str = "", p_value: float | None = None) -> Cell:
+def cell(level: object, decision: str, *, opponent: str = "", p_value: float | None = None) -> Cell:
     """A cell at one length."""
     return Cell(
         levels={"length": 64, "data": str(level)},
@@ -47,7 +47,7 @@ def cell(level: object, standing: str, *, opponent: str = "", p_value: float | N
         low=0.31,
         high=0.38,
         n=5,
-        standing=standing,  # type: ignore[arg-type]
+        decision=decision,  # type: ignore[arg-type]
         opponent=opponent,
         p_value=p_value,
     )
@@ -61,7 +61,7 @@ def verdict(claim: str, outcome: Outcome, rule: Rule, *cells: Cell, **more: obje
         experiment="rnn",
         outcome=outcome,
         rule=rule,
-        reads=f"The rule of {claim} in plain words, {NASTY}.",
+        statement=f"The rule of {claim} in plain words, {NASTY}.",
         reason=f"the reason for {claim}",
         cells=cells,
         scope=f"a machine, {NASTY}",

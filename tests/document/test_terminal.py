@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.analysis.findings import Found
+from seqlab.analysis.findings import PageFindings
 from seqlab.analysis.verdicts import judge
 from seqlab.document.terminal import print_findings
 from seqlab.notebook.claims import Difference
@@ -23,7 +23,7 @@ def printed(capsys: pytest.CaptureFixture[str], folder: Path, *, seeds: int) -> 
     ]
     page, found = planted_page(RULE, points=done), evidence(done)
     with Store(folder / "seqlab.db") as store:
-        print_findings([Found(page, found, judge(page, found, trials(done)))], store, results=folder)
+        print_findings([PageFindings(page, found, judge(page, found, trials(done)))], store, results=folder)
     return capsys.readouterr().out
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from experiments import code
-from seqlab.models.bodies import Size, Words, build
+from seqlab.models.backbones import Size, Words, build
 from seqlab.models.sizing import parameters
-from seqlab.notebook.exhibits import Exhibit, text_of
-from seqlab.notebook.experiment import Trial
+from seqlab.notebook import Artifact, Trial
+from seqlab.notebook.artifacts import text_of
 from seqlab.tasks import source_code
 from seqlab.tasks.source_code import NEW, Coding
 
@@ -37,9 +37,9 @@ def trial(model, **settings):
 
 def measured(trial):
     found = list(code.run(trial))
-    exhibits = {item.name: text_of(item) for item in found if isinstance(item, Exhibit)}
-    numbers = {(item.metric, item.split): item.value for item in found if not isinstance(item, Exhibit)}
-    return numbers, exhibits
+    artifacts = {item.name: text_of(item) for item in found if isinstance(item, Artifact)}
+    numbers = {(item.metric, item.split): item.value for item in found if not isinstance(item, Artifact)}
+    return numbers, artifacts
 
 
 @pytest.mark.parametrize("budget", ["smoke", "quick", "full"])
@@ -95,21 +95,21 @@ def test_shown_places_are_inside_lines_of_test_files():
 
 @pytest.mark.slow
 def test_counting_beats_guessing_and_its_cache_beats_both():
-    (plain, _), (cached, exhibits) = measured(trial("2-gram")), measured(trial(code.CACHED))
+    (plain, _), (cached, artifacts) = measured(trial("2-gram")), measured(trial(code.CACHED))
     assert 0.2 < plain["accuracy", "test"] < cached["accuracy", "test"] - 0.1
     assert plain["train_examples", ""] == cached["train_examples", ""]
-    assert source_code.load().sha256 in exhibits["library"]
+    assert source_code.load().sha256 in artifacts["library"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", list(code.RATES))
 def test_a_network_learns_and_shows_what_it_writes(model):
-    found, exhibits = measured(trial(model, steps=30, batch=8))
+    found, artifacts = measured(trial(model, steps=30, batch=8))
     assert found["bits_per_token", "test"] < math.log2(CODING.size) - 1
     assert found["accuracy", "test"] > 0.05  # guessing: one in 255
     library = source_code.load()
     at = code.shown_places(library, SMOKE["context"] // 2)[0]
     true = [library.vocabulary[word] for word in library.test.words[at : at + code.LONGEST]]
-    assert f"    the file    {source_code.written(code.line(true))}\n" in exhibits["completions"]
-    assert exhibits["completions"].count(f"    {model:11} ") == code.PLACES
+    assert f"    the file    {source_code.written(code.line(true))}\n" in artifacts["completions"]
+    assert artifacts["completions"].count(f"    {model:11} ") == code.PLACES
     assert found["tuning_trials", ""] == 0  # the rates were tried at the quick budget's steps

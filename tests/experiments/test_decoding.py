@@ -9,7 +9,7 @@ import pytest
 from mlx.utils import tree_map
 
 from seqlab.decoding.generate import generate
-from seqlab.machine.forms import Forms
+from seqlab.machine.kernels import Kernels
 from seqlab.models.sizing import parameters
 from seqlab.notebook import discover as pages
 
@@ -44,7 +44,7 @@ def test_work_grows_with_the_context_for_attention_alone(page: ModuleType) -> No
 def test_a_writer_goes_back_to_its_context(page: ModuleType, name: str) -> None:
     cell = page.Cell(context=20, batch=2, seed=0, width=16, written=3, blocks=1, compiled=False, anew=False)
     model = page.sized(name, width=16, context=20)
-    arm = page.writer(model, cell, page.Way(False, Forms()))
+    arm = page.writer(model, cell, page.Way(False, Kernels()))
     found = []
     for _ in range(2):
         mx.eval(arm.reset())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments import dynamics
-from seqlab.notebook.experiment import Trial
+from seqlab.notebook import Trial
 from seqlab.tasks.synthetic.markov import Task
 
 TASK, SCORED = Task(length=40, states=3), 16
@@ -56,5 +56,5 @@ def test_a_trial_of_each_part() -> None:
     assert 0 <= next(one.value for one in found if one.metric == "plateau_share") < 1
     distance = {**course, "part": "distance", "moment": "all"}
     told = list(dynamics.run(Trial("dynamics", distance, 0, "smoke", settings)))
-    last = dynamics.learnt(dynamics.Lesson("Transformer", 3, 24, 8, 4, 10, SCORED, 100), 0.01, 0).answers[-1]
+    last = dynamics.learnt(dynamics.Recipe("Transformer", 3, 24, 8, 4, 10, SCORED, 100), 0.01, 0).answers[-1]
     assert {one.step: one.value for one in told if one.metric == "loss_at_distance"} == last.by_distance

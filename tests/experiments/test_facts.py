@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from experiments import facts
-from seqlab.notebook.experiment import Trial
+from seqlab.notebook import Trial
 
 # The figure that each statement is held against, and its distance, worked out apart from the page.
 EXPECTED = {

@@ -12,10 +12,9 @@ from mlx import nn
 
 from seqlab.errors import UsageError
 from seqlab.models.sizing import parameters
+from seqlab.notebook import Artifact, Measurement, Trial
 from seqlab.notebook import discover as pages
-from seqlab.notebook.exhibits import Exhibit, text_of
-from seqlab.notebook.experiment import Trial
-from seqlab.notebook.metrics import Measurement
+from seqlab.notebook.artifacts import text_of
 
 TINY = {
     "batch": 2, "context": 24, "steps": 3, "scored": 400, "target": 1, "written": 5, "words": 8,
@@ -28,12 +27,12 @@ def page() -> ModuleType:
     return pages._module(Path(__file__).parents[2] / "experiments" / "language.py")
 
 
-def made(page: ModuleType, **factors: object) -> tuple[dict[str, list[Measurement]], dict[str, Exhibit]]:
+def made(page: ModuleType, **factors: object) -> tuple[dict[str, list[Measurement]], dict[str, Artifact]]:
     """What a trial measured, by metric, and what it shows."""
     numbers: dict[str, list[Measurement]] = {}
     shown = {}
     for found in page.run(Trial("language", {"width": 16, **factors}, 0, "smoke", TINY)):
-        if isinstance(found, Exhibit):
+        if isinstance(found, Artifact):
             shown[found.name] = found
         else:
             numbers.setdefault(found.metric, []).append(found)
@@ -86,12 +85,12 @@ def test_a_writer_is_scored_on_the_unseen_play(page: ModuleType, model: str) -> 
 
 
 def test_a_character_is_scored_once_with_half_a_window_before_it(page: ModuleType) -> None:
-    lesson = page.Writing("RNN", width=16, batch=2, context=24, steps=3, scored=400)
+    recipe = page.Writing("RNN", width=16, batch=2, context=24, steps=3, scored=400)
     place = page.windows_of("test", 400, 24, stride=12)[:, 1:][:, 12:].ravel()
     np.testing.assert_array_equal(place, page.text().test[13 : 13 + len(place)])
     assert len(place) > 370
     marked = np.arange(48.0).reshape(2, 24)
-    assert lesson.score(marked, "test").value == marked[:, 12:].mean()
+    assert recipe.score(marked, "test").value == marked[:, 12:].mean()
     with pytest.raises(UsageError, match="more characters to score than the 24 of a window, found 24"):
         page.windows_of("test", 24, 24, stride=12)
 
@@ -132,15 +131,15 @@ def test_the_time_to_a_target_lies_between_evaluations(page: ModuleType) -> None
 
 
 def test_equal_work_and_time_change_the_steps(page: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    lesson = page.Writing("LSTM", width=16, batch=2, context=16, steps=100, scored=100)
-    assert page.steps_for(page.STEPS, lesson) == 100
-    work = page.steps_for(page.WORK, lesson)
-    transformer = page.step_work(replace(lesson, model="Transformer"))
-    assert work * page.step_work(lesson) == pytest.approx(100 * transformer, rel=0.01)
-    assert page.times_as_long(lesson, blocks=1) > 0
-    monkeypatch.setattr(page, "times_as_long", lambda lesson: 4.0)
-    assert page.steps_for(page.TIME, lesson) == 25
-    assert page.steps_for(page.TIME, replace(lesson, model="Transformer")) == 100
+    recipe = page.Writing("LSTM", width=16, batch=2, context=16, steps=100, scored=100)
+    assert page.steps_for(page.STEPS, recipe) == 100
+    work = page.steps_for(page.WORK, recipe)
+    transformer = page.step_work(replace(recipe, model="Transformer"))
+    assert work * page.step_work(recipe) == pytest.approx(100 * transformer, rel=0.01)
+    assert page.times_as_long(recipe, blocks=1) > 0
+    monkeypatch.setattr(page, "times_as_long", lambda recipe: 4.0)
+    assert page.steps_for(page.TIME, recipe) == 25
+    assert page.steps_for(page.TIME, replace(recipe, model="Transformer")) == 100
 
 
 @pytest.mark.parametrize(("gaps", "reader"), [("single characters", "encoder"), ("spans", "encoder-decoder")])
@@ -158,14 +157,14 @@ def test_readers_of_gaps_are_scored_on_what_was_hidden(page: ModuleType, gaps: s
 
 def test_counts_tell_the_characters_that_the_networks_are_asked(page: ModuleType) -> None:
     """Frequencies, reckoned from the text itself at the places that hold a mask."""
-    lesson = page.Gaps("encoder", width=16, batch=2, context=24, steps=3, scored=400)
+    recipe = page.Gaps("encoder", width=16, batch=2, context=24, steps=3, scored=400)
     whole, _ = page.text().windows("test", length=24, characters=400)
-    seen, _, targets, _, _ = lesson.asked(np.random.default_rng(0), whole)
-    assert (whole[seen == lesson.hiding.mask] == targets.ravel()).all()
+    seen, _, targets, _, _ = recipe.asked(np.random.default_rng(0), whole)
+    assert (whole[seen == recipe.hiding.mask] == targets.ravel()).all()
     often = np.bincount(page.text().train).argmax()
-    found = {one.metric: one.value for one in page.hidden_by_counts(lesson, order=1, after=0)}
+    found = {one.metric: one.value for one in page.hidden_by_counts(recipe, order=1, after=0)}
     assert found["accuracy"] == pytest.approx((targets == often).mean())
-    both = {one.metric: one.value for one in page.hidden_by_counts(lesson, order=5, after=4)}
+    both = {one.metric: one.value for one in page.hidden_by_counts(recipe, order=5, after=4)}
     assert both["hidden_bits"] < found["hidden_bits"] - 2
 
 
@@ -178,15 +177,15 @@ def test_words_are_shown_with_their_nearest(page: ModuleType) -> None:
 
 
 def test_vectors_that_know_nothing_are_right_half_of_the_time(page: ModuleType) -> None:
-    lesson = page.Neighbours(width=8, batch=4, steps=1)
-    model, _ = lesson.start(0)
+    recipe = page.Neighbours(width=8, batch=4, steps=1)
+    model, _ = recipe.start(0)
     model.own = mx.zeros_like(model.own)
-    assert lesson.told(model, "test").value == 0.5
+    assert recipe.told(model, "test").value == 0.5
 
 
 def test_rates_that_were_tried_belong_to_the_quick_budget(page: ModuleType) -> None:
     quick = page.experiment.budget("quick")
     assert quick.settings["steps"] == page.TUNED_STEPS
-    taught = {point.factors.get("model", point.factors.get("reader")) for point in quick.points}
-    assert taught - {None, *page.COUNTED} == set(page.RATES) - {"skip-gram"}
-    assert set(page.RATES.values()) <= set(page.TRIED)
+    trained = {point.factors.get("model", point.factors.get("reader")) for point in quick.points}
+    assert trained - {None, *page.COUNTED} == set(page.RATES) - {"skip-gram"}
+    assert set(page.RATES.values()) <= set(page.TRIED_RATES)

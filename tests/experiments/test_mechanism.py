@@ -8,9 +8,9 @@ import pytest
 
 from experiments import dependency, exactness
 from seqlab.models import rnn, transformer
-from seqlab.models.heads import Body
+from seqlab.models.heads import Backbone
 from seqlab.models.parts.streaming import State
-from seqlab.notebook.experiment import Trial
+from seqlab.notebook import Trial
 from tests.models.zoo import CAUSAL, Sizes
 
 WIDTH = exactness.WIDTH
@@ -25,7 +25,7 @@ def measured(page: ModuleType, **factors: object) -> dict[str, float]:
 def test_no_causal_network_is_left_out() -> None:
     known = {type(make(Sizes(heads=2, head=4))) for make in CAUSAL.values()}
     assert {type(network.make(1, 8)) for network in dependency.NETWORKS.values()} >= known
-    assert {type(make()) for make in exactness.BODIES.values()} >= known
+    assert {type(make()) for make in exactness.BACKBONES.values()} >= known
 
 
 class Peeking(rnn.Model):
@@ -58,12 +58,12 @@ class Forgetful(rnn.Model):
     [("at once", Peeking), ("gradients", Mixing), ("steps", Forgetful), ("pieces", Forgetful)],
 )
 def test_a_faulty_way_of_reading_is_caught(
-    check: str, faulty: Callable[[rnn.Config], Body], monkeypatch: pytest.MonkeyPatch
+    check: str, faulty: Callable[[rnn.Config], Backbone], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mx.random.seed(0)
     asked = {"part": "reading", "check": check, "model": "RNN", "length": 9}
     assert measured(exactness, **asked)["max_abs_error"] < exactness.ALLOWED
-    monkeypatch.setitem(exactness.BODIES, "RNN", lambda: faulty(rnn.Config(WIDTH)))
+    monkeypatch.setitem(exactness.BACKBONES, "RNN", lambda: faulty(rnn.Config(WIDTH)))
     assert measured(exactness, **asked)["max_abs_error"] > 1e-4
 
 
@@ -75,7 +75,7 @@ def test_a_scan_that_lets_a_step_out_is_caught(name: str, monkeypatch: pytest.Mo
     recurrence, _, form = name.rpartition(", ")
     right = exactness.RECURRENCES[recurrence]
 
-    def shifted(length: int) -> exactness.Forms:
+    def shifted(length: int) -> exactness.Kernels:
         forms = dict(right(length))
         found = forms[form]
         return forms | {form: lambda: mx.roll(found(), 1, axis=-1)}
@@ -95,7 +95,7 @@ def test_tokens_of_a_faulty_memory_differ(monkeypatch: pytest.MonkeyPatch) -> No
     mx.random.seed(0)
     asked = {"part": "writing", "model": "Transformer"}
     assert measured(exactness, **asked)["tokens_agree"] == 1
-    monkeypatch.setitem(exactness.BODIES, "Transformer", lambda: Contrary(transformer.Config(WIDTH)))
+    monkeypatch.setitem(exactness.BACKBONES, "Transformer", lambda: Contrary(transformer.Config(WIDTH)))
     assert measured(exactness, **asked)["tokens_agree"] < 1
 
 

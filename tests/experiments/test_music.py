@@ -11,10 +11,10 @@ import pytest
 
 from experiments import music as page
 from seqlab.decoding.generate import Sampling
-from seqlab.models import bodies
+from seqlab.models import backbones
 from seqlab.models.sizing import parameters
-from seqlab.notebook.exhibits import Exhibit, panels_of
-from seqlab.notebook.experiment import Trial
+from seqlab.notebook import Artifact, Trial
+from seqlab.notebook.artifacts import panels_of
 from seqlab.tasks import chorales
 
 SETTINGS = {
@@ -43,9 +43,9 @@ def few(music, monkeypatch):
     page.windows.cache_clear()
 
 
-def lesson(name):
+def recipe(name):
     asked = {key: SETTINGS[key] for key in ("steps", "batch", "frames", "width", "depth", "valid_pieces")}
-    return page.Lesson(model=name, **asked)
+    return page.Recipe(model=name, **asked)
 
 
 def ran(name, seed=0):
@@ -54,13 +54,13 @@ def ran(name, seed=0):
 
 
 def test_networks_have_equally_many_parameters(few):
-    sizes = [parameters(lesson(name).start(0)[0]) for name in page.RATES]
+    sizes = [parameters(recipe(name).start(0)[0]) for name in page.RATES]
     assert max(sizes) / min(sizes) < 1.02
 
 
 @pytest.mark.parametrize("name", page.RATES)
 def test_bits_are_those_of_reading_each_window_by_itself(few, music, name):
-    model, _ = lesson(name).start(0)
+    model, _ = recipe(name).start(0)
     found = page.bits(model, "test", frames=16)
     assert found.shape == (3 * 52, 4)
     read, told, counted = music.windows("test", frames=16)
@@ -80,11 +80,11 @@ def test_scores_of_a_frame_and_of_each_voice_add_up():
     assert [found["voice_bits", voice] for voice in (1, 2, 3, 4)] == [2.0, 2.0, 2.0, 2.0]
 
 
-@pytest.mark.parametrize("name", [bodies.TRANSFORMER, "TCN"])
+@pytest.mark.parametrize("name", [backbones.TRANSFORMER, "TCN"])
 def test_a_chorale_is_carried_on_as_reading_anew_would(few, music, name, monkeypatch):
     """With the likeliest token alone, every token is that of a pass over the window up to it."""
     monkeypatch.setattr(page, "SAMPLING", Sampling(top_k=1))
-    model, _ = lesson(name).start(1)
+    model, _ = recipe(name).start(1)
     opening = music.test[0].opening(page.OPENING)
     written = page.carried_on(model, opening, frames=40, window=16, key=mx.random.key(0))
     np.testing.assert_array_equal(written.pitch[: page.OPENING], opening.pitch)
@@ -97,7 +97,7 @@ def test_a_chorale_is_carried_on_as_reading_anew_would(few, music, name, monkeyp
 
 
 def test_another_key_writes_another_chorale(few, music):
-    model, _ = lesson("minGRU").start(0)
+    model, _ = recipe("minGRU").start(0)
     opening = music.test[1].opening(page.OPENING)
     drawn = [
         page.carried_on(model, opening, frames=32, window=16, key=mx.random.key(seed)).told()
@@ -123,15 +123,15 @@ def test_a_roll_shows_each_voice_at_its_pitch(music):
 
 
 def test_a_network_is_tested_and_its_chorale_can_be_seen_and_heard(few):
-    found = ran(bodies.TRANSFORMER)
-    exhibits = {one.name: one for one in found if isinstance(one, Exhibit)}
-    truth, written = panels_of(exhibits["roll"])
+    found = ran(backbones.TRANSFORMER)
+    artifacts = {one.name: one for one in found if isinstance(one, Artifact)}
+    truth, written = panels_of(artifacts["roll"])
     assert len(truth.matrix[0]) == len(written.matrix[0]) == 40
     assert [row[:16] for row in truth.matrix] == [row[:16] for row in written.matrix]
-    song = mido.MidiFile(file=io.BytesIO(exhibits["chorale"].data))
+    song = mido.MidiFile(file=io.BytesIO(artifacts["chorale"].data))
     assert [track.name for track in song.tracks] == list(chorales.VOICES)
     assert song.length == pytest.approx(40 / 4 * 60 / page.BEATS_A_MINUTE)
-    measured = {(one.metric, one.split) for one in found if not isinstance(one, Exhibit)}
+    measured = {(one.metric, one.split) for one in found if not isinstance(one, Artifact)}
     assert {("bits_per_token", "test"), ("bits_per_token", "valid"), ("train_examples", "")} <= measured
 
 
@@ -152,7 +152,7 @@ def test_a_verdict_rests_on_every_test_chorale(budget):
 def test_the_claims_face_every_other_model_and_the_parallel_ones():
     one, other = page.experiment.claims
     assert {side["model"] for side in one.rule.opponents} == {*page.RATES, *page.CLASSICAL} - {
-        bodies.TRANSFORMER
+        backbones.TRANSFORMER
     }
     assert {side["model"] for side in other.rule.opponents} == {"minGRU", "TCN"}
     assert one.rule.threshold == other.rule.threshold == pytest.approx(-0.0289, abs=1e-4)

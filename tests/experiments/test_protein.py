@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from seqlab.models.sizing import parameters
+from seqlab.notebook import Artifact, Measurement, Trial
 from seqlab.notebook import discover as pages
-from seqlab.notebook.exhibits import Exhibit, panels_of
-from seqlab.notebook.experiment import Trial
-from seqlab.notebook.metrics import METRICS, Measurement
+from seqlab.notebook.artifacts import panels_of
+from seqlab.notebook.metrics import METRICS
 from seqlab.tasks import proteins
 
 SMALL = {
@@ -35,9 +35,9 @@ def few_chains(monkeypatch: pytest.MonkeyPatch) -> proteins.Proteins:
     return few
 
 
-def lesson(page: ModuleType, name: str, **changes: object) -> object:
+def recipe(page: ModuleType, name: str, **changes: object) -> object:
     settings = {**SMALL, "model": name, **changes}
-    return page.Lesson(**{field: settings[field] for field in page.Lesson.__dataclass_fields__})
+    return page.Recipe(**{field: settings[field] for field in page.Recipe.__dataclass_fields__})
 
 
 @pytest.mark.parametrize("budget", ["smoke", "quick", "full"])
@@ -45,20 +45,20 @@ def test_all_networks_have_as_many_parameters(page: ModuleType, budget: str) -> 
     settings = page.experiment.budget(budget).settings
     found = {}
     for name in page.NETWORKS:
-        model, _ = lesson(page, name, width=settings["width"], depth=settings["depth"]).start(0)
+        model, _ = recipe(page, name, width=settings["width"], depth=settings["depth"]).start(0)
         found[name] = parameters(model)
     assert all(count == pytest.approx(found[page.ENCODER], rel=0.02) for count in found.values())
 
 
 def test_all_networks_read_the_same_residues(page: ModuleType) -> None:
-    first, *others = (next(lesson(page, name).start(5)[1]) for name in page.NETWORKS)
+    first, *others = (next(recipe(page, name).start(5)[1]) for name in page.NETWORKS)
     for other in others:
         assert all(mx.array_equal(mine, yours) for mine, yours in zip(first, other, strict=True))
 
 
 def test_padding_teaches_nothing(page: ModuleType) -> None:
     for name in page.NETWORKS:
-        learnt = lesson(page, name)
+        learnt = recipe(page, name)
         model, _ = learnt.start(0)
         chains = proteins.load().test[:3]
         residues, states, real = map(mx.array, proteins.padded(chains, multiple=1))
@@ -74,7 +74,7 @@ def test_chains_are_told_alone_or_together_alike(
     monkeypatch.setattr(page, "AT_ONCE", at_once)
     chains = proteins.load().test[:6]
     for name in page.NETWORKS:
-        model, _ = lesson(page, name).start(0)
+        model, _ = recipe(page, name).start(0)
         for chain, told in zip(chains, page.predictor(model)(chains), strict=True):
             alone = mx.softmax(model(mx.array(chain.residues)[None]), axis=-1)[0]
             np.testing.assert_allclose(told, alone, rtol=1e-4, atol=1e-5)
@@ -92,8 +92,8 @@ def test_a_trial_tells_all_that_the_page_shows(
 ) -> None:
     monkeypatch.setattr(page, "shown_chain", lambda chains: chains[0])
     told = list(page.run(Trial("protein", {"model": name}, 0, "smoke", SMALL)))
-    (exhibit,) = (one for one in told if isinstance(one, Exhibit))
-    (panel,) = panels_of(exhibit)
+    (artifact,) = (one for one in told if isinstance(one, Artifact))
+    (panel,) = panels_of(artifact)
     assert panel.categories == proteins.CLASSES
     assert panel.rows == ("DSSP", name)
     assert panel.matrix[0] == tuple(few_chains.test[0].classes)

@@ -9,15 +9,15 @@ import pytest
 from experiments import scaling
 from seqlab.errors import UsageError
 from seqlab.measure.scaling import exponent
-from seqlab.notebook.experiment import Trial
+from seqlab.notebook import Trial
 
-LESSON = scaling.Lesson("LSTM", width=8, characters=4_096, batch=4, context=32, scored=500)
+RECIPE_UNDER_TEST = scaling.Recipe("LSTM", width=8, characters=4_096, batch=4, context=32, scored=500)
 SETTINGS = {"batch": 8, "context": 16, "steps": 8, "scored": 500, "rate": 0.01, "together": 1}
 
 
 def test_no_window_comes_twice() -> None:
-    drawn = np.concatenate([np.array(inputs) for inputs, _ in LESSON.start(3)[1]])
-    assert drawn.size == LESSON.characters
+    drawn = np.concatenate([np.array(inputs) for inputs, _ in RECIPE_UNDER_TEST.start(3)[1]])
+    assert drawn.size == RECIPE_UNDER_TEST.characters
     inputs, _ = scaling.text().windows("train", length=32)
     there, here = (Counter(row.tobytes() for row in rows) for rows in (inputs, drawn.astype(inputs.dtype)))
     assert here <= there
@@ -25,7 +25,7 @@ def test_no_window_comes_twice() -> None:
 
 def test_more_text_than_there_is_is_refused() -> None:
     with pytest.raises(UsageError, match="characters to learn"):
-        scaling.Lesson("LSTM", 8, 10**7, 4, 32, 500).start(0)
+        scaling.Recipe("LSTM", 8, 10**7, 4, 32, 500).start(0)
 
 
 def test_the_work_of_a_recurrence_is_counted_whole() -> None:

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 
 from experiments import distance, extrapolation, recall
-from seqlab.models.bodies import TRANSFORMER
+from seqlab.models.backbones import TRANSFORMER
 from seqlab.models.sizing import parameters
-from seqlab.notebook.experiment import Trial
-from seqlab.notebook.metrics import Measurement
+from seqlab.notebook import Measurement, Trial
 
-LESSONS = {
+RECIPES = {
     distance: {"longest": 16, "width": 40, "depth": 1, "batch": 2, "steps": 2},
     extrapolation: {"trained": 8, "width": 32, "depth": 2, "batch": 2, "steps": 2},
     recall: {"most": 8, "width": 32, "depth": 2, "tokens": 64, "steps": 2},
@@ -29,8 +28,8 @@ def names(value: object) -> str:
     return str(value.__name__).rsplit(".", 1)[-1] if isinstance(value, ModuleType) else str(value)
 
 
-def taught(page: ModuleType, **factors: str | int) -> list[Measurement]:
-    settings = LESSONS[page] | {"sequences": 16, "rate": 1e-3, "together": 1}
+def trained(page: ModuleType, **factors: str | int) -> list[Measurement]:
+    settings = RECIPES[page] | {"sequences": 16, "rate": 1e-3, "together": 1}
     return list(page.run(Trial("page", factors, 0, "smoke", settings)))
 
 
@@ -43,7 +42,7 @@ def value(told: list[Measurement], metric: str) -> float:
 def test_all_networks_are_as_large_and_see_the_same_batches(page: ModuleType, task: dict[str, str]) -> None:
     sizes, seen = {}, []
     for name in page.NETWORKS:
-        model, batches = page.Lesson(model=name, **task, **LESSONS[page]).start(0)
+        model, batches = page.Recipe(model=name, **task, **RECIPES[page]).start(0)
         sizes[name] = parameters(model)
         seen.append([next(batches) for _ in range(3)])
     assert max(sizes.values()) <= 1.04 * min(sizes.values())  # each within 2 % of the Transformer
@@ -56,9 +55,9 @@ def test_all_networks_are_as_large_and_see_the_same_batches(page: ModuleType, ta
 def test_seeds_have_batches_of_one_shape_and_never_those_of_an_examination(page: ModuleType) -> None:
     """Else they could not learn side by side, and what is examined would have been learnt."""
     task = {} if page is recall else {"task": next(iter(page.RATES))}
-    lesson = page.Lesson(model=TRANSFORMER if page is not extrapolation else "LSTM", **task, **LESSONS[page])
-    _, first = lesson.start(0)
-    _, second = lesson.start(1)
+    recipe = page.Recipe(model=TRANSFORMER if page is not extrapolation else "LSTM", **task, **RECIPES[page])
+    _, first = recipe.start(0)
+    _, second = recipe.start(1)
     for _, one, other in zip(range(6), first, second, strict=False):
         assert [part.shape for part in one] == [part.shape for part in other]
         assert not mx.array_equal(one[0], other[0])
@@ -73,12 +72,12 @@ def test_every_planned_network_has_a_rate_that_was_tried(page: ModuleType) -> No
             name = point.factors["model"]
             if name != recall.GUESSING:
                 rates = page.RATES if page is recall else page.RATES[point.factors["task"]]
-                assert rates[name] in page.TRIED
+                assert rates[name] in page.TRIED_RATES
 
 
 @pytest.mark.parametrize("task", distance.WRAPS)
 def test_guessing_has_no_success_and_being_right_has_all(task: str) -> None:
-    lesson = distance.Lesson(task=task, model="RNN", **LESSONS[distance])
+    recipe = distance.Recipe(task=task, model="RNN", **RECIPES[distance])
 
     def guesses(inputs: mx.array) -> mx.array:
         if task == distance.ADDING:
@@ -91,14 +90,14 @@ def test_guessing_has_no_success_and_being_right_has_all(task: str) -> None:
         targets = distance.drawn(task, 16, 7, 512)[1]
         return (mx.arange(12) == targets[..., None]).astype(mx.float32)
 
-    assert lesson.success(guesses, 16, 7, 512) == pytest.approx(0, abs=0.1)
-    assert lesson.success(knows, 16, 7, 512) == pytest.approx(1, abs=1e-5)
+    assert recipe.success(guesses, 16, 7, 512) == pytest.approx(0, abs=0.1)
+    assert recipe.success(knows, 16, 7, 512) == pytest.approx(1, abs=1e-5)
 
 
 def test_the_two_lstms_differ_in_where_the_forget_gate_starts() -> None:
     def forget_bias(name: str) -> np.ndarray:
-        lesson = distance.Lesson(task=distance.RECALL, model=name, **LESSONS[distance])
-        (layer,) = lesson.start(0)[0].body.cells
+        recipe = distance.Recipe(task=distance.RECALL, model=name, **RECIPES[distance])
+        (layer,) = recipe.start(0)[0].backbone.cells
         return np.array(layer.bias)[layer.units : 2 * layer.units]
 
     assert (forget_bias("LSTM") == 1).all()
@@ -114,8 +113,8 @@ def test_distances_double() -> None:
 @pytest.mark.parametrize("successes", [[1.0, 1.0, 1.0], [0.2, 0.1, 0.0], [1.0, 0.9, 0.1]])
 def test_a_reach_says_at_which_end_it_lies(successes: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     by_distance = dict(zip([4, 8, 16], successes, strict=True))
-    monkeypatch.setattr(distance.Lesson, "success", lambda self, model, at, seed, sequences: by_distance[at])
-    told = taught(distance, task=distance.RECALL, model="minGRU")
+    monkeypatch.setattr(distance.Recipe, "success", lambda self, model, at, seed, sequences: by_distance[at])
+    told = trained(distance, task=distance.RECALL, model="minGRU")
     assert [(one.step, one.value) for one in told if one.metric == "success"] == list(by_distance.items())
     assert value(told, "reaches_end") == (successes[-1] > 0.5)
     assert value(told, "reaches_nothing") == (successes[0] < 0.5)
@@ -125,8 +124,8 @@ def test_a_reach_says_at_which_end_it_lies(successes: list[float], monkeypatch: 
 @pytest.mark.parametrize("task", extrapolation.TASKS)
 def test_only_what_training_never_reached_is_examined(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A network that is right at the positions of training alone scores nothing beyond."""
-    trained = LESSONS[extrapolation]["trained"]
-    lesson = extrapolation.Lesson(task=task, model="LSTM", **LESSONS[extrapolation])
+    trained = RECIPES[extrapolation]["trained"]
+    recipe = extrapolation.Recipe(task=task, model="LSTM", **RECIPES[extrapolation])
     beyond = 0 if task in extrapolation.WHOLE else trained
     inputs, targets, _ = extrapolation.TASKS[task](2 * trained).batch(np.random.default_rng(5), 32)
 
@@ -136,7 +135,7 @@ def test_only_what_training_never_reached_is_examined(task: str, monkeypatch: py
         )  # 26: an answer of no task but copying
         answers = np.where((answers == 26) & (targets == 26) & (np.arange(2 * trained) >= place), 0, answers)
         given = mx.array(np.eye(27, dtype=np.float32)[answers])
-        return lesson.accuracy(lambda _: given, 2 * trained, 5, 32, beyond=beyond)
+        return recipe.accuracy(lambda _: given, 2 * trained, 5, 32, beyond=beyond)
 
     assert right_until(2 * trained) == 1
     if task != "counter language":  # whose words are all longer than any of training
@@ -146,7 +145,7 @@ def test_only_what_training_never_reached_is_examined(task: str, monkeypatch: py
 
 
 def test_guessing_recalls_one_in_as_many_as_there_are_pairs() -> None:
-    told = taught(recall, part="pairs", model=recall.GUESSING)
+    told = trained(recall, part="pairs", model=recall.GUESSING)
     assert [(one.step, one.value) for one in told if one.metric == "recalled"] == [
         (2, 0.5),
         (4, 0.25),
@@ -157,13 +156,13 @@ def test_guessing_recalls_one_in_as_many_as_there_are_pairs() -> None:
 def test_the_width_grows_until_it_suffices(monkeypatch: pytest.MonkeyPatch) -> None:
     widths = []
 
-    def recalled(self: recall.Lesson, model: object, pairs: int, seed: int, sequences: int) -> float:
+    def recalled(self: recall.Recipe, model: object, pairs: int, seed: int, sequences: int) -> float:
         if seed == recall.EXAMINATION:
             widths.append(self.width)
         return float(self.width >= enough)
 
-    monkeypatch.setattr(recall.Lesson, "recalled", recalled)
-    settings = LESSONS[recall] | {
+    monkeypatch.setattr(recall.Recipe, "recalled", recalled)
+    settings = RECIPES[recall] | {
         "sequences": 4, "rate": 1e-3, "narrowest": 16, "widest": 32, "width_tuning": 2,
     }  # fmt: skip
     trial = Trial("page", {"part": "width", "model": TRANSFORMER, "pairs": 2}, 0, "full", settings)
@@ -176,7 +175,7 @@ def test_the_width_grows_until_it_suffices(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("page", PAGES, ids=names)
 def test_a_little_training_runs_through(page: ModuleType) -> None:
     factors = {"part": "pairs"} if page is recall else {"task": next(iter(page.RATES))}
-    told = taught(page, model="minGRU", **factors)
+    told = trained(page, model="minGRU", **factors)
     assert {"parameters", "train_steps", "tuning_trials"} <= {one.metric for one in told}
     assert any(one.split == "valid" for one in told)
     assert any(one.split == "test" for one in told)

@@ -5,7 +5,7 @@ import pytest
 
 from experiments import throughput
 from experiments.throughput import (
-    BODIES,
+    BACKBONES,
     CHAINED,
     PARAMETERS,
     TRANSFORMER,
@@ -19,9 +19,9 @@ from seqlab.measure.blocks import Times
 from seqlab.measure.flops import training_step_flops
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import parameters
-from seqlab.notebook.experiment import Trial
+from seqlab.notebook import Trial
 
-OTHERS = [name for name in BODIES if name != TRANSFORMER]
+OTHERS = [name for name in BACKBONES if name != TRANSFORMER]
 
 
 @pytest.mark.parametrize("name", CHAINED)

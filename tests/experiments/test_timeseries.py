@@ -8,9 +8,8 @@ import pytest
 
 from seqlab.errors import DataError
 from seqlab.models.sizing import parameters
+from seqlab.notebook import Measurement, Trial
 from seqlab.notebook import discover as pages
-from seqlab.notebook.experiment import Trial
-from seqlab.notebook.metrics import Measurement
 from seqlab.tasks import downloads, forecasting
 
 SETTINGS = {

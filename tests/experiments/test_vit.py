@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from seqlab.models.sizing import parameters
+from seqlab.notebook import Artifact, Trial
 from seqlab.notebook import discover as pages
-from seqlab.notebook.exhibits import Exhibit, panels_of
-from seqlab.notebook.experiment import Trial
+from seqlab.notebook.artifacts import panels_of
 from seqlab.running.plan import Request, trials
 
 SMALL = {"steps": 3, "few_steps": 2, "batch": 16, "width": 32, "depth": 2, "patch": 7, "rate": 1e-3}
@@ -24,9 +24,9 @@ def page() -> ModuleType:
     return pages._module(path)  # its functions, which `load` leaves out
 
 
-def lesson(page: ModuleType, **changes: object) -> object:
+def recipe(page: ModuleType, **changes: object) -> object:
     settings = {**SMALL, **STILL, "data": "digits", "model": page.VIT, "fraction": 0.1, **changes}
-    return page.Lesson(**{name: settings[name] for name in page.Lesson.__dataclass_fields__})
+    return page.Recipe(**{name: settings[name] for name in page.Recipe.__dataclass_fields__})
 
 
 def asked(page: ModuleType, budget: str, **changes: str) -> tuple[Trial, ...]:
@@ -38,7 +38,7 @@ def test_all_networks_have_as_many_parameters(page: ModuleType, budget: str) -> 
     settings = page.experiment.budget(budget).settings
     found = {}
     for name in page.NETWORKS:
-        one = lesson(page, model=name, **{key: settings[key] for key in ("width", "depth", "patch")})
+        one = recipe(page, model=name, **{key: settings[key] for key in ("width", "depth", "patch")})
         found[name] = parameters(one.start(0)[0])
     assert max(found.values()) <= 1.02 * min(found.values()), found
 
@@ -46,18 +46,18 @@ def test_all_networks_have_as_many_parameters(page: ModuleType, budget: str) -> 
 def test_all_networks_of_a_seed_learn_from_the_same_batches(page: ModuleType) -> None:
     drawn = {}
     for name in page.NETWORKS:
-        batches = lesson(page, model=name, shift=1.0, turn=5.0).start(7)[1]
+        batches = recipe(page, model=name, shift=1.0, turn=5.0).start(7)[1]
         drawn[name] = [np.array(next(batches)[0]) for _ in range(3)]
     for images in drawn.values():
         np.testing.assert_array_equal(images, drawn[page.CNN])
-    other = next(lesson(page, shift=1.0, turn=5.0).start(8)[1])[0]
+    other = next(recipe(page, shift=1.0, turn=5.0).start(8)[1])[0]
     assert not np.array_equal(other, drawn[page.CNN][0])
 
 
 def test_batches_hold_training_pictures_of_the_fraction_alone(page: ModuleType) -> None:
     some = page.fewer("digits", 0.01, 4).train
     known = {image.tobytes() for image in some.images}
-    batches = lesson(page, fraction=0.01, batch=64).start(4)[1]
+    batches = recipe(page, fraction=0.01, batch=64).start(4)[1]
     for _ in range(3):
         images = np.array(next(batches)[0])
         assert len(images) == len(some.labels) == 40
@@ -65,7 +65,7 @@ def test_batches_hold_training_pictures_of_the_fraction_alone(page: ModuleType) 
 
 
 def test_pictures_move_only_where_asked(page: ModuleType) -> None:
-    still, moved = (np.array(next(lesson(page, shift=shift).batches(1))[0]) for shift in (0.0, 2.0))
+    still, moved = (np.array(next(recipe(page, shift=shift).batches(1))[0]) for shift in (0.0, 2.0))
     assert not np.array_equal(still, moved)
     np.testing.assert_allclose(moved.sum(), still.sum(), rtol=0.2)
 
@@ -98,8 +98,8 @@ def test_a_trial_measures_and_shows_what_the_chapter_needs(page: ModuleType) -> 
         "vit", {"data": "digits", "model": page.VIT, "fraction": 1.0}, 0, "quick", {**SMALL, **STILL}
     )
     yielded = list(page.run(trial))
-    plates = [one for one in yielded if isinstance(one, Exhibit)]
-    numbers = [one for one in yielded if not isinstance(one, Exhibit)]
+    plates = [one for one in yielded if isinstance(one, Artifact)]
+    numbers = [one for one in yielded if not isinstance(one, Artifact)]
     assert [one.split for one in numbers if one.metric == "accuracy"][-1] == "test"
     assert sum(one.split == "test" for one in numbers) == 1
     found = {one.metric: one.value for one in numbers}
@@ -120,7 +120,7 @@ def test_attention_lies_over_the_square_that_it_is_of(
     page: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All attention to the third square of the second row of four: rows 7 to 13, columns 14 to 20."""
-    model, _ = lesson(page).start(0)
+    model, _ = recipe(page).start(0)
     pointed = mx.zeros((1, 1, 4, 16, 16)).at[..., 6].add(1)
     monkeypatch.setattr(type(model), "attention", lambda self, images: pointed)
     over = np.array(next(page.attention_maps(model, "digits")).over)

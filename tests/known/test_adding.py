@@ -25,9 +25,9 @@ import numpy as np
 import pytest
 
 from seqlab.models import gru, rnn, tcn
-from seqlab.models.heads import Body, RowClassifier
+from seqlab.models.heads import Backbone, RowClassifier
 from seqlab.tasks.synthetic.adding import Task
-from tests.known.lessons import EXAMINATION, taught
+from tests.known.recipes import EXAMINATION, trained_model_of
 
 pytestmark = pytest.mark.slow
 
@@ -40,9 +40,9 @@ def squared_error(model: RowClassifier, inputs: mx.array, targets: mx.array) -> 
     return mx.mean((model(inputs)[:, 0] - targets) ** 2)
 
 
-def error(body: Callable[[], Body], *, learning_rate: float) -> float:
-    model = taught(
-        lambda: RowClassifier(body(), channels=FINAL.channels, classes=1),
+def error(backbone: Callable[[], Backbone], *, learning_rate: float) -> float:
+    model = trained_model_of(
+        lambda: RowClassifier(backbone(), channels=FINAL.channels, classes=1),
         squared_error,
         COURSE,
         steps=800,

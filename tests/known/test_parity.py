@@ -20,7 +20,7 @@ from seqlab.models import lstm, transformer
 from seqlab.models.heads import LanguageModel
 from seqlab.models.sizing import match_parameters, parameters
 from seqlab.tasks.synthetic.parity import Task
-from tests.known.lessons import accuracy, labelling_loss, taught
+from tests.known.recipes import accuracy, labelling_loss, trained_model_of
 
 pytestmark = pytest.mark.slow
 
@@ -28,8 +28,8 @@ SHORT, LONG = Task(16), Task(64)
 
 
 def attention() -> LanguageModel:
-    body = transformer.Model(transformer.Config(width=32, heads=4, positions="sinusoidal"))
-    return LanguageModel(body, vocabulary=SHORT.vocabulary)
+    backbone = transformer.Model(transformer.Config(width=32, heads=4, positions="sinusoidal"))
+    return LanguageModel(backbone, vocabulary=SHORT.vocabulary)
 
 
 def recurrence(width: int) -> LanguageModel:
@@ -40,7 +40,7 @@ def test_an_lstm_generalises_and_a_transformer_does_not():
     width = match_parameters(recurrence, parameters(attention()), low=16, high=128)
     learnt = {}
     for name, make in (("LSTM", lambda: recurrence(width)), ("Transformer", attention)):
-        learnt[name] = taught(
+        learnt[name] = trained_model_of(
             make, labelling_loss, [SHORT], steps=1_000, learning_rate=0.003, seed=0, batch=64
         )
     assert accuracy(learnt["LSTM"], SHORT) > 0.99

@@ -28,7 +28,7 @@ from seqlab.models import lstm, transformer
 from seqlab.models.heads import LanguageModel
 from seqlab.models.sizing import match_parameters, parameters
 from seqlab.tasks.synthetic import induction, recall
-from tests.known.lessons import accuracy, labelling_loss, taught
+from tests.known.recipes import accuracy, labelling_loss, trained_model_of
 
 pytestmark = pytest.mark.slow
 
@@ -38,8 +38,8 @@ MANY = COURSE[-1]
 
 
 def attention(*, width: int, depth: int, vocabulary: int) -> LanguageModel:
-    body = transformer.Model(transformer.Config(width=width, depth=depth, heads=2))
-    return LanguageModel(body, vocabulary=vocabulary)
+    backbone = transformer.Model(transformer.Config(width=width, depth=depth, heads=2))
+    return LanguageModel(backbone, vocabulary=vocabulary)
 
 
 def recurrence(width: int, *, vocabulary: int) -> LanguageModel:
@@ -53,7 +53,7 @@ def as_wide_as_attention() -> int:
 
 
 def recalled(make: Callable[[], LanguageModel], course: list[recall.Task], *, learning_rate: float) -> float:
-    model = taught(make, labelling_loss, course, steps=480, learning_rate=learning_rate, seed=0)
+    model = trained_model_of(make, labelling_loss, course, steps=480, learning_rate=learning_rate, seed=0)
     return accuracy(model, course[-1])
 
 
@@ -85,7 +85,7 @@ def test_induction_takes_two_layers_of_attention(depth, low, high):
     0.995 at 0.003 with seeds 0, 1 and 2.
     """
     task = induction.Task(length=32, vocabulary=64)
-    model = taught(
+    model = trained_model_of(
         lambda: attention(width=32, depth=depth, vocabulary=task.vocabulary),
         labelling_loss,
         [task],

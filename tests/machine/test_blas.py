@@ -108,7 +108,8 @@ def test_products_of_every_kind_equal_numpys_in_double_precision(choice: str) ->
 
 @LINUX
 def test_threads_are_told_and_set_where_the_library_can() -> None:
-    code = "from seqlab.machine import blas\nprint(blas.load().threads, blas.set_threads(2), blas.threads(), sep='|')"
+    told = "blas.load().threads, blas.set_threads(2), blas.threads()"
+    code = f"from seqlab.machine import blas\nprint({told}, sep='|')"
     assert run(code, OPENBLAS_NUM_THREADS="1") == ["1", "2", "2"]
     assert run(code, SEQLAB_BLAS="default") == ["1", "1", "1"]
 

@@ -9,20 +9,20 @@ import pytest
 
 from seqlab.__main__ import main
 from seqlab.errors import UsageError
-from seqlab.machine import blas, device, forms
-from seqlab.machine.forms import Forms
+from seqlab.machine import blas, device, kernels
+from seqlab.machine.kernels import Kernels
 from seqlab.machine.settings import Settings, defaults
 
 
 @pytest.fixture(autouse=True)
 def put_back() -> Iterator[None]:
-    kept, threads, cache, kind = forms.current(), blas.threads(), mx.set_cache_limit(0), mx.default_device()
+    kept, threads, cache, kind = kernels.current(), blas.threads(), mx.set_cache_limit(0), mx.default_device()
     yield
     device.use("cpu")
     mx.set_default_device(kind)
     mx.set_cache_limit(cache)
     blas.set_threads(threads)
-    forms.use(kept)
+    kernels.use(kept)
 
 
 def test_an_unknown_device_is_told_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,19 +44,19 @@ def test_a_missing_gpu_is_told() -> None:
 
 
 def test_settings_are_applied_and_told() -> None:
-    chosen = Settings(1, 77 << 20, compile_after=300, forms=Forms(split=4, chunk=0.5, tanh="native"))
+    chosen = Settings(1, 77 << 20, compile_after=300, kernels=Kernels(split=4, chunk=0.5, tanh="native"))
     device.use("cpu", chosen)
     assert device.settings() == chosen
-    assert forms.current() == chosen.forms
+    assert kernels.current() == chosen.kernels
     assert blas.threads() in (0, 1)
     assert mx.set_cache_limit(0) == 77 << 20
 
 
 def test_without_settings_the_defaults_hold() -> None:
-    device.use("cpu", Settings(compile_after=300, forms=Forms(split=4)))
+    device.use("cpu", Settings(compile_after=300, kernels=Kernels(split=4)))
     device.use("cpu")
     assert device.settings() == defaults("cpu")
-    assert forms.current() == defaults("cpu").forms
+    assert kernels.current() == defaults("cpu").kernels
     assert mx.set_cache_limit(0) == defaults("cpu").cache_bytes
     assert defaults("gpu").compile_after == 50
 

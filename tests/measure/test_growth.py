@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.errors import UsageError
-from seqlab.measure.growth import REPEAT, Growth, climb, exponent, fit, safe_length
+from seqlab.measure.growth import REPEAT, MemoryGrowth, climb, exponent, fit, safe_length
 
 LENGTHS = (128, 192, 256, 384, 512, 768, 1024)
 terms = st.floats(0, 1e6)
@@ -26,7 +26,7 @@ def peaks(growth: Growth, *, off: float = 0.0) -> dict[int, int]:
     [(5e6, 0.0, 0.0), (0.0, 40e3, 0.0), (0.0, 0.0, 130.0), (2e6, 15e3, 130.0), (2e6, 0.0, 130.0)],
 )
 def test_exact_peaks_give_their_terms_back(parts: tuple[float, float, float]) -> None:
-    growth = Growth(*parts)
+    growth = MemoryGrowth(*parts)
     found = fit(peaks(growth))
     for length in (*LENGTHS, 16 * 1024):
         assert found.growth.memory(length) == pytest.approx(growth.memory(length), rel=1e-4)
@@ -37,7 +37,7 @@ def test_exact_peaks_give_their_terms_back(parts: tuple[float, float, float]) ->
 
 @given(terms, terms, terms, st.floats(1, 1e6))
 def test_a_length_is_that_which_takes_the_memory(a: float, b: float, c: float, length: float) -> None:
-    growth = Growth(a, b, c)
+    growth = MemoryGrowth(a, b, c)
     memory = growth.memory(length)
     if memory <= a * (1 + 1e-6):  # the length adds less than a sum can show
         return
@@ -45,15 +45,15 @@ def test_a_length_is_that_which_takes_the_memory(a: float, b: float, c: float, l
 
 
 def test_a_memory_below_the_constant_fits_no_length_and_one_that_does_not_grow_fits_all() -> None:
-    assert Growth(10.0, 1.0, 1.0).length(5.0) == 0
-    assert Growth(10.0, 0.0, 0.0).length(20.0) == math.inf
+    assert MemoryGrowth(10.0, 1.0, 1.0).length(5.0) == 0
+    assert MemoryGrowth(10.0, 0.0, 0.0).length(20.0) == math.inf
 
 
 @given(st.floats(0, 1e7), st.floats(1, 1e5), st.floats(0, 1e3), st.floats(0, 0.1))
 def test_no_term_is_negative_and_the_interval_covers_the_truth(
     a: float, b: float, c: float, off: float
 ) -> None:
-    truth = Growth(a, b, c)
+    truth = MemoryGrowth(a, b, c)
     found = fit(peaks(truth, off=off))
     assert min(found.growth.constant, found.growth.each, found.growth.pair) >= 0
     inside = found.memory(700)  # between the measured lengths
@@ -62,7 +62,7 @@ def test_no_term_is_negative_and_the_interval_covers_the_truth(
 
 
 def test_noise_widens_the_interval() -> None:
-    truth = Growth(2e6, 15e3, 130.0)
+    truth = MemoryGrowth(2e6, 15e3, 130.0)
     calm, noisy = (fit(peaks(truth, off=off)).length(16e9) for off in (0.001, 0.05))
     assert calm.low < math.sqrt(16e9 / 130) < 1.1 * calm.high
     assert noisy.high - noisy.low > 2 * (calm.high - calm.low)
@@ -84,7 +84,7 @@ def test_too_few_lengths_or_nothing_measured(given_peaks: dict[int, int]) -> Non
 
 @pytest.mark.parametrize(("room", "tried"), [(1e12, 7), (1e8, 6), (1e6, 1), (0, 1)])
 def test_a_machine_with_little_memory_measures_fewer_lengths(room: float, tried: int) -> None:
-    truth = Growth(2e6, 15e3, 130.0)
+    truth = MemoryGrowth(2e6, 15e3, 130.0)
     asked: list[int] = []
 
     def peak(length: int) -> int:
@@ -97,7 +97,7 @@ def test_a_machine_with_little_memory_measures_fewer_lengths(room: float, tried:
 
 
 def test_a_probe_stays_within_what_is_allowed_and_goes_beyond_what_was_measured() -> None:
-    fitted = fit(peaks(Growth(2e6, 15e3, 130.0), off=0.02))
+    fitted = fit(peaks(MemoryGrowth(2e6, 15e3, 130.0), off=0.02))
     assert safe_length(fitted, longest=1024, most=2048, allowed=10**10) == 2048
     shorter = safe_length(fitted, longest=1024, most=2048, allowed=300_000_000)
     assert 1024 < shorter < 2048

@@ -19,7 +19,7 @@ RELATIVE = ("none", "rope", "alibi")
 SEEN = mx.array([[1] * 7, [1] * 5 + [0] * 2, [0] * 2 + [1] * 5]) == 1
 
 
-def body(positions: str, *, causal: bool = True, depth: int = 2) -> transformer.Model:
+def backbone(positions: str, *, causal: bool = True, depth: int = 2) -> transformer.Model:
     return transformer.Model(
         transformer.Config(
             WIDTH, depth=depth, heads=HEADS, causal=causal, positions=positions, length=2 * LENGTH
@@ -107,7 +107,7 @@ def test_alibi_has_the_published_slopes() -> None:
 @pytest.mark.parametrize("positions", POSITIONS)
 @pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
 def test_padding_on_the_right_changes_nothing(positions: str, causal: bool) -> None:
-    model, x = body(positions, causal=causal), mx.random.normal((2, LENGTH, WIDTH))
+    model, x = backbone(positions, causal=causal), mx.random.normal((2, LENGTH, WIDTH))
     for amount in (1, 4):
         padded = mx.concatenate([x, 9 * mx.random.normal((2, amount, WIDTH))], axis=1)
         seen = mx.broadcast_to(mx.arange(LENGTH + amount) < LENGTH, padded.shape[:2])
@@ -117,7 +117,7 @@ def test_padding_on_the_right_changes_nothing(positions: str, causal: bool) -> N
 @pytest.mark.parametrize("positions", RELATIVE)
 @pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
 def test_padding_on_the_left_changes_nothing_where_positions_are_relative(positions, causal) -> None:
-    model, x = body(positions, causal=causal), mx.random.normal((2, LENGTH, WIDTH))
+    model, x = backbone(positions, causal=causal), mx.random.normal((2, LENGTH, WIDTH))
     for amount in (1, 4):
         padded = mx.concatenate([9 * mx.random.normal((2, amount, WIDTH)), x], axis=1)
         seen = mx.broadcast_to(mx.arange(LENGTH + amount) >= amount, padded.shape[:2])
@@ -127,7 +127,7 @@ def test_padding_on_the_left_changes_nothing_where_positions_are_relative(positi
 @pytest.mark.parametrize("positions", POSITIONS)
 @pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
 def test_padding_alone_is_finite_and_gets_no_gradient_from_real_tokens(positions: str, causal: bool) -> None:
-    model, x = body(positions, causal=causal), mx.random.normal((BATCH, LENGTH, WIDTH))
+    model, x = backbone(positions, causal=causal), mx.random.normal((BATCH, LENGTH, WIDTH))
     seen = mx.concatenate([mx.zeros((1, LENGTH), dtype=mx.bool_), SEEN[1:]])
 
     def at_real_tokens(x: mx.array) -> mx.array:
@@ -143,7 +143,7 @@ def test_padding_alone_is_finite_and_gets_no_gradient_from_real_tokens(positions
 
 @pytest.mark.parametrize("positions", POSITIONS)
 def test_reading_on_in_pieces_and_steps_equals_reading_whole(positions: str) -> None:
-    model, x = body(positions), mx.random.normal((BATCH, LENGTH, WIDTH))
+    model, x = backbone(positions), mx.random.normal((BATCH, LENGTH, WIDTH))
     state, outputs = model.initial_state(BATCH, LENGTH + 2), []  # a cache with room left over
     for start, stop in ((0, 3), (3, 5)):
         y, state = model.extend(x[:, start:stop], state)
@@ -156,7 +156,7 @@ def test_reading_on_in_pieces_and_steps_equals_reading_whole(positions: str) -> 
 
 @pytest.mark.parametrize("positions", POSITIONS)
 def test_half_precision_stays_half(positions: str) -> None:
-    model = body(positions)
+    model = backbone(positions)
     model.set_dtype(mx.bfloat16)
     x = mx.random.normal((BATCH, LENGTH, WIDTH)).astype(mx.bfloat16)
     y, state = model.extend(x, model.initial_state(BATCH, LENGTH))
@@ -187,7 +187,7 @@ def test_a_block_leaves_out_what_it_is_told_to(residual: bool, norm: bool) -> No
 
 def test_alibi_in_an_encoder_is_symmetric() -> None:
     """Distances count the same both ways: the reversed sequence gives the reversed output."""
-    model, x = body("alibi", causal=False), mx.random.normal((2, LENGTH, WIDTH))
+    model, x = backbone("alibi", causal=False), mx.random.normal((2, LENGTH, WIDTH))
     np.testing.assert_allclose(model(x[:, ::-1]), model(x)[:, ::-1], atol=1e-5)
 
 
@@ -201,12 +201,12 @@ def test_alibi_in_an_encoder_is_symmetric() -> None:
 )
 def test_a_mask_that_cannot_be(seen: mx.array, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        body("rope")(mx.zeros((2, LENGTH, WIDTH)), seen)
+        backbone("rope")(mx.zeros((2, LENGTH, WIDTH)), seen)
 
 
 @pytest.mark.usefixtures("as_users_have_it")
 def test_inputs_that_are_not_numbers_with_a_point_are_named() -> None:
-    model = body("rope")
+    model = backbone("rope")
     for read in (
         lambda: model(mx.zeros((2, LENGTH, WIDTH), dtype=mx.int32)),
         lambda: model.step(mx.zeros((2, WIDTH), dtype=mx.int32), model.initial_state(2, 3)),
@@ -216,8 +216,8 @@ def test_inputs_that_are_not_numbers_with_a_point_are_named() -> None:
 
 
 def test_a_cache_longer_than_the_learned_positions_is_refused_by_every_reader() -> None:
-    model, long = body("learned"), 2 * LENGTH + 1
-    foreign = body("rope").initial_state(1, long)  # the state of a model that can go further
+    model, long = backbone("learned"), 2 * LENGTH + 1
+    foreign = backbone("rope").initial_state(1, long)  # the state of a model that can go further
     for read in (
         lambda: model.initial_state(1, long),
         lambda: model.extend(mx.zeros((1, 2, WIDTH)), foreign),

@@ -17,18 +17,20 @@ from hypothesis import strategies as st
 from mlx.utils import tree_flatten, tree_map
 
 from seqlab.errors import UsageError
-from seqlab.machine import forms
+from seqlab.machine import kernels
 from seqlab.measure.graph import forward_and_backward, primitives
 from seqlab.models.parts import attention
-from tests.models.zoo import BODIES, VOCABULARY, WHOLE, ZOO, Kind, Sizes, exported, made, sizes
+from tests.models.zoo import BACKBONES, VOCABULARY, WHOLE, ZOO, Kind, Sizes, exported, made, sizes
 
 LEARNED = {name: kind for name, kind in ZOO.items() if kind.learned}
 TIMED = {name: kind for name, kind in ZOO.items() if kind.timed}
 STREAMING = {name: kind for name, kind in ZOO.items() if kind.causal}
 ENCODERS = {name: kind for name, kind in TIMED.items() if not kind.causal}
 
-# The last of each form's names: those of which `Forms()` has the first.
-FASTEST = {name: get_args(form)[-1] for name, form in get_type_hints(forms.Forms).items() if get_args(form)}
+# The last of each form's names: those of which `Kernels()` has the first.
+FASTEST = {
+    name: get_args(form)[-1] for name, form in get_type_hints(kernels.Kernels).items() if get_args(form)
+}
 
 # Beside odd sizes: the smallest, which Hypothesis tries first, and others, the same in every run.
 few = settings(max_examples=2, derandomize=True)
@@ -261,11 +263,11 @@ def test_the_fast_forms_compute_the_same(kind: Kind, s: Sizes, split: int, chunk
     """Ratios and polynomials for tanh and exp, blocks of attention, recurrences with their own gradient."""
     model, inputs = made(kind, s)
     expected, gradients = slope(model, inputs)
-    fast = forms.Forms(split=split, chunk=chunk, **FASTEST)
+    fast = kernels.Kernels(split=split, chunk=chunk, **FASTEST)
     with (
         mock.patch.multiple(attention, LEAST_SCORES=0, BLOCK=4),  # sequences are short here
-        forms.using(fast),
-        forms.compiling(),
+        kernels.using(fast),
+        kernels.compiling(),
     ):
         y, found = slope(model, inputs)
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
@@ -283,7 +285,7 @@ def test_half_precision_goes_through(kind: Kind, s: Sizes, compiled: bool) -> No
     model, inputs = made(kind, s)
     model.set_dtype(mx.bfloat16)
     inputs = tuple(x.astype(mx.bfloat16) if x.dtype == mx.float32 else x for x in inputs)
-    with forms.compiling() if compiled else nullcontext():
+    with kernels.compiling() if compiled else nullcontext():
         y, gradients = slope(model, inputs)
     if kind.causal:
         *source, x = inputs
@@ -293,7 +295,7 @@ def test_half_precision_goes_through(kind: Kind, s: Sizes, compiled: bool) -> No
         assert mx.isfinite(found).all().item(), name
 
 
-@of(BODIES)
+@of(BACKBONES)
 @few
 @example(s=ODD)
 @given(s=sizes())
@@ -310,7 +312,7 @@ def test_seeds_side_by_side_equal_one_by_one(kind: Kind, s: Sizes) -> None:
 
 
 @pytest.mark.usefixtures("as_users_have_it")
-@of(BODIES)
+@of(BACKBONES)
 def test_a_wrong_input_is_named(kind: Kind) -> None:
     model, (x,) = made(kind, ODD)
     for wrong, message in (

@@ -90,7 +90,7 @@ def test_forget_bias_and_orthogonal_recurrence_start_where_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
+    "backbone",
     [
         lambda: rnn.Model(rnn.Config(WIDTH, hidden=UNITS)),
         lambda: gru.Model(gru.Config(WIDTH, hidden=UNITS)),
@@ -99,8 +99,8 @@ def test_forget_bias_and_orthogonal_recurrence_start_where_asked() -> None:
     ],
     ids=["RNN", "GRU", "LSTM", "hybrid"],
 )
-def test_the_defaults_are_an_orthogonal_recurrence_and_an_open_forget_gate(body) -> None:
-    (cell,) = body().cells
+def test_the_defaults_are_an_orthogonal_recurrence_and_an_open_forget_gate(backbone) -> None:
+    (cell,) = backbone().cells
     for block in np.split(np.array(cell.recurrent_weight), cell.gates):
         np.testing.assert_allclose(block @ block.T, np.eye(UNITS), atol=1e-5)
     opened = [0.0, 1.0, 0.0, 0.0] if isinstance(cell, lstm.Layer) else [0.0] * cell.gates

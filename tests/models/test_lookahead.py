@@ -1,4 +1,4 @@
-"""Bodies that see both ways: their equations, how far they see, padding, and what they cannot do."""
+"""Backbones that see both ways: their equations, how far they see, padding, and what they cannot do."""
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -10,11 +10,11 @@ from seqlab.models import bidirectional, lstm, residual_cnn
 from seqlab.models.heads import LanguageModel
 
 WIDTH = 5
-BODIES = {
+BACKBONES = {
     "bi-LSTM": lambda: bidirectional.Model(bidirectional.Config(WIDTH, depth=2, hidden=4)),
     "CNN": lambda: residual_cnn.Model(residual_cnn.Config(WIDTH, depth=2, hidden=7)),
 }
-each = pytest.mark.parametrize("make", BODIES.values(), ids=BODIES.keys())
+each = pytest.mark.parametrize("make", BACKBONES.values(), ids=BACKBONES.keys())
 
 
 def doubles(array: mx.array) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 from mlx.utils import tree_flatten
 
 from seqlab.errors import UsageError
-from seqlab.machine import forms
+from seqlab.machine import kernels
 from seqlab.models import linear_attention, lru, mingru, minlstm
 from seqlab.models.parts.diagonal import FORMS, powers
 from seqlab.models.parts.matrix_memory import chunked, recurrent
@@ -20,7 +20,7 @@ from seqlab.models.parts.streaming import Streaming
 WIDTH, BATCH = 6, 2
 LENGTHS = (1, 2, 13, 37)
 
-BODIES = {
+BACKBONES = {
     "minLSTM loop": lambda: minlstm.Model(minlstm.Config(WIDTH, depth=2, scan="loop")),
     "minLSTM doubling": lambda: minlstm.Model(minlstm.Config(WIDTH, depth=2, scan="doubling")),
     "minLSTM chunked": lambda: minlstm.Model(minlstm.Config(WIDTH, depth=2, scan="chunked")),
@@ -35,9 +35,9 @@ BODIES = {
 }
 
 
-@pytest.fixture(params=BODIES)
-def body(request: pytest.FixtureRequest) -> Streaming:
-    return BODIES[request.param]()
+@pytest.fixture(params=BACKBONES)
+def backbone(request: pytest.FixtureRequest) -> Streaming:
+    return BACKBONES[request.param]()
 
 
 def normal(*shape: int) -> mx.array:
@@ -143,21 +143,21 @@ def test_blocks_are_made_as_written(randomised) -> None:
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-def test_steps_and_pieces_equal_the_whole(body: Streaming, length: int) -> None:
+def test_steps_and_pieces_equal_the_whole(backbone: Streaming, length: int) -> None:
     x = normal(BATCH, length, WIDTH)
-    whole, after = body.extend(x, body.initial_state(BATCH, length))
-    np.testing.assert_allclose(body(x), whole, atol=1e-6)
+    whole, after = backbone.extend(x, backbone.initial_state(BATCH, length))
+    np.testing.assert_allclose(backbone(x), whole, atol=1e-6)
 
-    outputs, state = [], body.initial_state(BATCH, length)
+    outputs, state = [], backbone.initial_state(BATCH, length)
     for t in range(length):
-        y, state = body.step(x[:, t], state)
+        y, state = backbone.step(x[:, t], state)
         outputs.append(y)
     np.testing.assert_allclose(mx.stack(outputs, axis=1), whole, atol=1e-5)
     same_state(state.memory, after.memory)
 
-    outputs, state = [], body.initial_state(BATCH, length)
+    outputs, state = [], backbone.initial_state(BATCH, length)
     for piece in mx.split(x, sorted({length // 3, 2 * length // 3} - {0}), axis=1):
-        y, state = body.extend(piece, state)
+        y, state = backbone.extend(piece, state)
         outputs.append(y)
     np.testing.assert_allclose(mx.concatenate(outputs, axis=1), whole, atol=1e-5)
     same_state(state.memory, after.memory)
@@ -302,25 +302,25 @@ def test_gradients_are_those_of_finite_differences(name: str, randomised) -> Non
 
 @pytest.mark.parametrize("chunk", [0.1, 0.5, 4.0, 100.0])
 def test_any_chunk_length_gives_the_same(chunk: float) -> None:
-    bodies = [BODIES[name]() for name in ("minLSTM chunked", "LRU chunked", "retention")]
-    x, before = normal(BATCH, 37, WIDTH), forms.current()
-    expected = [np.array(body(x)) for body in bodies]
-    forms.use(forms.Forms(chunk=chunk))
+    backbones = [BACKBONES[name]() for name in ("minLSTM chunked", "LRU chunked", "retention")]
+    x, before = normal(BATCH, 37, WIDTH), kernels.current()
+    expected = [np.array(backbone(x)) for backbone in backbones]
+    kernels.use(kernels.Kernels(chunk=chunk))
     try:
-        for body, whole in zip(bodies, expected, strict=True):
-            np.testing.assert_allclose(body(x), whole, atol=1e-5)
+        for backbone, whole in zip(backbones, expected, strict=True):
+            np.testing.assert_allclose(backbone(x), whole, atol=1e-5)
     finally:
-        forms.use(before)
+        kernels.use(before)
 
 
 # Precision.
 
 
-def test_states_are_kept_in_float32_whatever_comes_in(body: Streaming) -> None:
-    body.set_dtype(mx.bfloat16)
+def test_states_are_kept_in_float32_whatever_comes_in(backbone: Streaming) -> None:
+    backbone.set_dtype(mx.bfloat16)
     x = normal(BATCH, 5, WIDTH).astype(mx.bfloat16)
-    y, state = body.extend(x, body.initial_state(BATCH, 6))
-    z, after = body.step(x[:, 0], state)
+    y, state = backbone.extend(x, backbone.initial_state(BATCH, 6))
+    z, after = backbone.step(x[:, 0], state)
     assert y.dtype == z.dtype == mx.bfloat16
     assert {array.dtype for _, array in tree_flatten([state.memory, after.memory])} == {mx.float32}
 

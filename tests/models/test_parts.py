@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab.errors import UsageError
-from seqlab.machine.forms import MOST_PARTS
+from seqlab.machine.kernels import MOST_PARTS
 from seqlab.models.parts.activations import gelu, rational_tanh
 from seqlab.models.parts.checks import check_choice, check_tokens
 from seqlab.models.parts.recurrence import time_steps

@@ -124,13 +124,13 @@ def test_a_wrong_normalisation_or_input_is_named() -> None:
 
 
 def test_a_forecast_may_read_every_step(randomised) -> None:
-    """One linear layer of all the body's outputs, side by side, in order."""
-    body = gru.Model(gru.Config(6))
+    """One linear layer of all the backbone's outputs, side by side, in order."""
+    backbone = gru.Model(gru.Config(6))
     model = randomised(
-        heads.Forecaster(body, lookback=12, horizon=4, segment=3, normalisation="none", reads="all")
+        heads.Forecaster(backbone, lookback=12, horizon=4, segment=3, normalisation="none", reads="all")
     )
     window = mx.random.normal((2, 12, 1))
-    read = model.norm(body(model.to_body(window.reshape(2, 4, 3))))
+    read = model.norm(backbone(model.to_body(window.reshape(2, 4, 3))))
     expected = np.array(read).reshape(2, -1) @ np.array(model.to_forecast.weight).T
     expected += np.array(model.to_forecast.bias)
     np.testing.assert_allclose(np.array(model(window))[:, :, 0], expected, atol=1e-5)

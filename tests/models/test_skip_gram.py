@@ -8,7 +8,7 @@ import pytest
 
 from seqlab.models import skip_gram
 from seqlab.tasks import words
-from seqlab.training.fit import fit
+from seqlab.training.loop import fit
 
 
 def test_the_loss_is_the_expectation_of_that_of_drawn_words() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mlx.utils import tree_flatten
 
-from seqlab.machine import forms
+from seqlab.machine import kernels
 from seqlab.models import gru, lstm, rnn
 
 CELLS = {
@@ -38,7 +38,7 @@ def test_by_hand_equals_the_equations(name: str, length: int, randomised) -> Non
     state = tuple(mx.random.normal(part.shape) for part in cell.initial_state(4))
     weights = tuple(mx.random.normal(shape) for shape in ((4, length, 5), *((4, 5) for _ in state)))
     plain = gradients(cell, x, state, weights)
-    with forms.compiling():
+    with kernels.compiling():
         by_hand = gradients(cell, x, state, weights)
     assert plain.keys() == by_hand.keys()
     for key, value in plain.items():
@@ -48,20 +48,20 @@ def test_by_hand_equals_the_equations(name: str, length: int, randomised) -> Non
 @pytest.mark.parametrize("name", CELLS)
 def test_a_state_that_is_not_given_is_zero(name: str) -> None:
     cell, x = CELLS[name](), mx.random.normal((2, 7, 3))
-    with forms.compiling():
+    with kernels.compiling():
         y, _ = cell.extend(x, None)
     np.testing.assert_allclose(y, cell(x), atol=1e-5)
 
 
 def test_only_what_is_called_within_counts_as_compiling() -> None:
-    with forms.compiling():
-        assert forms.is_compiling()
-    assert not forms.is_compiling()
+    with kernels.compiling():
+        assert kernels.is_compiling()
+    assert not kernels.is_compiling()
 
-    @forms.compiling()
+    @kernels.compiling()
     def fails() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fails()
-    assert not forms.is_compiling()
+    assert not kernels.is_compiling()

@@ -36,12 +36,12 @@ def test_tied_logits_start_with_unit_scale() -> None:
     assert model.read(mx.random.normal((50, 64))).var().item() == pytest.approx(1, abs=0.1)
 
 
-@pytest.mark.parametrize("body", [gru.Model(gru.Config(8)), transformer.Model(transformer.Config(8))])
-def test_a_model_with_a_period_knows_the_place_however_it_reads(body: nn.Module) -> None:
+@pytest.mark.parametrize("backbone", [gru.Model(gru.Config(8)), transformer.Model(transformer.Config(8))])
+def test_a_model_with_a_period_knows_the_place_however_it_reads(backbone: nn.Module) -> None:
     """The same token four times, in a period of three: whole, and in pieces that begin amid a period."""
-    model = heads.LanguageModel(body, vocabulary=5, period=3)
+    model = heads.LanguageModel(backbone, vocabulary=5, period=3)
     tokens = mx.full((2, 8), 3)
-    first = model.read(model._placed(tokens, mx.arange(8)))  # before the body mixes steps
+    first = model.read(model._placed(tokens, mx.arange(8)))  # before the backbone mixes steps
     np.testing.assert_allclose(first[:, 0], first[:, 3], atol=1e-6)
     assert mx.abs(first[:, 0] - first[:, 1]).max().item() > 1e-2
     whole = model(tokens)
@@ -58,8 +58,8 @@ def test_a_model_with_a_period_knows_the_place_however_it_reads(body: nn.Module)
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_model_of_masked_tokens_leaves_padding_out(side: str) -> None:
     """BERT's model: an encoder that labels each token of a padded batch."""
-    body = transformer.Model(transformer.Config(8, heads=2, causal=False))
-    model = heads.LanguageModel(body, vocabulary=5, outputs=3)
+    backbone = transformer.Model(transformer.Config(8, heads=2, causal=False))
+    model = heads.LanguageModel(backbone, vocabulary=5, outputs=3)
     tokens, padding = mx.random.randint(0, 5, (2, 6)), mx.random.randint(0, 5, (2, 4))
     padded = mx.concatenate([padding, tokens] if side == "left" else [tokens, padding], axis=1)
     real = slice(4, 10) if side == "left" else slice(6)
@@ -69,9 +69,9 @@ def test_a_model_of_masked_tokens_leaves_padding_out(side: str) -> None:
 
 
 @pytest.mark.parametrize("pool", ["last", "mean"])
-@pytest.mark.parametrize("body", [gru.Model(gru.Config(8)), transformer.Model(transformer.Config(8))])
-def test_a_classifier_leaves_padding_out(pool: str, body: nn.Module) -> None:
-    model, rows = heads.RowClassifier(body, channels=3, classes=4, pool=pool), mx.random.normal((3, 7, 3))
+@pytest.mark.parametrize("backbone", [gru.Model(gru.Config(8)), transformer.Model(transformer.Config(8))])
+def test_a_classifier_leaves_padding_out(pool: str, backbone: nn.Module) -> None:
+    model, rows = heads.RowClassifier(backbone, channels=3, classes=4, pool=pool), mx.random.normal((3, 7, 3))
     lengths = [7, 4, 1]
     seen = mx.arange(7) < mx.array(lengths)[:, None]
     alone = [model(rows[i : i + 1, :length]) for i, length in enumerate(lengths)]

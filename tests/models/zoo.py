@@ -160,21 +160,21 @@ def blocks(s: Sizes) -> dict[str, int]:
     return {"width": s.width, "depth": 1, "heads": s.heads, "hidden": s.hidden}
 
 
-def language_model(body: Callable[[Sizes], nn.Module], s: Sizes, **options) -> nn.Module:
-    return heads.LanguageModel(body(s), vocabulary=VOCABULARY, **options)
+def language_model(backbone: Callable[[Sizes], nn.Module], s: Sizes, **options) -> nn.Module:
+    return heads.LanguageModel(backbone(s), vocabulary=VOCABULARY, **options)
 
 
-def classifier(body: Callable[[Sizes], nn.Module], s: Sizes, pool: str) -> nn.Module:
-    return heads.RowClassifier(body(s), channels=CHANNELS, classes=CLASSES, pool=pool)
+def classifier(backbone: Callable[[Sizes], nn.Module], s: Sizes, pool: str) -> nn.Module:
+    return heads.RowClassifier(backbone(s), channels=CHANNELS, classes=CLASSES, pool=pool)
 
 
 def forecaster(
-    body: Callable[[Sizes], nn.Module], s: Sizes, how: str, *, segments: bool = False
+    backbone: Callable[[Sizes], nn.Module], s: Sizes, how: str, *, segments: bool = False
 ) -> nn.Module:
     """Segments of the least size that divides the window in several, or single values."""
     divisors = (n for n in range(2, s.length) if segments and s.length % n == 0)
     return heads.Forecaster(
-        body(s), lookback=s.length, horizon=s.hidden, normalisation=how, segment=next(divisors, 1)
+        backbone(s), lookback=s.length, horizon=s.hidden, normalisation=how, segment=next(divisors, 1)
     )
 
 
@@ -232,7 +232,7 @@ LOOKAHEAD = {
     "bi-LSTM projected": lambda s: bidirectional.Model(bidirectional.Config(s.width, 2, s.hidden, 3.0)),
     "residual CNN": lambda s: residual_cnn.Model(residual_cnn.Config(s.width, depth=4, hidden=s.hidden)),
 }
-BODIES = {
+BACKBONES = {
     **{
         name: Kind(
             make,
@@ -258,7 +258,7 @@ BODIES = {
     },
     **{name: Kind(make, vectors, vector, timed=True) for name, make in LOOKAHEAD.items()},
 }
-# Every body is in one whole model at least, which is to learn.
+# Every backbone is in one whole model at least, which is to learn.
 WHOLE = {
     **{
         f"language model, {name}": Kind(
@@ -346,7 +346,7 @@ WHOLE = {
         lambda s: series(naive, s, season=1 + s.length // 2), rows, future, equivariant=2, learned=False
     ),
 }
-ZOO = BODIES | WHOLE
+ZOO = BACKBONES | WHOLE
 
 
 def made(kind: Kind, s: Sizes) -> tuple[nn.Module, tuple[mx.array, ...]]:

@@ -80,9 +80,9 @@ def test_a_prediction_is_borne_out_by_its_outcomes_alone(
         id="C01", line=1, quote="q", kinds=("mechanism",), expect=expect, why="w.", sources=(), designs=()
     )
     for outcome in (Outcome.SUPPORTED, Outcome.CONDITIONAL, Outcome.NOT_SUPPORTED):
-        assert entry.foresaw(outcome) is (outcome in borne_out)
-    assert entry.foresaw(Outcome.INCONCLUSIVE) is None
-    assert entry.foresaw(Outcome.NOT_TESTED) is None
+        assert entry.predicted_correctly(outcome) is (outcome in borne_out)
+    assert entry.predicted_correctly(Outcome.INCONCLUSIVE) is None
+    assert entry.predicted_correctly(Outcome.NOT_TESTED) is None
 
 
 def test_a_good_entry_is_read_whole(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from mlx.utils import tree_flatten, tree_unflatten
 
-from seqlab.machine import forms
+from seqlab.machine import kernels
 from seqlab.models import gru, lstm, rnn
 from seqlab.models.parts.recurrence import Stack
 from tests.benchmarks.performance.weights import Weights, below, pytorch_recurrent
@@ -81,7 +81,7 @@ def test_outputs_and_last_states_equal_pytorchs(ours, theirs, kind, length, rng)
             close(part, expected[layer].detach().numpy())
 
 
-@pytest.mark.parametrize("form", [nullcontext, forms.compiling], ids=["eager", "as compiled"])
+@pytest.mark.parametrize("form", [nullcontext, kernels.compiling], ids=["eager", "as compiled"])
 def test_gradients_equal_pytorchs(ours, theirs, kind, form, rng) -> None:
     x, weight = (rng.normal(size=(BATCH, 19, UNITS)).astype(np.float32) for _ in range(2))
     given = torch.from_numpy(x).requires_grad_()

@@ -22,8 +22,8 @@ from tests.project import CALM, HERE, SEQLAB, make
 SHOWS = CALM.replace(
     'yield Measurement("accuracy", 0.2',
     """from seqlab.machine import blas, device
-    from seqlab.machine import forms
-    assert forms.current() == device.settings().forms
+    from seqlab.machine import kernels
+    assert kernels.current() == device.settings().forms
     yield Measurement("train_steps", device.settings().compile_after or 0)
     yield Measurement("tuning_trials", blas.threads())
     yield Measurement("accuracy", 0.2""",

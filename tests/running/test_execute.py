@@ -28,7 +28,7 @@ from mlx import nn
 from seqlab.notebook.experiment import Budget, Experiment, grid
 from seqlab.notebook.metrics import Measurement
 from seqlab.training import checkpoints
-from seqlab.training.fit import fit
+from seqlab.training.loop import fit
 
 HERE = Path(__file__).parent
 

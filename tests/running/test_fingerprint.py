@@ -79,7 +79,8 @@ def test_imported_modules_count_and_the_vocabulary_does_not(
     for room in ("models", "notebook"):
         (package / room).mkdir(parents=True)
     for name, text in {
-        "models/__init__.py": "", "models/lstm.py": "from seqlab.models import parts\nfrom seqlab.notebook import experiment\nA = 1\n",
+        "models/__init__.py": "",
+        "models/lstm.py": "from seqlab.models import parts\nfrom seqlab.notebook import experiment\nA = 1\n",
         "models/parts.py": "B = 1\n", "notebook/experiment.py": "C = 1\n",
     }.items():  # fmt: skip
         (package / name).write_text(text)

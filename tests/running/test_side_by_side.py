@@ -46,8 +46,8 @@ def run(trial):
 
 
 experiment = Experiment(
-    run=run, budgets=(Budget("smoke", grid(model=("LSTM", "Transformer"), seeds=2)),), apart=APART,
-    alone=ALONE,
+    run=run, budgets=(Budget("smoke", grid(model=("LSTM", "Transformer"), seeds=2)),), parallel_over=APART,
+    exclusive=ALONE,
 )
 '''
 
@@ -115,7 +115,7 @@ def pages(tmp_path: Path) -> Pages:
 
 
 def test_models_run_at_the_same_time_and_the_seeds_of_one_in_one_process(pages: Pages) -> None:
-    pages.add("meeting", apart=("model",), patience=60, lasting=True)
+    pages.add("meeting", parallel_over=("model",), patience=60, lasting=True)
     found = pages.run(jobs=2)
     assert [values["success"] for *_, values in found] == [1.0] * 4  # each met the other
     processes = {
@@ -128,8 +128,8 @@ def test_models_run_at_the_same_time_and_the_seeds_of_one_in_one_process(pages: 
 
 
 def test_a_page_that_measures_time_has_the_machine_to_itself(pages: Pages) -> None:
-    pages.add("meeting", apart=("model",), patience=60, lasting=True)
-    pages.add("timed", apart=(), patience=0.2, lasting=False)
+    pages.add("meeting", parallel_over=("model",), patience=60, lasting=True)
+    pages.add("timed", parallel_over=(), patience=0.2, lasting=False)
     found = pages.run(jobs=2)
     assert [page for page, *_ in found[:4]] == ["timed"] * 4  # first, though asked for last
     assert {values["success"] for page, *_, values in found if page == "timed"} == {0.0}
@@ -137,19 +137,19 @@ def test_a_page_that_measures_time_has_the_machine_to_itself(pages: Pages) -> No
 
 
 def test_the_trials_of_a_page_that_measure_time_can_be_told_from_the_others(pages: Pages) -> None:
-    pages.add("meeting", apart=("model",), alone={"model": "LSTM"}, patience=0.2, lasting=False)
+    pages.add("meeting", parallel_over=("model",), exclusive={"model": "LSTM"}, patience=0.2, lasting=False)
     found = pages.run(jobs=2)
     assert [model for _, model, *_ in found] == ["LSTM", "LSTM", "Transformer", "Transformer"]
     assert {values["success"] for *_, values in found} == {0.0}
 
 
 def test_one_job_runs_one_trial_at_a_time(pages: Pages) -> None:
-    pages.add("meeting", apart=("model",), patience=0.2, lasting=False)
+    pages.add("meeting", parallel_over=("model",), patience=0.2, lasting=False)
     assert {values["success"] for *_, values in pages.run(jobs=1)} == {0.0}
 
 
 def test_the_circumstances_tell_who_else_was_there(pages: Pages) -> None:
-    pages.add("meeting", apart=("model",), patience=60, lasting=True)
+    pages.add("meeting", parallel_over=("model",), patience=60, lasting=True)
     pages.run(jobs=2)
     with Store(pages.root / "seqlab.db") as store:
         (about,) = store.provenance([record.id for record in store.records("meeting")])
@@ -162,4 +162,4 @@ def test_trials_are_told_apart_by_a_factor_that_the_page_has() -> None:
         yield Measurement("loss", trial.seed)
 
     with pytest.raises(UsageError, match="factor to tell trials apart"):
-        Experiment(run=run, budgets=(Budget("smoke", grid(model="LSTM")),), apart=("modle",))
+        Experiment(run=run, budgets=(Budget("smoke", grid(model="LSTM")),), parallel_over=("modle",))

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from seqlab.errors import WorkerError
-from seqlab.notebook.exhibits import text_of
+from seqlab.notebook.artifacts import text_of
 from seqlab.notebook.experiment import Trial
 from seqlab.running.worker import Outcome, Worker
 
@@ -19,11 +19,11 @@ PAGE = '''
 
 import os, signal, time
 
-from seqlab.machine import blas, device, forms
-from seqlab.notebook.exhibits import passage
+from seqlab.machine import blas, device, kernels
+from seqlab.notebook.artifacts import Artifact
 from seqlab.notebook.experiment import Budget, Experiment, grid
-from seqlab.notebook.figures import Plate
-from seqlab.machine.forms import Forms
+from seqlab.notebook.figures import ImageGrid
+from seqlab.machine.kernels import Kernels
 from seqlab.notebook.metrics import Measurement
 from seqlab.machine.settings import Settings
 
@@ -37,8 +37,8 @@ def run(trial):
         case "look":
             import mlx.core as mx
 
-            assert device.settings().forms == forms.current()
-            for value in (forms.current().split, device.settings().compile_after or 0,
+            assert device.settings().forms == kernels.current()
+            for value in (kernels.current().split, device.settings().compile_after or 0,
                           mx.set_cache_limit(0), blas.threads()):
                 yield Measurement("parameters", value)
         case "precision":
@@ -67,25 +67,25 @@ def run(trial):
             yield Measurement("parameters", 5.0)
             os._exit(0)
         case "settings":
-            device.use("cpu", Settings(1, 77 << 20, compile_after=300, forms=Forms(split=3)))
-            forms.use(Forms(split=2))
+            device.use("cpu", Settings(1, 77 << 20, compile_after=300, forms=Kernels(split=3)))
+            kernels.use(Kernels(split=2))
         case "shows":
-            yield passage("first", "one\\n\\udc80 two")
+            yield Artifact.text("first", "one\\n\\udc80 two")
             yield Measurement("loss", 0.5, "train", 2)
-            yield passage("long", "x" * 1_000_000)
+            yield Artifact.text("long", "x" * 1_000_000)
             os.kill(os.getpid(), signal.SIGKILL)
         case "shows twice":
-            yield passage("first", "one")
-            yield passage("first", "two")
+            yield Artifact.text("first", "one")
+            yield Artifact.text("first", "two")
         case "shows as a picture":
-            yield passage("drawn", "one")
+            yield Artifact.text("drawn", "one")
         case "broken text":
             raise ValueError("no file \\udcff")
         case "unknown metric":
             yield Measurement("lossy", 1.0)
 
 
-figures = (Plate(exhibit="drawn", caption="Pictures."),)
+figures = (ImageGrid(artifact="drawn", caption="ImageSet."),)
 experiment = Experiment(run=run, budgets=(Budget("smoke", grid(mode="good")),), figures=figures)
 '''
 
@@ -181,15 +181,15 @@ def test_a_trial_that_leaves_as_if_all_was_well_is_a_failure_and_loses_nothing(
 def test_a_killed_trial_keeps_the_exhibits_that_it_had_yielded(worker: Worker, page: Path) -> None:
     done = outcome(worker, page, "shows")
     assert done.status == "out of memory"  # as far as anyone can tell
-    assert [text_of(one) for one in done.exhibits] == ["one\n\\udc80 two", "x" * 1_000_000]
+    assert [text_of(one) for one in done.artifacts] == ["one\n\\udc80 two", "x" * 1_000_000]
     assert [one.value for one in done.measurements] == [1.0, 0.5]
-    assert outcome(worker, page, "good").exhibits == ()
+    assert outcome(worker, page, "good").artifacts == ()
 
 
 def test_a_name_taken_twice_fails_the_trial_and_keeps_the_first(worker: Worker, page: Path) -> None:
     done = outcome(worker, page, "shows twice")
-    assert (done.status, "two exhibits called 'first'" in done.error) == ("failed", True)
-    assert [text_of(one) for one in done.exhibits] == ["one"]
+    assert (done.status, "two artifacts called 'first'" in done.error) == ("failed", True)
+    assert [text_of(one) for one in done.artifacts] == ["one"]
 
 
 def test_an_exhibit_that_its_figure_cannot_show_fails_the_trial_not_the_report(

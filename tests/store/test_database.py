@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from seqlab.errors import StoreError
+from seqlab.notebook.artifacts import Artifact, Panel
 from seqlab.notebook.claims import Exact, Outcome, Verdict
-from seqlab.notebook.exhibits import Panel, attachment, passage, plate
 from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import Measurement
 from seqlab.store.database import APPLICATION_ID, MIGRATIONS, FixedRule, Run, Store
@@ -22,10 +22,10 @@ from seqlab.store.export import export
 from seqlab.store.tables import load
 
 TRIAL = Trial("rnn", {"model": "LSTM", "length": 8}, 0, "smoke", {"steps": 5})
-EXHIBITS = (
-    passage("text", "To be, or not to be,\n\ttḧat — ‮is\r\n"),
-    plate("map", [Panel("Attention", ((0.1, 0.9), (0.5, 0.5)))]),
-    attachment("song", "audio/midi", b"MThd\x00\xff"),
+ARTIFACTS = (
+    Artifact.text("text", "To be, or not to be,\n\ttḧat — ‮is\r\n"),
+    Artifact.images("map", [Panel("Attention", ((0.1, 0.9), (0.5, 0.5)))]),
+    Artifact.file("song", "audio/midi", b"MThd\x00\xff"),
 )
 
 
@@ -264,17 +264,17 @@ def test_the_state_changes_with_each_run(tmp_path: Path) -> None:
 
 def test_exhibits_come_back_byte_by_byte(tmp_path: Path) -> None:
     with Store(tmp_path / "seqlab.db") as store:
-        for exhibits in (EXHIBITS, (), EXHIBITS[:1]):
-            store.add(a_run(exhibits=exhibits))
-        assert store.exhibits([1, 2, 3], "text") == {1: EXHIBITS[0], 3: EXHIBITS[0]}
-        assert store.exhibits([1], "song") == {1: EXHIBITS[2]}
-        assert store.exhibits([2, 3], "song") == {}
+        for artifacts in (ARTIFACTS, (), ARTIFACTS[:1]):
+            store.add(a_run(artifacts=artifacts))
+        assert store.artifacts([1, 2, 3], "text") == {1: ARTIFACTS[0], 3: ARTIFACTS[0]}
+        assert store.artifacts([1], "song") == {1: ARTIFACTS[2]}
+        assert store.artifacts([2, 3], "song") == {}
 
 
 def test_a_run_whose_exhibits_cannot_be_stored_is_not_stored_at_all(tmp_path: Path) -> None:
     with Store(tmp_path / "seqlab.db") as store:
         with pytest.raises(StoreError, match="UNIQUE"):
-            store.add(a_run(exhibits=(EXHIBITS[0], EXHIBITS[0])))
+            store.add(a_run(artifacts=(ARTIFACTS[0], ARTIFACTS[0])))
         assert store.records("rnn") == []
         assert store.rows("SELECT count(*) FROM measurement") == [(0,)]
 
@@ -299,40 +299,40 @@ def of_schema_1(path: Path) -> None:
 def test_a_store_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
     of_schema_1(tmp_path / "seqlab.db")
     with Store(tmp_path / "seqlab.db") as store:
-        assert store.exhibits([1], "text") == {}
-        store.add(a_run(exhibits=EXHIBITS))
+        assert store.artifacts([1], "text") == {}
+        store.add(a_run(artifacts=ARTIFACTS))
     with Store(tmp_path / "seqlab.db") as store:
         assert store.rows("PRAGMA user_version") == [(2,)]
-        assert store.exhibits([1, 2], "song") == {2: EXHIBITS[2]}
+        assert store.artifacts([1, 2], "song") == {2: ARTIFACTS[2]}
     assert load(tmp_path / "seqlab.db").measurements["value"].iloc[0] == 0.5
 
 
 def test_merging_brings_exhibits_along_and_an_old_store_without_any(tmp_path: Path) -> None:
     of_schema_1(tmp_path / "old.db")
     with Store(tmp_path / "here.db") as here, Store(tmp_path / "there.db") as there:
-        here.add(a_run(exhibits=EXHIBITS[:1]))
-        there.add(a_run(replace(TRIAL, seed=1), exhibits=EXHIBITS[1:]))
+        here.add(a_run(artifacts=ARTIFACTS[:1]))
+        there.add(a_run(replace(TRIAL, seed=1), artifacts=ARTIFACTS[1:]))
         assert here.merge(tmp_path / "there.db") == (1, 0)
         assert here.merge(tmp_path / "there.db") == (0, 1)
         assert here.merge(tmp_path / "old.db") == (1, 0)
-        assert here.exhibits([1, 2, 3], "text") == {1: EXHIBITS[0]}
-        assert here.exhibits([1, 2, 3], "song") == {2: EXHIBITS[2]}
+        assert here.artifacts([1, 2, 3], "text") == {1: ARTIFACTS[0]}
+        assert here.artifacts([1, 2, 3], "song") == {2: ARTIFACTS[2]}
         assert here.rows("SELECT count(*) FROM exhibit") == [(3,)]
 
 
 def test_an_export_writes_exhibits_as_files_that_the_table_names(tmp_path: Path) -> None:
     strange = replace(TRIAL, experiment="../r n", factors={"model": "a/b\\c: *é*", "length": 8})
     with Store(tmp_path / "seqlab.db") as store:
-        store.add(a_run(strange, exhibits=EXHIBITS))
-        store.add(a_run(strange, exhibits=(EXHIBITS[0], passage("TEXT", "upper"))))
-        store.add(a_run(replace(strange, factors={"model": "x" * 400}), exhibits=EXHIBITS[:1]))
+        store.add(a_run(strange, artifacts=ARTIFACTS))
+        store.add(a_run(strange, artifacts=(ARTIFACTS[0], Artifact.text("TEXT", "upper"))))
+        store.add(a_run(replace(strange, factors={"model": "x" * 400}), artifacts=ARTIFACTS[:1]))
     written = export(tmp_path / "seqlab.db", tmp_path / "out", "json")
-    rows = json.loads((tmp_path / "out" / "exhibits.json").read_text())
+    rows = json.loads((tmp_path / "out" / "artifacts.json").read_text())
     assert [(row["run"], row["exhibit"], row["media"]) for row in rows[:3]] == [
-        (1, one.name, one.media) for one in EXHIBITS
+        (1, one.name, one.media) for one in ARTIFACTS
     ]
     assert rows[0]["file"] == "exhibits/run1-r-n-length-8-model-a-b-c-seed0-text.txt"
-    kept = [*EXHIBITS, EXHIBITS[0], passage("TEXT", "upper"), EXHIBITS[0]]
+    kept = [*ARTIFACTS, ARTIFACTS[0], Artifact.text("TEXT", "upper"), ARTIFACTS[0]]
     assert [(tmp_path / "out" / row["file"]).read_bytes() for row in rows] == [one.data for one in kept]
     names = [Path(row["file"]).name for row in rows]
     assert len({name.casefold() for name in names}) == len(names) == 6

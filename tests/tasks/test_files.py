@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seqlab.errors import DataError
-from seqlab.tasks import characters, files, pictures
+from seqlab.tasks import characters, files
 
 
 def test_every_packaged_file_is_whole():

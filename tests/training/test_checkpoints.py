@@ -19,7 +19,7 @@ from seqlab.errors import UsageError
 from seqlab.notebook.metrics import Measurement
 from seqlab.training import checkpoints
 from seqlab.training.checkpoints import Checkpoints
-from seqlab.training.fit import fit
+from seqlab.training.loop import fit
 
 # Losses are told every second step; of four validations the first is the best, and the third after it ends
 # the training, so that a kill in between may lose a sum, a score or a count.

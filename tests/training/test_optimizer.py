@@ -12,7 +12,7 @@ from mlx.utils import tree_flatten
 
 from seqlab.models import lstm
 from seqlab.models.heads import LanguageModel
-from seqlab.training.fit import fit
+from seqlab.training.loop import fit
 from seqlab.training.optimizer import adamw
 from seqlab.training.seeds import fit_seeds
 from seqlab.training.step import training_step
@@ -55,8 +55,8 @@ def test_matrices_decay_and_vectors_stay(train: Callable[[nn.Module], None]) -> 
     matrices = {path for path, array in before.items() if array.ndim == 2}
     assert matrices == {
         "embedding.weight",
-        "body.cells.0.input_weight",
-        "body.cells.0.recurrent_weight",
+        "backbone.cells.0.input_weight",
+        "backbone.cells.0.recurrent_weight",
         "to_logits.weight",
     }
     for path, array in before.items():

@@ -12,11 +12,11 @@ from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import Measurement
 from seqlab.training.rates import (
     Search,
-    Tuned,
+    TunedRate,
     choose_learning_rate,
-    chosen_rate,
     rate_at,
     search_learning_rate,
+    tuned_or_searched_rate,
 )
 
 
@@ -121,8 +121,10 @@ def test_a_trial_takes_the_rate_asked_for_or_searches_or_takes_the_tuned_one(
     settings: dict[str, float], rate: float, trials: int
 ) -> None:
     trial = Trial("page", factors={}, seed=0, budget="quick", settings=settings)
-    tuned = Tuned(0.01, tried=(0.001, 0.01, 0.1), steps=90)
-    found, told = ended(chosen_rate(trial, tuned, lambda trials: Search(0.2, ((0.2, 1.0),) * trials)))
+    tuned = TunedRate(0.01, tried=(0.001, 0.01, 0.1), steps=90)
+    found, told = ended(
+        tuned_or_searched_rate(trial, tuned, lambda trials: Search(0.2, ((0.2, 1.0),) * trials))
+    )
     assert found == rate
     assert [one.value for one in told if one.metric == "tuning_trials"] == [trials]
     assert ("tried_rate" in {one.metric for one in told}) == (rate == 0.2)

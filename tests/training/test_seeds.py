@@ -15,11 +15,11 @@ from seqlab.errors import DivergedError, UsageError
 from seqlab.models import cnn, gru, lstm, mingru, rnn, transformer
 from seqlab.models.heads import LanguageModel
 from seqlab.notebook.metrics import Measurement
-from seqlab.training.fit import fit
+from seqlab.training.loop import fit
 from seqlab.training.seeds import fit_seeds
 
 VOCABULARY, SEEDS, STEPS = 8, 3, 12
-BODIES: dict[str, Callable[[], Any]] = {
+BACKBONES: dict[str, Callable[[], Any]] = {
     "Transformer": lambda: transformer.Model(transformer.Config(width=16, depth=1, heads=2)),
     "RNN": lambda: rnn.Model(rnn.Config(width=16)),
     "LSTM": lambda: lstm.Model(lstm.Config(width=16)),
@@ -102,9 +102,9 @@ def check_equal(
     return found
 
 
-@pytest.mark.parametrize("body", BODIES)
-def test_side_by_side_equals_one_by_one(body: str) -> None:
-    models = made(lambda: LanguageModel(BODIES[body](), vocabulary=VOCABULARY))
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_side_by_side_equals_one_by_one(backbone: str) -> None:
+    models = made(lambda: LanguageModel(BACKBONES[backbone](), vocabulary=VOCABULARY))
     options = {"steps": STEPS, "learning_rate": 0.01, "compiled": False}
     found = check_equal(models, entropy, tokens, **options)
     finals = [[one.value for one in own if one.metric == "loss"][-1] for own in found]

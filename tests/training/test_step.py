@@ -14,7 +14,7 @@ from seqlab.machine.settings import Settings
 from seqlab.measure.timing import pending_operations, seconds
 from seqlab.models import lstm, mingru, transformer
 from seqlab.models.heads import LanguageModel
-from seqlab.training.fit import fit
+from seqlab.training.loop import fit
 from seqlab.training.step import compile_pays, training_step
 from tests.training.test_fit import X, Y, network, squared_error
 

@@ -15,7 +15,7 @@ from typing import Any
 import mlx.core as mx
 from jaxtyping import Float
 
-from seqlab.machine import forms
+from seqlab.machine import kernels
 
 # Eigen's float32 tanh, a 13/6 minimax approximation (Eigen/src/Core/MathFunctionsImpl.h).
 LIMIT = 7.90531110763549805  # the ratio is 1 from here on; tanh itself is 2.7e-7 less, and rounds to 1 at 9.1
@@ -56,7 +56,7 @@ def _with_gradient(
 
         @wraps(function)
         def called(x: mx.array) -> mx.array:
-            if not forms.is_exporting():
+            if not kernels.is_exporting():
                 value: mx.array = custom(x)
                 return value
             y = mx.stop_gradient(function(x))
@@ -112,7 +112,7 @@ def power_of_two(x: Float[mx.array, "..."]) -> Float[mx.array, "..."]:
 
 def gelu(x: Float[mx.array, "..."]) -> Float[mx.array, "..."]:
     """GELU in its tanh form: 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel, 2016)."""
-    tanh = rational_tanh if forms.current().tanh == "rational" else mx.tanh
+    tanh = rational_tanh if kernels.current().tanh == "rational" else mx.tanh
     return 0.5 * x * (1 + tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
 
 

@@ -12,7 +12,7 @@ import mlx.nn as nn
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from seqlab.machine import forms
+from seqlab.machine import kernels
 from seqlab.models.parts.activations import LOG2_E, gelu, power_of_two, relu
 from seqlab.models.parts.checks import check_choice, check_heads, check_positive
 from seqlab.models.parts.positions import Mask, reached, rotated
@@ -40,7 +40,7 @@ def softmax_attention(
         mask = mask.astype(q.dtype)
     scale = 1 / math.sqrt(q.shape[-1])
     scores = math.prod(q.shape[:3]) * k.shape[2]
-    if forms.current().exp == "native" or scores < LEAST_SCORES or q.dtype != mx.float32:
+    if kernels.current().exp == "native" or scores < LEAST_SCORES or q.dtype != mx.float32:
         y = mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=mask)
     else:
         y = _blockwise(q * (scale * LOG2_E), k, v, mask)

@@ -1,4 +1,4 @@
-"""What does a body answer that must see its whole input, when it is asked for one step?"""
+"""What does a backbone answer that must see its whole input, when it is asked for one step?"""
 
 from typing import Any, NoReturn
 
@@ -11,7 +11,7 @@ from seqlab.models.parts.streaming import State
 
 
 class Lookahead(nn.Module):
-    """A body whose outputs depend on later inputs too: it labels sequences, and cannot continue them."""
+    """A backbone whose outputs depend on later inputs too: it labels sequences, and cannot continue them."""
 
     causal = False
     takes_seen = True
@@ -35,4 +35,4 @@ class Lookahead(nn.Module):
         self._refuse()
 
     def _refuse(self) -> NoReturn:
-        raise UsageError("this body sees its whole input and has no steps. Use a causal one.")
+        raise UsageError("this backbone sees its whole input and has no steps. Use a causal one.")

@@ -4,7 +4,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from jaxtyping import Bool, Float, Integer
 
-from seqlab.machine import forms
+from seqlab.machine import kernels
 from seqlab.models.parts.activations import LOG2_E, power_of_two
 
 
@@ -17,7 +17,7 @@ def cross_entropy(
 
     With `counted`, the mean of the places where it is True; one must be.
     """
-    if forms.current().exp == "native" or logits.dtype != mx.float32:
+    if kernels.current().exp == "native" or logits.dtype != mx.float32:
         return _mean(nn.losses.cross_entropy(logits, targets, reduction="none"), counted)
     highest = mx.stop_gradient(mx.max(logits, axis=-1, keepdims=True))
     powers = power_of_two((logits - highest) * LOG2_E)

@@ -13,7 +13,7 @@ import mlx.nn as nn
 from jaxtyping import Bool, Float, Int
 
 from seqlab.errors import UsageError
-from seqlab.machine import forms
+from seqlab.machine import kernels
 from seqlab.models.parts.checks import check_choice, check_heads, check_positive, check_seen
 
 BASE = 10_000.0  # wavelengths grow from 2π towards 2π BASE: Vaswani et al. 2017, 3.5; Su et al. 2021, 3.2.2
@@ -71,7 +71,7 @@ def rotated(x: Float[mx.array, "B H L K"], offset: Int[mx.array, ""]) -> Float[m
 
     The paper pairs neighbours (x_{2i}, x_{2i+1}): the same features in another order.
     """
-    if forms.current().rope == "native":
+    if kernels.current().rope == "native":
         return mx.fast.rope(x, x.shape[-1], traditional=False, base=BASE, scale=1.0, offset=offset)
     half = x.shape[-1] // 2
     frequencies = mx.exp(mx.arange(half) * (-2 * math.log(BASE) / x.shape[-1]))

@@ -1,7 +1,7 @@
 """How is a recurrent cell unrolled over time, stacked in layers, and fed one step at a time?
 
 MLX's gradient of `x[:, t]` fills a whole array of zeros for every t, so a loop that indexes costs
-O(T²) backward; splitting the time axis recursively into at most 8 parts costs O(T) (`forms.split`).
+O(T²) backward; splitting the time axis recursively into at most 8 parts costs O(T) (`kernels.split`).
 """
 
 from abc import ABC, abstractmethod
@@ -11,7 +11,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from jaxtyping import Float, Int
 
-from seqlab.machine import forms
+from seqlab.machine import kernels
 from seqlab.models.parts import through_time
 from seqlab.models.parts.checks import check_positive, check_sequence
 from seqlab.models.parts.streaming import State, Streaming
@@ -24,7 +24,7 @@ def pieces(x: mx.array, *, axis: int) -> list[mx.array]:
     length = x.shape[axis]
     if length == 1:
         return [x]
-    part = -(-length // forms.current().split)
+    part = -(-length // kernels.current().split)
     return [
         piece
         for larger in mx.split(x, list(range(part, length, part)), axis=axis)
@@ -122,7 +122,7 @@ class UnrolledCell(Cell):
         """L more steps, one after another."""
         if state is None:
             state = self.initial_state(x.shape[0])
-        if forms.is_compiling():
+        if kernels.is_compiling():
             return through_time.run(self.fused(), x, state)
         outputs = []
         # Time first, so that each step's slice lies in one piece.

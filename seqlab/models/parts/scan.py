@@ -18,7 +18,7 @@ from typing import Any, Literal
 import mlx.core as mx
 from jaxtyping import Float
 
-from seqlab.machine import forms
+from seqlab.machine import kernels
 from seqlab.models.parts.recurrence import pieces
 
 Scan = Literal["doubling", "chunked", "loop"]
@@ -28,7 +28,7 @@ Recurrence = Callable[[mx.array, mx.array, mx.array | None], mx.array]
 
 def chunk_size(length: int) -> int:
     """Steps in a chunk: about √L, so that there are as many chunks as steps in one."""
-    return min(length, max(1, round(forms.current().chunk * math.sqrt(length))))
+    return min(length, max(1, round(kernels.current().chunk * math.sqrt(length))))
 
 
 def loop(
@@ -73,7 +73,7 @@ def chunked(
         a, b = (mx.pad(x, [(0, 0), (0, padding), (0, 0)]) for x in (a, b))
     start = mx.zeros((batch, width), dtype=b.dtype) if start is None else start
     # MLX exports no gradient of ours: a graph to be counted has its own.
-    h = (_states if forms.is_exporting() else _with_gradient(size))(a, b, start, size)
+    h = (_states if kernels.is_exporting() else _with_gradient(size))(a, b, start, size)
     return h[:, :length] if padding else h
 
 

@@ -60,7 +60,7 @@ def read_through(
 
 
 class Streaming(nn.Module, ABC):
-    """A causal body that reads sequences whole, in pieces, or a step at a time."""
+    """A causal backbone that reads sequences whole, in pieces, or a step at a time."""
 
     @abstractmethod
     def initial_state(self, batch: int, length: int) -> State:

@@ -5,7 +5,7 @@ gradient and adds it to the sum. Here the steps go backward by equations written
 ones, and the weight's gradient is a single product over all steps at the end. Inside a compiled step,
 where the number of operations is what a recurrence costs on a CPU, that pays; uncompiled it gains
 nothing, and MLX can neither export a custom gradient, to count its work, nor map it over seeds. So
-cells use it in compiled steps alone (`forms.compiling`).
+cells use it in compiled steps alone (`kernels.compiling`).
 
 Arrays are in blocks of gates [G, B, H], so that each gate lies in one piece, and time comes before batch.
 """

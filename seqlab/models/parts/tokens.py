@@ -15,7 +15,7 @@ class TokenModel(nn.Module):
     """What models of tokens share: the embedding, the final norm and the logits.
 
     Embeddings start with variance 1/D and are multiplied by √D (Vaswani et al. 2017, section 3.4), so
-    every body gets inputs of unit scale. `outputs` classes for each position, such as labels, instead of
+    every backbone gets inputs of unit scale. `outputs` classes for each position, such as labels, instead of
     the vocabulary. With `tied`, logits are norm(y) Eᵀ, E being the embedding (Press and Wolf, 2017),
     without a bias: E's scale makes them of unit variance, so nothing else is needed.
     """

@@ -41,7 +41,7 @@ def loss_of(case: Case, *, stock: bool = False) -> Any:
 
 
 def training(case: Case, model: nn.Module, *, compiled: bool, stock: bool = False) -> Job:
-    """One step of AdamW, as `seqlab.training.fit` takes it; it gives the loss before the step."""
+    """One step of AdamW, as `seqlab.training.loop` takes it; it gives the loss before the step."""
     data = tuple(map(mx.array, batch(case)))
     optimizer = adamw(n.LEARNING_RATE, weight_decay=n.WEIGHT_DECAY)
     weights = named(model)

@@ -7,7 +7,7 @@ import numpy as np
 from seqlab.decoding.generate import Decoder
 from seqlab.measure.memory import peak_memory
 from seqlab.models import gru, lstm, mingru, patch_transformer, rnn, transformer, vit
-from seqlab.models.heads import Body, LanguageModel
+from seqlab.models.heads import Backbone, LanguageModel
 from seqlab.models.parts.scan import SCANS, Scan
 from tests.benchmarks.performance import sizes as n
 from tests.benchmarks.performance.cases import Case, Contender, Weights, batch
@@ -15,7 +15,7 @@ from tests.benchmarks.performance.job import Job
 from tests.benchmarks.performance.mlx_job import load, named, training
 
 
-def body(case: Case) -> Body:
+def backbone(case: Case) -> Backbone:
     """What reads the sequence."""
     match case.model:
         case "RNN":
@@ -44,7 +44,7 @@ def build(case: Case) -> nn.Module:
             n.LOOKBACK, n.HORIZON, n.WIDTH, n.DEPTH, n.HEADS, n.HIDDEN, patch=n.SERIES_PATCH, stride=n.STRIDE
         )
         return patch_transformer.Model(sizes)
-    return LanguageModel(body(case), vocabulary=n.VOCABULARY)
+    return LanguageModel(backbone(case), vocabulary=n.VOCABULARY)
 
 
 def initial(model: nn.Module) -> Weights:

@@ -13,7 +13,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from seqlab.machine import forms
+from seqlab.machine import kernels
 from seqlab.measure.graph import Primitive, forward_and_backward, primitives
 from seqlab.models.parts.scan import chunked
 from tests.benchmarks.performance import sizes as n
@@ -32,7 +32,7 @@ def profile(case: Case) -> Profile:
     function, inputs = traced(case)
     groups: dict[str, list[Primitive]] = {}
     counts: Counter[str] = Counter()
-    for primitive in primitives(function, *inputs, form=forms.current()):
+    for primitive in primitives(function, *inputs, form=kernels.current()):
         shapes = [shape for _, shape in primitive.inputs]
         key = f"{primitive.name} {shapes} {primitive.arguments if primitive.name == 'Reduce' else ''}"
         groups.setdefault(key, []).append(primitive)

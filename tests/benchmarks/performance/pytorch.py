@@ -22,10 +22,10 @@ from tests.benchmarks.performance.weights import below, pytorch_recurrent
 def translated(case: Case, ours: Weights) -> Weights:
     """Our weights under PyTorch's names."""
     if case.model in RECURRENT:
-        found = {name: value for name, value in ours.items() if not name.startswith("body.")}
-        cells = [below(ours, f"body.cells.{layer}.") for layer in range(n.DEPTH)]
+        found = {name: value for name, value in ours.items() if not name.startswith("backbone.")}
+        cells = [below(ours, f"backbone.cells.{layer}.") for layer in range(n.DEPTH)]
         stack = pytorch_recurrent(case.model, cells)
-        return found | {f"body.stack.{name}": value for name, value in stack.items()}
+        return found | {f"backbone.stack.{name}": value for name, value in stack.items()}
     # Our table of positions is a module's parameter, here it is a parameter.
     return {
         name.partition("positions.")[0] + "positions" if "positions." in name else name: value

@@ -143,20 +143,20 @@ class Transformer(nn.Module):
 class LanguageModel(nn.Module):
     """Tokens to logits."""
 
-    def __init__(self, body: nn.Module) -> None:
+    def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
         self.embedding = nn.Embedding(n.VOCABULARY, n.WIDTH)
-        self.body = body
+        self.backbone = backbone
         self.norm = nn.LayerNorm(n.WIDTH)
         self.to_logits = nn.Linear(n.WIDTH, n.VOCABULARY)
 
     def extend(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
         """The most probable token after the last."""
-        y, state = self.body(self.embedding(tokens) * math.sqrt(n.WIDTH), state)
+        y, state = self.backbone(self.embedding(tokens) * math.sqrt(n.WIDTH), state)
         return self.to_logits(self.norm(y[:, -1])).argmax(-1), state
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return self.to_logits(self.norm(self.body(self.embedding(tokens) * math.sqrt(n.WIDTH))[0]))
+        return self.to_logits(self.norm(self.backbone(self.embedding(tokens) * math.sqrt(n.WIDTH))[0]))
 
 
 class ViT(nn.Module):

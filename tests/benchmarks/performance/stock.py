@@ -110,9 +110,9 @@ def build(case: Case) -> nn.Module:
 
 def translated(case: Case, ours: Weights) -> Weights:
     """Our weights under the names of stock layers."""
-    inside = below(ours, "body.") or ours
+    inside = below(ours, "backbone.") or ours
     if case.model in RECURRENT:
-        found = {name: value for name, value in ours.items() if not name.startswith("body.")}
+        found = {name: value for name, value in ours.items() if not name.startswith("backbone.")}
         for layer in range(n.DEPTH):
             cell = stock_recurrent(case.model, below(inside, f"cells.{layer}."))
             found |= {f"cells.{layer}.{name}": value for name, value in cell.items()}

@@ -22,9 +22,7 @@ from mlx import nn
 from seqlab.measure import blocks
 from seqlab.measure.blocks import Arm, Times, time_blocks
 from seqlab.models.sizing import parameters
-from seqlab.notebook.claims import Claim, Ratio
-from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
-from seqlab.notebook.metrics import Measurement
+from seqlab.notebook import Budget, Claim, Experiment, Measurement, Ratio, Trial, grid
 from seqlab.training.optimizer import adamw
 from seqlab.training.step import training_step
 

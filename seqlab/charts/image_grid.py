@@ -19,7 +19,7 @@ from seqlab.charts.placing import drawable_text, text_width
 from seqlab.charts.shades import OPACITY, OVER, Look, said
 from seqlab.charts.style import INK, LINE, MUTED, RULE, SMALL, TEXT, WIDTH
 from seqlab.charts.ticks import ticks
-from seqlab.notebook.exhibits import Panel
+from seqlab.notebook.artifacts import Panel
 
 TALLEST = 8.2  # inches: what fits a page of paper with its caption
 _GAP = 0.22  # inches between neighbouring panels

@@ -13,11 +13,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
 from seqlab.charts.draw import draw_plate
-from seqlab.charts.plate import TALLEST, Row, pages, plot
-from seqlab.charts.plate_alt import describe_plate
+from seqlab.charts.image_grid import TALLEST, Row, pages, plot
+from seqlab.charts.image_grid_alt import describe_plate
 from seqlab.charts.shades import DARKEST, LIGHTEST, Look, lightness, palette
 from seqlab.charts.style import WIDTH, theme
-from seqlab.notebook.exhibits import Panel
+from seqlab.notebook.artifacts import Panel
 
 IMAGE = tuple(tuple(float(i == j) for j in range(8)) for i in range(8))
 OVER = tuple(tuple(0.2 * (i == 2 and j == 5) for j in range(8)) for i in range(8))

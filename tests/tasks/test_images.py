@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab.errors import DataError, UsageError
-from seqlab.tasks import downloads, files, pictures
+from seqlab.tasks import downloads, files
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from mlx import nn
 
 from seqlab.errors import DivergedError, UsageError
 from seqlab.notebook.metrics import Measurement
-from seqlab.training.fit import fit
+from seqlab.training.loop import fit
 
 X = mx.array(np.random.default_rng(0).standard_normal((16, 3)), dtype=mx.float32)
 Y = X @ mx.array([[1.0], [-2.0], [0.5]]) + 0.3

@@ -1,6 +1,6 @@
-"""Which bodies stand side by side in a comparison, all as large as the Transformer of one width?
+"""Which backbones stand side by side in a comparison, all as large as the Transformer of one width?
 
-Every body has one size that is free: the units of a recurrence, the channels of a convolution, the MLP's
+Every backbone has one size that is free: the units of a recurrence, the channels of a convolution, the MLP's
 width of a Transformer. It is set so that the whole model, head included, has as many parameters as the model
 with the Transformer of the same width has, within 2 %. Depths are equal, save those of the TCN and the CNN,
 which have as many blocks as it takes to see `length` steps, and recurrent layers are residual as the
@@ -29,18 +29,18 @@ from seqlab.models import (
     tcn,
     transformer,
 )
-from seqlab.models.heads import Body, LanguageModel
+from seqlab.models.heads import Backbone, LanguageModel
 from seqlab.models.parts.positions import Positions
 from seqlab.models.sizing import match_parameters, parameters
 
 TRANSFORMER = "Transformer"
 ENCODER = "encoder"
-Wrap = Callable[[Body], nn.Module]
+Wrap = Callable[[Backbone], nn.Module]
 
 
 @dataclass(frozen=True)
 class Size:
-    """What the bodies have in common. `length` is the longest sequence, in steps, that a TCN must see.
+    """What the backbones have in common. `length` is the longest sequence, in steps, that a TCN must see.
 
     `positions` is how attention knows order; the others need none. `forget_bias` is where an LSTM's forget
     gate starts.
@@ -54,7 +54,7 @@ class Size:
     forget_bias: float = 1.0
 
 
-def _attention(size: Size, hidden: int, *, causal: bool) -> Body:
+def _attention(size: Size, hidden: int, *, causal: bool) -> Backbone:
     return transformer.Model(
         transformer.Config(
             size.width, size.depth, size.heads, hidden, causal=causal,
@@ -63,29 +63,29 @@ def _attention(size: Size, hidden: int, *, causal: bool) -> Body:
     )  # fmt: skip
 
 
-def _convolution(size: Size, hidden: int) -> Body:
+def _convolution(size: Size, hidden: int) -> Backbone:
     configs = (tcn.Config(size.width, depth=depth, hidden=hidden) for depth in count(1))
     return tcn.Model(next(config for config in configs if config.receptive_field >= size.length))
 
 
-def _both_ways(size: Size, hidden: int) -> Body:
+def _both_ways(size: Size, hidden: int) -> Backbone:
     configs = (residual_cnn.Config(size.width, depth=depth, hidden=hidden) for depth in count(1))
     return residual_cnn.Model(next(config for config in configs if config.receptive_field >= size.length))
 
 
 @dataclass(frozen=True)
 class Words:
-    """The head of a model of text, to wrap a body in: tokens to logits, of tokens or of `outputs` labels."""
+    """Wraps a backbone as a model of text: tokens to logits, of tokens or of `outputs` labels."""
 
     vocabulary: int
     outputs: int | None = None
 
-    def __call__(self, body: Body) -> LanguageModel:
-        return LanguageModel(body, vocabulary=self.vocabulary, outputs=self.outputs)
+    def __call__(self, backbone: Backbone) -> LanguageModel:
+        return LanguageModel(backbone, vocabulary=self.vocabulary, outputs=self.outputs)
 
 
 # Each takes the common size and the one that is free to match parameters.
-BODIES: Mapping[str, Callable[[Size, int], Body]] = {
+BACKBONES: Mapping[str, Callable[[Size, int], Backbone]] = {
     TRANSFORMER: lambda size, hidden: _attention(size, hidden, causal=True),
     ENCODER: lambda size, hidden: _attention(size, hidden, causal=False),
     "RNN": lambda size, hidden: rnn.Model(rnn.Config(size.width, size.depth, hidden, residual=True)),
@@ -115,15 +115,15 @@ BODIES: Mapping[str, Callable[[Size, int], Body]] = {
 
 
 def build(name: str, size: Size, wrap: Wrap, *, seed: int) -> nn.Module:
-    """The named body of the common size in its head, its first weights drawn with `seed`.
+    """The named backbone of the common size in its head, its first weights drawn with `seed`.
 
-    `wrap` makes the whole model of a body. It must be hashable, and equal to itself from call to call, as a
-    function of a module is and a new `partial` is not: sizes are matched once a process. Raises `UsageError`
-    where no size comes within 2 % of the Transformer's parameters.
+    `wrap` makes the whole model of a backbone. It must be hashable, and equal to itself from call to call, as
+    a function of a module is and a new `partial` is not: sizes are matched once a process. Raises
+    `UsageError` where no size comes within 2 % of the Transformer's parameters.
     """
     hidden = matched_hidden(name, size, wrap)  # first: it draws from the random state
     mx.random.seed(seed)
-    return wrap(BODIES[name](size, hidden))
+    return wrap(BACKBONES[name](size, hidden))
 
 
 @cache
@@ -131,7 +131,7 @@ def matched_hidden(name: str, size: Size, wrap: Wrap) -> int:
     """The free size that gives the model as many parameters as it has with the Transformer."""
     if name in (TRANSFORMER, ENCODER):
         return 4 * size.width  # Vaswani et al. 2017, section 3.3
-    target = parameters(wrap(BODIES[TRANSFORMER](size, 4 * size.width)))
+    target = parameters(wrap(BACKBONES[TRANSFORMER](size, 4 * size.width)))
     return match_parameters(
-        lambda hidden: wrap(BODIES[name](size, hidden)), target, low=size.width // 8, high=16 * size.width
+        lambda hidden: wrap(BACKBONES[name](size, hidden)), target, low=size.width // 8, high=16 * size.width
     )

@@ -1,4 +1,4 @@
-"""What is particular to a body: the cache, positions, and configurations that cannot be."""
+"""What is particular to a backbone: the cache, positions, and configurations that cannot be."""
 
 import mlx.core as mx
 import numpy as np

@@ -11,11 +11,11 @@ from mlx import nn
 from seqlab.errors import DivergedError
 from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import Measurement
-from seqlab.training.lessons import learn
-from seqlab.training.rates import Tuned
+from seqlab.training.rates import TunedRate
+from seqlab.training.recipes import train
 from seqlab.training.step import Batch
 
-TUNED = Tuned(0.05, (0.05, 0.1), 12)
+TUNED = TunedRate(0.05, (0.05, 0.1), 12)
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class Doubling:
         return [Measurement("mse", float((model.weight.item() - 2) ** 2), "valid")]
 
 
-def learnt(lesson: Doubling, seed: int, together: int) -> tuple[list[Measurement], nn.Module]:
-    settings = {"steps": lesson.steps, "rate": 0.0, "together": together}
-    lessons = learn(Trial("page", {}, seed, "smoke", settings), lesson, TUNED)
+def learnt(recipe: Doubling, seed: int, together: int) -> tuple[list[Measurement], nn.Module]:
+    settings = {"steps": recipe.steps, "rate": 0.0, "together": together}
+    recipes = train(Trial("page", {}, seed, "smoke", settings), recipe, TUNED)
     told = []
     while True:
         try:
-            told.append(next(lessons))
+            told.append(next(recipes))
         except StopIteration as end:
             return told, end.value
 
@@ -69,15 +69,15 @@ def test_together_as_one_by_one() -> None:
 
 
 def test_one_training_serves_all_seeds_of_a_group() -> None:
-    lesson = Doubling(steps=13)
-    weights = {seed: learnt(lesson, seed, 2)[1].weight.item() for seed in range(4)}
-    assert lesson.starts == [0, 1, 2, 3]
+    recipe = Doubling(steps=13)
+    weights = {seed: learnt(recipe, seed, 2)[1].weight.item() for seed in range(4)}
+    assert recipe.starts == [0, 1, 2, 3]
     assert len(set(weights.values())) == 4
 
 
 def test_a_seed_that_diverges_fails_alone() -> None:
-    lesson = Doubling(steps=14, poison=1)
-    told, _ = learnt(lesson, 0, 2)
+    recipe = Doubling(steps=14, poison=1)
+    told, _ = learnt(recipe, 0, 2)
     assert told[-1].metric == "train_steps"
     with pytest.raises(DivergedError, match="training step 1"):
-        learnt(lesson, 1, 2)
+        learnt(recipe, 1, 2)

@@ -1,4 +1,4 @@
-"""The fast forms of attention, its rotation and the loss equal MLX's own."""
+"""The fast kernels of attention, its rotation and the loss equal MLX's own."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from seqlab.machine import forms
+from seqlab.machine import kernels
 from seqlab.measure.graph import primitives
 from seqlab.models import transformer
 from seqlab.models.parts.activations import LOWEST, power_of_two, rational_tanh
@@ -14,7 +14,7 @@ from seqlab.models.parts.attention import BLOCK, LEAST_SCORES, softmax_attention
 from seqlab.models.parts.losses import cross_entropy
 from seqlab.models.parts.positions import rotated
 
-POLYNOMIAL = forms.Forms(exp="polynomial")
+POLYNOMIAL = kernels.Kernels(exp="polynomial")
 LENGTHS = (BLOCK, BLOCK + 1, 2 * BLOCK + 37)
 
 
@@ -50,7 +50,7 @@ def test_a_fast_form_is_exported_with_its_gradient(function: Callable[[mx.array]
     x = -mx.random.uniform(0, 9, (3, 5))
     gradient = mx.grad(lambda x: function(x).sum())
     assert len(list(primitives(gradient, x, form=POLYNOMIAL))) > 5
-    with forms.exporting():
+    with kernels.exporting():
         exported = gradient(x)
     np.testing.assert_allclose(exported, gradient(x), rtol=1e-6)
 
@@ -82,7 +82,7 @@ def test_blocks_equal_the_whole(kind: str, length: int) -> None:
 
     both = mx.value_and_grad(loss, argnums=(0, 1, 2))
     (_, expected), slopes = both(q, k, v)
-    with forms.using(POLYNOMIAL):
+    with kernels.using(POLYNOMIAL):
         assert 12 * length * length >= LEAST_SCORES
         (_, found), gradients = both(q, k, v)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=2e-6)
@@ -94,7 +94,7 @@ def test_blocks_equal_the_whole(kind: str, length: int) -> None:
 def test_the_future_weighs_exactly_nothing(positions: str) -> None:
     model = transformer.Model(transformer.Config(16, depth=1, heads=2, positions=positions))
     x = mx.random.normal((4, 3 * BLOCK, 16))
-    with forms.using(POLYNOMIAL):
+    with kernels.using(POLYNOMIAL):
         gradient = np.array(mx.grad(lambda x: mx.sum(mx.square(model(x)[:, 70])))(x))
     assert np.abs(gradient[:, :71]).max(axis=2).min() > 0
     np.testing.assert_array_equal(gradient[:, 71:], 0)
@@ -110,17 +110,17 @@ def test_the_written_rotation_is_the_native_one(length: int) -> None:
 
     both = mx.value_and_grad(loss)
     (_, expected), slope = both(x)
-    with forms.using(forms.Forms(rope="written")):
+    with kernels.using(kernels.Kernels(rope="written")):
         (_, found), gradient = both(x)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     np.testing.assert_allclose(gradient, slope, atol=1e-5)
 
 
-@pytest.mark.parametrize("form", [forms.Forms(), POLYNOMIAL], ids=["native", "polynomial"])
-def test_only_what_counts_is_in_the_mean(form: forms.Forms) -> None:
+@pytest.mark.parametrize("form", [kernels.Kernels(), POLYNOMIAL], ids=["native", "polynomial"])
+def test_only_what_counts_is_in_the_mean(form: kernels.Kernels) -> None:
     logits, targets = mx.random.normal((3, 5, 7)), mx.random.randint(0, 7, (3, 5))
     counted = mx.arange(5) < mx.array([5, 2, 1])[:, None]
-    with forms.using(form):
+    with kernels.using(form):
         several = mx.concatenate([logits[0], logits[1, :2], logits[2, :1]])
         expected = cross_entropy(several, mx.concatenate([targets[0], targets[1, :2], targets[2, :1]]))
         value, slope = mx.value_and_grad(cross_entropy)(logits, targets, counted)
@@ -133,7 +133,7 @@ def test_the_cross_entropy_is_mlx_s_own() -> None:
     logits, targets = 30 * mx.random.normal((3, 5, 11)), mx.random.randint(0, 11, (3, 5))
     both = mx.value_and_grad(lambda logits: cross_entropy(logits, targets))
     expected, slope = both(logits)
-    with forms.using(POLYNOMIAL):
+    with kernels.using(POLYNOMIAL):
         found, gradient = both(logits)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     np.testing.assert_allclose(gradient, slope, rtol=1e-5, atol=1e-7)
@@ -146,7 +146,7 @@ def test_a_logit_of_minus_infinity_rules_its_class_out() -> None:
     logits = mx.put_along_axis(logits, ruled_out, mx.array(-mx.inf), axis=1)
     for targets in (mx.array([0, 3, 6, 6]), mx.array([1, 3, 6, 6])):
         value, slope = mx.value_and_grad(cross_entropy)(logits, targets)
-        with forms.using(POLYNOMIAL):
+        with kernels.using(POLYNOMIAL):
             found, gradient = mx.value_and_grad(cross_entropy)(logits, targets)
         np.testing.assert_allclose(found, value, rtol=1e-6)
         np.testing.assert_allclose(gradient, slope, atol=1e-6)

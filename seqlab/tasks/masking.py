@@ -24,7 +24,7 @@ SPAN = 3  # characters, on average
 
 
 @dataclass(frozen=True)
-class Hiding:
+class Masking:
     """Texts of `length` ids below `vocabulary`; ids from there on are those of the hiding.
 
     `mask` stands for a single character. `sentinel + k` stands for the span k, and `end` ends a target and,

@@ -1,4 +1,4 @@
-"""How does a model take a course of lessons, and how is it examined?
+"""How does a model take a course of recipes, and how is it examined?
 
 A course is a list of tasks, easy ones first, each for an equal share of the steps. Both sides of a
 comparison take the same course: as many steps, on the same batches.
@@ -11,13 +11,13 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from seqlab.training.fit import fit
+from seqlab.training.loop import fit
 
 BATCH = 32
 EXAMINATION = 10**6  # a seed that no training uses
 
 
-def taught(
+def trained_model_of(
     make: Callable[[], nn.Module],
     loss: Callable[..., mx.array],
     course: Sequence[Any],

@@ -1,6 +1,6 @@
-"""Which exhibits does a figure show? Those of the first good seed of each point, and of no other.
+"""Which artifacts does a figure show? Those of the first good seed of each point, and of no other.
 
-So no page can pick the seed that looks best. Exhibits are read here alone, one name at a time, when
+So no page can pick the seed that looks best. Artifacts are read here alone, one name at a time, when
 something is about to show them: judging never waits for them.
 """
 
@@ -8,24 +8,24 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from seqlab.analysis.evidence import Evidence, Run, matches
-from seqlab.notebook.exhibits import Exhibit
-from seqlab.notebook.figures import Exhibited, Level
+from seqlab.notebook.artifacts import Artifact
+from seqlab.notebook.figures import ArtifactFigure, Level
 from seqlab.store.database import Store
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """An exhibit with the run that it is of; `levels` are the run's, of the figure's factors `by`."""
+    """An artifact with the run that it is of; `levels` are the run's, of the figure's factors `by`."""
 
-    exhibit: Exhibit
+    artifact: Artifact
     run: int
     levels: Mapping[str, Level]
     factors: Mapping[str, Level]
     seed: int
 
 
-def exhibited(evidence: Evidence, figure: Exhibited, store: Store) -> tuple[Chosen, ...]:
-    """The exhibits of the figure in the order of the page's points.
+def shown_artifacts(evidence: Evidence, figure: ArtifactFigure, store: Store) -> tuple[Chosen, ...]:
+    """The artifacts of the figure in the order of the page's points.
 
     A point whose first good seed yielded none of that name has no place in the figure.
     """
@@ -34,7 +34,7 @@ def exhibited(evidence: Evidence, figure: Exhibited, store: Store) -> tuple[Chos
         point = run.key[0]
         if matches(run.factors, figure.where) and (point not in first or run.seed < first[point].seed):
             first[point] = run
-    found = store.exhibits([run.run for run in first.values()], figure.exhibit)
+    found = store.artifacts([run.run for run in first.values()], figure.artifact)
     return tuple(
         Chosen(
             found[run.run],

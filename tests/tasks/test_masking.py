@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.errors import UsageError
-from seqlab.tasks.hiding import Hiding
+from seqlab.tasks.masking import Masking
 
 VOCABULARY = 9
 
 
-def texts(length: int, seed: int) -> tuple[Hiding, np.ndarray, np.random.Generator]:
+def texts(length: int, seed: int) -> tuple[Masking, np.ndarray, np.random.Generator]:
     rng = np.random.default_rng(seed)
     text = rng.integers(VOCABULARY, size=(4, length)).astype(np.int32)
-    return Hiding(length, VOCABULARY), text, rng
+    return Masking(length, VOCABULARY), text, rng
 
 
 @given(st.integers(6, 80), st.integers(0, 99))
@@ -52,7 +52,7 @@ def test_a_text_is_its_source_with_the_target_in_the_gaps(length: int, seed: int
 
 
 def test_spans_are_three_long_on_average_and_everywhere() -> None:
-    hiding = Hiding(64, VOCABULARY)
+    hiding = Masking(64, VOCABULARY)
     assert hiding.hidden / hiding.spans == pytest.approx(3, abs=0.5)
     text = np.zeros((2_000, 64), np.int32)
     places = hiding.corrupt(np.random.default_rng(0), text)[-1]
@@ -71,7 +71,7 @@ def test_a_reader_is_given_no_token_before_it_is_told() -> None:
 
 def test_wrong_lengths_are_refused() -> None:
     with pytest.raises(UsageError, match="6 characters or more, found 5"):
-        Hiding(5, VOCABULARY)
-    for hide in (Hiding(8, VOCABULARY).single, Hiding(8, VOCABULARY).corrupt):
+        Masking(5, VOCABULARY)
+    for hide in (Masking(8, VOCABULARY).single, Masking(8, VOCABULARY).corrupt):
         with pytest.raises(UsageError, match="texts of 8 characters, found 9"):
             hide(np.random.default_rng(0), np.zeros((1, 9), np.int32))

@@ -31,21 +31,21 @@ CLASSES = 10
 SIDE = 28  # pixels
 VALID_A_CLASS, TEST_A_CLASS = 50, 100  # digits
 FASHION_TRAIN, FASHION_VALID_A_CLASS = 60_000, 500  # of its 60,000 training pictures
-# Pictures, their classes, and the row numbers of those to train, to validate and to test with.
+# ImageSet, their classes, and the row numbers of those to train, to validate and to test with.
 Rows = tuple[Int64[np.ndarray, "train"], Int64[np.ndarray, "valid"], Int64[np.ndarray, "test"]]
 Stored = tuple[UInt8[np.ndarray, "N 28 28"], UInt8[np.ndarray, "N"], Rows]
 
 
 @dataclass(frozen=True)
 class Split:
-    """Pictures, standardised, with their classes 0 to 9."""
+    """ImageSet, standardised, with their classes 0 to 9."""
 
     images: Float32[np.ndarray, "N 28 28"]
     labels: Int32[np.ndarray, "N"]
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageSet:
     """The task. `centre` and `scale` are the mean and deviation of all training pixels in [0, 1]."""
 
     names: tuple[str, ...]
@@ -68,7 +68,7 @@ class Pictures:
                 if len(chosen) == batch:
                     yield images[chosen], labels[chosen]
 
-    def share(self, fraction: float, rng: np.random.Generator) -> "Pictures":
+    def share(self, fraction: float, rng: np.random.Generator) -> "ImageSet":
         """The same task with a fraction of the training pictures, equally many of each class.
 
         Of two fractions drawn with equal generators the smaller one's pictures are among the larger one's.
@@ -84,7 +84,7 @@ class Pictures:
         return replace(self, train=Split(self.train.images[chosen], self.train.labels[chosen]))
 
 
-def load(name: str = "digits", *, seed_of_split: int = 0) -> Pictures:
+def load(name: str = "digits", *, seed_of_split: int = 0) -> ImageSet:
     """Read, split and standardise. Raises `DataError` where a file is missing, altered or not to be had."""
     if name not in SOURCES:
         raise DataError(unknown("data set", name, SOURCES))
@@ -94,7 +94,7 @@ def load(name: str = "digits", *, seed_of_split: int = 0) -> Pictures:
     labels = classes.astype(np.int32)
     centre, scale = float(pixels[train].mean()), float(pixels[train].std())
     standardised = (pixels - np.float32(centre)) / np.float32(scale)
-    return Pictures(
+    return ImageSet(
         names=names,
         train=Split(standardised[train], labels[train]),
         valid=Split(standardised[valid], labels[valid]),
@@ -147,7 +147,7 @@ def split_rows(
     return train, held_out, tested
 
 
-def logistic_regression(task: Pictures) -> dict[str, float]:
+def logistic_regression(task: ImageSet) -> dict[str, float]:
     """Accuracy of multinomial logistic regression on pixels in [0, 1]: on valid, which chose C; on test."""
     from sklearn.linear_model import LogisticRegression  # 1 s to import, and only the baseline needs it
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]

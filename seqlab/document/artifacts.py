@@ -1,31 +1,31 @@
-"""How do the exhibits of a page become parts of its chapter: texts, pictures, files beside the report?"""
+"""How do the artifacts of a page become parts of its chapter: texts, pictures, files beside the report?"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from seqlab.analysis.exhibited import Chosen, exhibited
-from seqlab.analysis.findings import Found
+from seqlab.analysis.artifacts import Chosen, shown_artifacts
+from seqlab.analysis.findings import PageFindings
 from seqlab.charts.draw import draw_plate
-from seqlab.charts.plate import Row
+from seqlab.charts.image_grid import Row
 from seqlab.charts.words import level_name
 from seqlab.document.content import File, Files, Passages, Picture, Text
-from seqlab.notebook.exhibits import file_name, panels_of, text_of
+from seqlab.notebook.artifacts import file_name, panels_of, text_of
 from seqlab.notebook.experiment import PART
-from seqlab.notebook.figures import Attachment, Level, Passage, Plate
+from seqlab.notebook.figures import Attachment, ImageGrid, Level, TextSamples
 from seqlab.store.database import Store
 
 
-def passages(figure: Passage, page: Found, store: Store) -> Passages:
+def passages(figure: TextSamples, page: PageFindings, store: Store) -> Passages:
     """The texts of a figure, each with the levels that it is headed by."""
-    chosen = exhibited(page.evidence, figure, store)
-    texts = tuple(Text(_levels(one.levels), text_of(one.exhibit)) for one in chosen)
+    chosen = shown_artifacts(page.evidence, figure, store)
+    texts = tuple(Text(_levels(one.levels), text_of(one.artifact)) for one in chosen)
     return Passages(figure.caption, texts, _whose(page, chosen))
 
 
-def plates(figure: Plate, page: Found, store: Store, *, folder: Path, name: str) -> list[Picture]:
+def plates(figure: ImageGrid, page: PageFindings, store: Store, *, folder: Path, name: str) -> list[Picture]:
     """The figure's plate drawn into `folder`, as one picture or, where it is too long, as several."""
-    chosen = exhibited(page.evidence, figure, store)
-    rows = [Row(_levels(one.levels), panels_of(one.exhibit)) for one in chosen]
+    chosen = shown_artifacts(page.evidence, figure, store)
+    rows = [Row(_levels(one.levels), panels_of(one.artifact)) for one in chosen]
     drawn = draw_plate(rows, folder, name)
     parts = [f" Part {n} of {len(drawn)}." if len(drawn) > 1 else "" for n in range(1, len(drawn) + 1)]
     return [
@@ -34,22 +34,22 @@ def plates(figure: Plate, page: Found, store: Store, *, folder: Path, name: str)
     ]
 
 
-def attached(page: Found, store: Store) -> list[Files]:
+def attached(page: PageFindings, store: Store) -> list[Files]:
     """The files of each figure of attachments, in the page's order, under names that no two share."""
     taken: dict[str, int] = {}
     found = []
     for figure in page.experiment.figures:
         if isinstance(figure, Attachment):
-            chosen = exhibited(page.evidence, figure, store)
+            chosen = shown_artifacts(page.evidence, figure, store)
             files = tuple(
-                File(_name(page.experiment.name, one, taken), one.exhibit.data, _maker(page, one))
+                File(_name(page.experiment.name, one, taken), one.artifact.data, _maker(page, one))
                 for one in chosen
             )
             found.append(Files(figure.caption, files))
     return found
 
 
-def contents(pages: Iterable[Found], store: Store) -> dict[str, dict[str, bytes]]:
+def contents(pages: Iterable[PageFindings], store: Store) -> dict[str, dict[str, bytes]]:
     """What lies beside the report: for each page its files' names and contents."""
     return {
         page.experiment.name: {one.name: one.data for files in attached(page, store) for one in files.files}
@@ -60,10 +60,10 @@ def contents(pages: Iterable[Found], store: Store) -> dict[str, dict[str, bytes]
 def _name(experiment: str, one: Chosen, taken: dict[str, int]) -> str:
     """The file's name; numbered where runs that the figure does not tell apart would share it."""
     levels, number = [str(level) for level in one.levels.values()], 1
-    name = file_name(one.exhibit, experiment, *levels)
+    name = file_name(one.artifact, experiment, *levels)
     while taken.setdefault(name.casefold(), one.run) != one.run:
         number += 1
-        name = file_name(one.exhibit, experiment, *levels, str(number))
+        name = file_name(one.artifact, experiment, *levels, str(number))
     return name
 
 
@@ -71,22 +71,22 @@ def _levels(levels: Mapping[str, Level]) -> str:
     return ", ".join(level_name(name, level) for name, level in levels.items())
 
 
-def _maker(page: Found, one: Chosen) -> str:
+def _maker(page: PageFindings, one: Chosen) -> str:
     """The run that made it: its factors and, where chance is in it, its seed."""
     levels = _levels({name: level for name, level in one.factors.items() if name != PART})
     seed = "" if _is_deterministic(page, one) else f"seed {one.seed}"
     return ", ".join(part for part in (levels, seed) if part) or "the page's one run"
 
 
-def _whose(page: Found, chosen: Sequence[Chosen]) -> str:
-    """Of which seeds the exhibits are, for a caption."""
+def _whose(page: PageFindings, chosen: Sequence[Chosen]) -> str:
+    """Of which seeds the artifacts are, for a caption."""
     seeds = {one.seed for one in chosen if not _is_deterministic(page, one)}
     if not seeds:
         return "deterministic" if chosen else "no run that counts has made it"
     return f"seed {min(seeds)}" if len(seeds) == 1 else "the first good seed of each"
 
 
-def _is_deterministic(page: Found, one: Chosen) -> bool:
+def _is_deterministic(page: PageFindings, one: Chosen) -> bool:
     points = [point for budget in page.experiment.budgets for point in budget.points]
     same = [point.seeds is None for point in points if dict(point.factors) == dict(one.factors)]
     return bool(same) and all(same)

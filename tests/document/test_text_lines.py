@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.document.passages import MISSING, WIDTH, fenced, lines_of, on_paper
+from seqlab.document.text_lines import MISSING, WIDTH, fenced, lines_of, on_paper
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\n\r\t")))

@@ -85,7 +85,7 @@ def fit(
         }  # fmt: skip
         file = Checkpoint(place, run, settings)
         seed = file.resume(run)
-        yield from list(run.told)
+        yield from list(run.measurements)
         for taken in range(run.step):
             _next(batches, taken, steps)
         if seed is not None:
@@ -112,7 +112,7 @@ def fit(
             measured = [replace(found, step=run.step) for found in validate(model)]
             model.train()
             for found in measured:
-                yield run.tell(found)
+                yield run.record(found)
             run.waited += 1
             if measured and measured[0].split != "valid":
                 raise UsageError(
@@ -156,4 +156,4 @@ def _mean_loss(run: Training) -> Measurement:
     """The mean training loss since the previous one."""
     mean = run.loss_sum / run.losses
     run.loss_sum, run.losses = 0.0, 0
-    return run.tell(Measurement("loss", mean, split="train", step=run.step))
+    return run.record(Measurement("loss", mean, split="train", step=run.step))

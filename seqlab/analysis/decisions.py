@@ -14,7 +14,7 @@ import numpy as np
 
 from seqlab.analysis import intervals
 from seqlab.analysis.cells import Effects
-from seqlab.notebook.claims import Cell, Rule, Standing
+from seqlab.notebook.claims import Cell, Decision, Rule
 
 ALPHA = 1 - intervals.LEVEL
 
@@ -25,7 +25,7 @@ def threshold_of(rule: Rule, effect: Effects) -> float:
 
 
 def stand(rules: Sequence[Rule], effects: Sequence[Sequence[Effects]]) -> list[list[Cell]]:
-    """The cells of each rule of a page, with their standings."""
+    """The cells of each rule of a page, with their decisions."""
     pairs = [(rule, effect) for rule, found in zip(rules, effects, strict=True) for effect in found]
     sampled = [_p_value(rule, effect) for rule, effect in pairs if not effect.exact]
     adjusted = iter(intervals.holm(sampled))
@@ -39,8 +39,8 @@ def _p_value(rule: Rule, effect: Effects) -> float:
     threshold = threshold_of(rule, effect)
     if not effect.values.size:
         return 1.0
-    looks = effect.looks[1 if np.mean(effect.values) > threshold else 0]
-    return min(1.0, looks * intervals.p_value(effect.values, threshold))
+    multiplicity = effect.multiplicity[1 if np.mean(effect.values) > threshold else 0]
+    return min(1.0, multiplicity * intervals.p_value(effect.values, threshold))
 
 
 def _cell(rule: Rule, effect: Effects, p_value: float | None) -> Cell:
@@ -48,10 +48,10 @@ def _cell(rule: Rule, effect: Effects, p_value: float | None) -> Cell:
     mean = intervals.exact(shown) if effect.exact else intervals.interval(shown, log=effect.log)
     over, under = mean.low > rule.threshold, mean.high < rule.threshold
     passes, fails = (over, under) if rule.above is not None else (under, over)
-    standing: Standing = "open"
+    decision: Decision = "open"
     if p_value is None:
-        standing = "pass" if passes else "fail"
+        decision = "pass" if passes else "fail"
     elif p_value < ALPHA:
-        standing = "pass" if passes else "fail" if fails else "open"
+        decision = "pass" if passes else "fail" if fails else "open"
     n = len(effect.seeds)
-    return Cell(effect.levels, mean.estimate, mean.low, mean.high, n, standing, effect.opponent, p_value)
+    return Cell(effect.levels, mean.estimate, mean.low, mean.high, n, decision, effect.opponent, p_value)

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from seqlab.charts.plate import Line
+from seqlab.charts.image_grid import Line
 from seqlab.charts.shades import said as ends_said
-from seqlab.notebook.exhibits import Matrix, Panel
+from seqlab.notebook.artifacts import Matrix, Panel
 
 _MOST = 12  # panels that are described one by one; who listens to more has forgotten the first
 

@@ -1,7 +1,7 @@
 """What does a run make that is no number? A passage of text, a plate to look at, a file to take away.
 
-A page's `run` yields exhibits among its measurements; the store keeps them with the run. Numbers stay
-measurements: what a verdict could rest on is never hidden in an exhibit.
+A page's `run` yields artifacts among its measurements; the store keeps them with the run. Numbers stay
+measurements: what a verdict could rest on is never hidden in an artifact.
 """
 
 import json
@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from seqlab.errors import UsageError
 
@@ -64,8 +64,8 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """A named piece of a run. Make it with `passage`, `plate` or `attachment`."""
+class Artifact:
+    """What a run made beside its measurements. Make it with `Artifact.text`, `.images` or `.file`."""
 
     name: str
     media: Media
@@ -74,56 +74,58 @@ class Exhibit:
     def __post_init__(self) -> None:
         if not self.name.replace("-", "").replace("_", "").isalnum():
             raise UsageError(
-                f"an exhibit's name is letters, digits, hyphens and underscores, found {self.name!r}."
+                f"an artifact's name is letters, digits, hyphens and underscores, found {self.name!r}."
             )
 
+    @classmethod
+    def text(cls, name: str, text: str) -> Self:
+        """A text, shown as it is, line by line."""
+        return cls(name, "text/plain", text.encode(errors="backslashreplace"))
 
-def passage(name: str, text: str) -> Exhibit:
-    """A text, shown as it is, line by line."""
-    return Exhibit(name, "text/plain", text.encode(errors="backslashreplace"))
+    @classmethod
+    def images(cls, name: str, panels: Sequence[Panel]) -> Self:
+        """A row of small images. All that a figure shows of them share one colour scale and one legend."""
+        if not panels:
+            raise UsageError(f"the images {name!r} need one panel or more, found none.")
+        return cls(name, "application/json", json.dumps([asdict(panel) for panel in panels]).encode())
 
-
-def plate(name: str, panels: Sequence[Panel]) -> Exhibit:
-    """A row of small pictures. All that a figure shows of them share one scale of shades, and one key."""
-    if not panels:
-        raise UsageError(f"the plate {name!r} needs a panel or more, found none.")
-    return Exhibit(name, "application/json", json.dumps([asdict(panel) for panel in panels]).encode())
-
-
-def attachment(name: str, media: Media, data: bytes) -> Exhibit:
-    """A file for other programs; it is written beside the report."""
-    return Exhibit(name, media, data)
-
-
-def text_of(exhibit: Exhibit) -> str:
-    """The text of a passage."""
-    if exhibit.media != "text/plain":
-        raise UsageError(f"the exhibit {exhibit.name!r} is no passage, but {exhibit.media}.")
-    return exhibit.data.decode(errors="replace")
+    @classmethod
+    def file(cls, name: str, media: Media, data: bytes) -> Self:
+        """A file for other programs; it is written beside the report."""
+        return cls(name, media, data)
 
 
-def panels_of(exhibit: Exhibit) -> tuple[Panel, ...]:
-    """The panels of a plate."""
+def text_of(artifact: Artifact) -> str:
+    """The text of a text artifact."""
+    if artifact.media != "text/plain":
+        raise UsageError(f"the artifact {artifact.name!r} is not a text, but {artifact.media}.")
+    return artifact.data.decode(errors="replace")
+
+
+def panels_of(artifact: Artifact) -> tuple[Panel, ...]:
+    """The panels of an image artifact."""
     names = {item.name for item in fields(Panel)}
     try:
         return tuple(
             Panel(**{name: _frozen(value) for name, value in panel.items() if name in names})
-            for panel in json.loads(exhibit.data)
+            for panel in json.loads(artifact.data)
         )
     except (ValueError, TypeError, AttributeError):
-        raise UsageError(f"the exhibit {exhibit.name!r} is no plate; yield it with plate(…).") from None
+        raise UsageError(
+            f"the artifact {artifact.name!r} holds no images; yield it with Artifact.images(…)."
+        ) from None
 
 
-def file_name(exhibit: Exhibit, *words: str) -> str:
-    """What an exhibit is called as a file: `words`, then its own name, in characters safe everywhere.
+def file_name(artifact: Artifact, *words: str) -> str:
+    """What an artifact is called as a file: `words`, then its own name, in characters safe everywhere.
 
     A name too long is cut, and what was cut off is told apart by a hash.
     """
-    parts = [safe(word) for word in (*words, exhibit.name)]
-    stem = "-".join(part for part in parts if part) or "exhibit"
+    parts = [safe(word) for word in (*words, artifact.name)]
+    stem = "-".join(part for part in parts if part) or "artifact"
     if len(stem) > LONGEST:
         stem = f"{stem[: LONGEST - 9]}-{sha256(stem.encode()).hexdigest()[:8]}"
-    return stem + SUFFIXES.get(exhibit.media, ".bin")
+    return stem + SUFFIXES.get(artifact.media, ".bin")
 
 
 def safe(word: str) -> str:

@@ -1,6 +1,6 @@
-"""In which of several equal forms is a computation written, where the fastest depends on the device?
+"""In which of several equal kernels is a computation written, where the fastest depends on the device?
 
-The forms change the speed and the last digits, never what is computed. `Forms()` is the mathematics as
+The kernels change the speed and the last digits, never what is computed. `Kernels()` is the mathematics as
 MLX has it, and what work is counted on; `machine.settings` has the defaults of each kind of device, and
 `seqlab.calibration` times them once.
 """
@@ -19,7 +19,7 @@ MOST_PARTS = 8  # beyond about 10, the gradient of mx.split costs T² like that 
 
 
 @dataclass(frozen=True)
-class Forms:
+class Kernels:
     """`split`: parts at each level when time is cut into steps, 2 to 8. `chunk`: a scan's chunks are
     chunk × √T long. `tanh`, in GELU: MLX's own, or a ratio of polynomials. `exp`, in softmax: MLX's own
     fused attention, or blocks of queries with a polynomial. `rope`: MLX's own rotation, a single operation
@@ -43,25 +43,25 @@ class Forms:
                 raise UsageError(f"{name} must be {names}, found {getattr(self, name)!r}.")
 
 
-_current = Forms()
+_current = Kernels()
 
 
-def current() -> Forms:
-    """The forms in use in this process."""
+def current() -> Kernels:
+    """The kernels in use in this process."""
     return _current
 
 
-def use(forms: Forms) -> None:
-    """Compute in these forms from here on. What was compiled before keeps the old ones."""
+def use(kernels: Kernels) -> None:
+    """Compute in these kernels from here on. What was compiled before keeps the old ones."""
     global _current
-    _current = forms
+    _current = kernels
 
 
 @contextmanager
-def using(forms: Forms) -> Iterator[None]:
-    """What is called within is computed in these forms."""
+def using(kernels: Kernels) -> Iterator[None]:
+    """What is called within is computed in these kernels."""
     before = current()
-    use(forms)
+    use(kernels)
     try:
         yield
     finally:

@@ -12,7 +12,7 @@ import pytest
 
 from seqlab.__main__ import main
 from seqlab.errors import UsageError
-from seqlab.notebook.exhibits import Exhibit, Panel, attachment, file_name, panels_of, passage, plate, text_of
+from seqlab.notebook.artifacts import Artifact, Panel, file_name, panels_of, text_of
 from tests.project import HERE, SHOWING, make
 
 Run = Callable[..., int]
@@ -107,17 +107,17 @@ def test_a_report_with_nothing_to_do_needs_no_desk_to_look_at_attachments(
 
 def test_an_exhibit_that_is_of_another_kind_is_one_clear_error() -> None:
     with pytest.raises(UsageError, match="'song' is no passage, but audio/midi"):
-        text_of(attachment("song", "audio/midi", b"x"))
+        text_of(Artifact.file("song", "audio/midi", b"x"))
     for data in (b"[1]", b"{", b"\xff", b'[{"title": "t"}]'):
         with pytest.raises(UsageError, match="'map' is no plate"):
-            panels_of(Exhibit("map", "application/json", data))
+            panels_of(Artifact("map", "application/json", data))
 
 
 def test_texts_and_plates_come_back_as_they_were() -> None:
     panel = Panel("t", ((0, -1), (1, 0)), categories=("a", "b"), over=((0.1, 0), (0, 1)), rows=("x", "y"))
-    assert panels_of(plate("map", [panel])) == (panel,)
-    assert text_of(passage("text", "a\r\n\tb\0")) == "a\r\n\tb\0"
-    assert text_of(passage("text", "half \udc80")) == "half \\udc80"
+    assert panels_of(Artifact.images("map", [panel])) == (panel,)
+    assert text_of(Artifact.text("text", "a\r\n\tb\0")) == "a\r\n\tb\0"
+    assert text_of(Artifact.text("text", "half \udc80")) == "half \\udc80"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_texts_and_plates_come_back_as_they_were() -> None:
     ],
 )
 def test_a_files_name_is_safe_everywhere(words: tuple[str, ...], name: str) -> None:
-    made = file_name(attachment("song", "audio/midi", b""), *words)
+    made = file_name(Artifact.file("song", "audio/midi", b""), *words)
     assert made.startswith(name)
     assert made.endswith(".mid")
     assert len(made) <= 124

@@ -1,4 +1,4 @@
-"""Which runs' exhibits are shown? The first good seed's of each point, in the page's order."""
+"""Which runs' artifacts are shown? The first good seed's of each point, in the page's order."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.analysis.exhibited import exhibited
-from seqlab.analysis.findings import Found, find
-from seqlab.notebook.exhibits import passage
+from seqlab.analysis.artifacts import shown_artifacts
+from seqlab.analysis.findings import PageFindings, find
+from seqlab.notebook.artifacts import Artifact
 from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
-from seqlab.notebook.figures import Passage
+from seqlab.notebook.figures import TextSamples
 from seqlab.store.database import Run, Status, Store
 
 PAGE = Experiment(
@@ -20,15 +20,15 @@ PAGE = Experiment(
 )
 
 
-def planted(store: Store, *failed: tuple[str, int, int]) -> Found:
+def planted(store: Store, *failed: tuple[str, int, int]) -> PageFindings:
     """The page with all its trials run, seed 2 first; texts say whose they are, and only some have notes."""
     numbers = []
     for seed in (2, 1, 0):
         for point in PAGE.budgets[0].points:
             model, length = str(point.factors["model"]), int(point.factors["length"])
             status: Status = "failed" if (model, length, seed) in failed else "ok"
-            texts = [passage("text", f"{model} {length} {seed}")]
-            texts += [passage("note", "a note")] if (model, seed) == ("LSTM", 1) else []
+            texts = [Artifact.text("text", f"{model} {length} {seed}")]
+            texts += [Artifact.text("note", "a note")] if (model, seed) == ("LSTM", 1) else []
             trial = Trial("planted", point.factors, seed, "quick", {})
             run = Run(trial, status, 1.0, datetime.now(UTC), "cpu", "0", "f", {}, (), tuple(texts))
             numbers.append(store.add(run))
@@ -49,19 +49,19 @@ def test_each_point_shows_its_first_good_seed(
     tmp_path: Path, where: dict[str, object], failed: tuple[tuple[str, int, int], ...], expected: list[str]
 ) -> None:
     with Store(tmp_path / "seqlab.db") as store:
-        figure = Passage(exhibit="text", by=("model",), where=where, caption="")  # type: ignore[arg-type]
-        chosen = exhibited(planted(store, *failed).evidence, figure, store)
-    assert [one.exhibit.data.decode() for one in chosen] == expected
+        figure = TextSamples(artifact="text", by=("model",), where=where, caption="")  # type: ignore[arg-type]
+        chosen = shown_artifacts(planted(store, *failed).evidence, figure, store)
+    assert [one.artifact.data.decode() for one in chosen] == expected
     assert [dict(one.levels) for one in chosen] == [{"model": text.split()[0]} for text in expected]
 
 
 def test_a_later_seed_never_stands_in_for_the_first(tmp_path: Path) -> None:
     with Store(tmp_path / "seqlab.db") as store:
         found = planted(store)
-        assert exhibited(found.evidence, Passage(exhibit="note", caption=""), store) == ()
+        assert shown_artifacts(found.evidence, TextSamples(artifact="note", caption=""), store) == ()
 
 
 def test_nothing_is_read_before_it_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Store, "exhibits", None)
+    monkeypatch.setattr(Store, "artifacts", None)
     with Store(tmp_path / "seqlab.db") as store:
         assert len(planted(store).evidence.good_runs) == 12
