@@ -31,7 +31,7 @@ import numpy as np
 from jaxtyping import Bool
 from mlx import nn
 
-from seqlab.models.backbones import TRANSFORMER, Size, Words, build
+from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.models.parts.losses import token_loss
 from seqlab.notebook import (
     Artifact,
@@ -100,7 +100,7 @@ class Completion:
     def start(self, seed: int) -> tuple[nn.Module, Iterator[Batch]]:
         """A network of the common size, and windows from the training files."""
         size = Size(self.width, self.depth, length=self.context)
-        model = build(self.model, size, Words(self.vocabulary), seed=seed)
+        model = build(self.model, size, TokenHead(self.vocabulary), seed=seed)
         drawn = self.coding.batches(
             encoded(self.coding, "train"), np.random.default_rng(seed), batch=self.batch, length=self.context
         )

@@ -33,7 +33,7 @@ import numpy as np
 from mlx import nn
 
 from seqlab.measure.reach import reach
-from seqlab.models.backbones import TRANSFORMER, Size, Words, Wrap, build
+from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, Wrap, build
 from seqlab.models.heads import Backbone, RowClassifier
 from seqlab.notebook import (
     Budget,
@@ -77,8 +77,8 @@ def summing(backbone: Backbone) -> RowClassifier:
 
 WRAPS: Mapping[str, Wrap] = {
     ADDING: summing,
-    RECALL: Words(delayed_recall.Task(SHORTEST).vocabulary),
-    COPY: Words(copy_memory.Task(SHORTEST, WORD).vocabulary),
+    RECALL: TokenHead(delayed_recall.Task(SHORTEST).vocabulary),
+    COPY: TokenHead(copy_memory.Task(SHORTEST, WORD).vocabulary),
 }
 
 

@@ -154,7 +154,7 @@ def train(recipe: Recipe, rate: float, seed: int, answers: list[Answer]) -> Iter
     """Train one network; `answers` takes what it says at every look."""
     task = Task(recipe.length, recipe.states)
     size = backbones.Size(recipe.width, length=recipe.length)
-    model = backbones.build(recipe.model, size, backbones.Words(recipe.states), seed=seed)
+    model = backbones.build(recipe.model, size, backbones.TokenHead(recipe.states), seed=seed)
 
     def batches() -> Iterator[Batch]:
         rng = np.random.default_rng(seed)

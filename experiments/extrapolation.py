@@ -31,7 +31,7 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from seqlab.models.backbones import TRANSFORMER, Size, Words, build
+from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.models.parts.positions import Positions
 from seqlab.notebook import (
     Budget,
@@ -92,7 +92,7 @@ class Recipe:
             self.width, self.depth, heads=HEADS, length=8 * self.trained,
             positions=SCHEMES.get(self.model, "rope"),
         )  # fmt: skip
-        return build(backbone, size, Words(IDS), seed=seed), self.batches(np.random.default_rng(seed))
+        return build(backbone, size, TokenHead(IDS), seed=seed), self.batches(np.random.default_rng(seed))
 
     @property
     def lengths(self) -> range:

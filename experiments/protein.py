@@ -64,7 +64,7 @@ REACH = 61  # residues that an output of the CNN sees: four blocks
 # How attention knows order. Tried on the validation split with seed 1000, batches of 32, at the rates
 # 0.01 and 0.03: the encoder reached 0.60 with alibi, which favours what is near, and 0.55 with rope.
 POSITIONS: Positions = "alibi"
-HEAD = backbones.Words(vocabulary=proteins.VOCABULARY, outputs=len(proteins.STATES))
+HEAD = backbones.TokenHead(vocabulary=proteins.VOCABULARY, outputs=len(proteins.STATES))
 # Residues of a batch that is only read: attention to chains of 256 is faster by few at once, an LSTM by many.
 AT_ONCE = 4_096
 SHOWN = range(100, 151)  # residues of the chain that is drawn, so that each can be seen

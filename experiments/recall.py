@@ -35,7 +35,7 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from seqlab.models.backbones import TRANSFORMER, Size, Words, build
+from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.notebook import (
     Budget,
     Claim,
@@ -96,7 +96,7 @@ class Recipe:
     def start(self, seed: int) -> tuple[nn.Module, Iterator[Batch]]:
         """A new network and its batches; each is of one number of pairs."""
         size = Size(self.width, self.depth, HEADS, length=self.task(self.most).steps)
-        model = build(self.model, size, Words(4 * self.most), seed=seed)
+        model = build(self.model, size, TokenHead(4 * self.most), seed=seed)
         return model, self.batches(np.random.default_rng(seed))
 
     def batches(self, rng: np.random.Generator) -> Iterator[Batch]:

@@ -123,7 +123,7 @@ def text() -> characters.Characters:
 def build(name: str, width: int, context: int, seed: int) -> nn.Module:
     """A network of the size that the Transformer of this width has."""
     return backbones.build(
-        name, backbones.Size(width, length=context), backbones.Words(text().vocabulary), seed=seed
+        name, backbones.Size(width, length=context), backbones.TokenHead(text().vocabulary), seed=seed
     )
 
 

@@ -74,7 +74,7 @@ def _both_ways(size: Size, hidden: int) -> Backbone:
 
 
 @dataclass(frozen=True)
-class Words:
+class TokenHead:
     """Wraps a backbone as a model of text: tokens to logits, of tokens or of `outputs` labels."""
 
     vocabulary: int

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from experiments import code
-from seqlab.models.backbones import Size, Words, build
+from seqlab.models.backbones import Size, TokenHead, build
 from seqlab.models.sizing import parameters
 from seqlab.notebook import Artifact, Trial
 from seqlab.notebook.artifacts import text_of
@@ -46,7 +46,7 @@ def measured(trial):
 def test_the_networks_have_as_many_parameters(budget):
     settings = code.experiment.budget(budget).settings
     size = Size(settings["width"], settings["depth"], length=settings["context"])
-    counts = [parameters(build(name, size, Words(settings["vocabulary"]), seed=0)) for name in code.RATES]
+    counts = [parameters(build(name, size, TokenHead(settings["vocabulary"]), seed=0)) for name in code.RATES]
     assert max(counts) <= 1.02 * min(counts)
 
 

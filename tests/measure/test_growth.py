@@ -1,4 +1,4 @@
-"""Growth of memory: known terms come back, none is negative, and the interval covers what it should."""
+"""MemoryGrowth of memory: known terms come back, none is negative, and the interval covers what it should."""
 
 import math
 
@@ -13,7 +13,7 @@ LENGTHS = (128, 192, 256, 384, 512, 768, 1024)
 terms = st.floats(0, 1e6)
 
 
-def peaks(growth: Growth, *, off: float = 0.0) -> dict[int, int]:
+def peaks(growth: MemoryGrowth, *, off: float = 0.0) -> dict[int, int]:
     """Peaks at all lengths, every other one too high by a share, the rest too low."""
     return {
         length: round(growth.memory(length) * (1 + off * (-1) ** index))

@@ -17,7 +17,7 @@ from seqlab.training.optimizer import adamw
 from seqlab.training.seeds import fit_seeds
 from seqlab.training.step import training_step
 from tests.models.zoo import ZOO, Sizes, made
-from tests.training.test_fit import X, Y, network, squared_error
+from tests.training.test_loop import X, Y, network, squared_error
 
 # One step, at half the peak: what is decayed loses 0.5 × 0.5 of itself.
 OPTIONS = {"steps": 1, "learning_rate": 1.0, "weight_decay": 0.5, "compiled": False}

@@ -16,7 +16,7 @@ from seqlab.models import lstm, mingru, transformer
 from seqlab.models.heads import LanguageModel
 from seqlab.training.loop import fit
 from seqlab.training.step import compile_pays, training_step
-from tests.training.test_fit import X, Y, network, squared_error
+from tests.training.test_loop import X, Y, network, squared_error
 
 
 def test_clipping_bounds_the_gradient() -> None:
