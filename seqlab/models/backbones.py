@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
+from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -40,10 +41,12 @@ Wrap = Callable[[Backbone], nn.Module]
 
 @dataclass(frozen=True)
 class Size:
-    """What the backbones have in common. `length` is the longest sequence, in steps, that a TCN must see.
+    """What the backbones of a comparison have in common; each takes of it what it has a use for.
 
-    `positions` is how attention knows order; the others need none. `forget_bias` is where an LSTM's forget
-    gate starts.
+    `length` is the longest sequence, in steps, that a TCN must see: it has as many blocks as that takes, or
+    `blocks`. `positions` is how attention knows order; the others need none. `residual` wraps the layers of
+    the recurrent networks, `orthogonal` starts their recurrences. `forget_bias` is where an LSTM's forget
+    gate starts, `ring` the smallest and largest radius at which the LRU's eigenvalues do.
     """
 
     width: int
@@ -51,10 +54,18 @@ class Size:
     heads: int = 4
     length: int = 64
     positions: Positions = "rope"
+    residual: bool = True
+    orthogonal: bool = True
     forget_bias: float = 1.0
+    ring: tuple[float, float] = (0.9, 0.999)  # for long memories; the original's default is the whole disc
+    blocks: int | None = None
+
+    def recurrent(self, hidden: int | None) -> dict[str, Any]:
+        """What the Config of every recurrent network takes."""
+        return {"width": self.width, "depth": self.depth, "hidden": hidden, "residual": self.residual}
 
 
-def _attention(size: Size, hidden: int, *, causal: bool) -> Backbone:
+def _attention(size: Size, hidden: int | None, *, causal: bool) -> Backbone:
     return transformer.Model(
         transformer.Config(
             size.width, size.depth, size.heads, hidden, causal=causal,
@@ -63,14 +74,10 @@ def _attention(size: Size, hidden: int, *, causal: bool) -> Backbone:
     )  # fmt: skip
 
 
-def _convolution(size: Size, hidden: int) -> Backbone:
-    configs = (tcn.Config(size.width, depth=depth, hidden=hidden) for depth in count(1))
-    return tcn.Model(next(config for config in configs if config.receptive_field >= size.length))
-
-
-def _both_ways(size: Size, hidden: int) -> Backbone:
-    configs = (residual_cnn.Config(size.width, depth=depth, hidden=hidden) for depth in count(1))
-    return residual_cnn.Model(next(config for config in configs if config.receptive_field >= size.length))
+def _depth(config: Callable[..., tcn.Config] | Callable[..., residual_cnn.Config], size: Size) -> int:
+    """As few blocks as see the whole length, unless the size says how many."""
+    enough = (depth for depth in count(1) if config(size.width, depth=depth).receptive_field >= size.length)
+    return size.blocks or next(enough)
 
 
 @dataclass(frozen=True)
@@ -84,30 +91,36 @@ class TokenHead:
         return LanguageModel(backbone, vocabulary=self.vocabulary, outputs=self.outputs)
 
 
-# Each takes the common size and the one that is free to match parameters.
-BACKBONES: Mapping[str, Callable[[Size, int], Backbone]] = {
+# Each takes the common size and the one that is free to match parameters; None is the Config's default.
+BACKBONES: Mapping[str, Callable[[Size, int | None], Backbone]] = {
     TRANSFORMER: lambda size, hidden: _attention(size, hidden, causal=True),
     ENCODER: lambda size, hidden: _attention(size, hidden, causal=False),
-    "RNN": lambda size, hidden: rnn.Model(rnn.Config(size.width, size.depth, hidden, residual=True)),
+    "RNN": lambda size, hidden: rnn.Model(
+        rnn.Config(**size.recurrent(hidden), orthogonal=size.orthogonal)
+    ),
     "LSTM": lambda size, hidden: lstm.Model(
-        lstm.Config(size.width, size.depth, hidden, residual=True, forget_bias=size.forget_bias)
+        lstm.Config(**size.recurrent(hidden), orthogonal=size.orthogonal, forget_bias=size.forget_bias)
     ),
-    "GRU": lambda size, hidden: gru.Model(gru.Config(size.width, size.depth, hidden, residual=True)),
-    "minGRU": lambda size, hidden: mingru.Model(
-        mingru.Config(size.width, size.depth, hidden, residual=True)
+    "GRU": lambda size, hidden: gru.Model(
+        gru.Config(**size.recurrent(hidden), orthogonal=size.orthogonal)
     ),
-    "minLSTM": lambda size, hidden: minlstm.Model(
-        minlstm.Config(size.width, size.depth, hidden, residual=True)
+    "minGRU": lambda size, hidden: mingru.Model(mingru.Config(**size.recurrent(hidden))),
+    "minLSTM": lambda size, hidden: minlstm.Model(minlstm.Config(**size.recurrent(hidden))),
+    "LRU": lambda size, hidden: lru.Model(
+        lru.Config(size.width, size.depth, hidden, r_min=size.ring[0], r_max=size.ring[1])
     ),
-    "LRU": lambda size, hidden: lru.Model(lru.Config(size.width, size.depth, hidden, r_min=0.9, r_max=0.999)),
     "linear attention": lambda size, hidden: linear_attention.Model(
         linear_attention.Config(size.width, size.depth, size.heads, hidden)
     ),
     "LSTM + attention": lambda size, hidden: hybrid.Model(
         hybrid.Config(size.width, size.depth, hidden, size.forget_bias)
     ),
-    "TCN": _convolution,
-    "CNN": _both_ways,
+    "TCN": lambda size, hidden: tcn.Model(
+        tcn.Config(size.width, depth=_depth(tcn.Config, size), hidden=hidden)
+    ),
+    "CNN": lambda size, hidden: residual_cnn.Model(
+        residual_cnn.Config(size.width, depth=_depth(residual_cnn.Config, size), hidden=hidden)
+    ),
     "bi-LSTM": lambda size, hidden: bidirectional.Model(
         bidirectional.Config(size.width, size.depth, hidden, size.forget_bias)
     ),
