@@ -114,12 +114,13 @@ def _dispatch(options: argparse.Namespace) -> int:
     # Imported here, so that `--help` and a wrong option answer at once.
     if options.command in ("run", "report"):
         from seqlab import pipeline
+        from seqlab.store.workspace import Workspace
 
-        place = pipeline.Place.of(options.root, options.results)
-        asked = request(options)
+        workspace, wanted = Workspace.of(options.root, options.results), request(options)
+        how = pipeline.Options.of(options)
         if options.command == "run":
-            return pipeline.run(place, asked, names=options.names, options=pipeline.Options.of(options))
-        return pipeline.report(place, asked, names=options.only, options=pipeline.Options.of(options))
+            return pipeline.run(workspace, wanted, names=options.names, options=how)
+        return pipeline.report(workspace, wanted, names=options.only, options=how)
     from seqlab import commands
 
     return commands.COMMANDS[options.command](options)

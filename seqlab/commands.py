@@ -15,8 +15,8 @@ from seqlab.document.numbers import number
 from seqlab.errors import SeqlabError, UsageError
 from seqlab.machine import blas
 from seqlab.notebook.ledger import read as read_ledger
-from seqlab.pipeline import Place
 from seqlab.store.database import Store
+from seqlab.store.workspace import Workspace
 
 if TYPE_CHECKING:  # imported where they are used, so that the other commands answer sooner
     from seqlab.calibration.record import Calibration, InUse
@@ -31,8 +31,8 @@ def _print(table: Table) -> None:
     Console(width=None if sys.stdout.isatty() else 200).print(table, markup=False)
 
 
-def _place(options: argparse.Namespace) -> Place:
-    return Place.of(options.root, options.results)
+def _workspace(options: argparse.Namespace) -> Workspace:
+    return Workspace.of(options.root, options.results)
 
 
 def list_experiments(options: argparse.Namespace) -> int:
@@ -41,8 +41,8 @@ def list_experiments(options: argparse.Namespace) -> int:
     from seqlab.notebook.discover import discover
     from seqlab.running.plan import Request, trials
 
-    place = _place(options)
-    pages = discover(place.root / "experiments", read_ledger(place.words / "claims.toml"))
+    workspace = _workspace(options)
+    pages = discover(workspace.pages, read_ledger(workspace.ledger))
     table = _table("experiment", "what it asks", "claims", "trials: smoke / quick / full")
     for name, page in pages.experiments.items():
         counts = [str(len(trials(page, Request(budget=budget)))) for budget in ("smoke", "quick", "full")]
@@ -58,17 +58,17 @@ def claims(options: argparse.Namespace) -> int:
     """Every claim with our prediction and the last verdict of each rule that the pages have for it."""
     from seqlab.notebook.discover import discover
 
-    place = _place(options)
-    ledger = read_ledger(place.words / "claims.toml")
-    pages = discover(place.root / "experiments", ledger).experiments
+    workspace = _workspace(options)
+    ledger = read_ledger(workspace.ledger)
+    pages = discover(workspace.pages, ledger).experiments
     rules = {
         (claim.id, page.name, claim.rule.digest()): f"{type(claim.rule).__name__} of {claim.rule.metric}"
         for page in pages.values()
         for claim in page.claims
     }
     last: dict[str, list[tuple[str, ...]]] = {}
-    if place.database.is_file():
-        with Store(place.database) as store:
+    if workspace.database.is_file():
+        with Store(workspace.database) as store:
             rows = store.rows(
                 "SELECT claim, experiment, rule, outcome, budget, judged FROM verdict WHERE id IN "
                 "(SELECT max(id) FROM verdict GROUP BY claim, experiment, budget, rule) ORDER BY claim, id"
@@ -86,30 +86,30 @@ def claims(options: argparse.Namespace) -> int:
 
 def results(options: argparse.Namespace) -> int:
     """Show what is stored, export it, or merge another machine's results."""
-    place, target = _place(options), options.target
-    if options.action != "merge" and not place.database.is_file():
-        raise UsageError(f"expected results at {place.database}, found none. Give `seqlab report` first.")
+    workspace, target = _workspace(options), options.target
+    if options.action != "merge" and not workspace.database.is_file():
+        raise UsageError(f"expected results at {workspace.database}, found none. Give `seqlab report` first.")
     if options.action == "export":
         from seqlab.store.export import export
 
-        with Store(place.database):  # checks the file
+        with Store(workspace.database):  # checks the file
             pass
-        for path in export(place.database, target or place.results / "export", options.format):
+        for path in export(workspace.database, target or workspace.results / "export", options.format):
             print(path)
     elif options.action == "merge":
         if target is None:
             raise UsageError("merge expects the database to bring in: seqlab results merge OTHER.db")
-        with Store(place.database) as store:
+        with Store(workspace.database) as store:
             added, known = store.merge(target)
         print(f"{added} runs added, {known} were known.")
     else:
-        _show(place)
+        _show(workspace)
     return 0
 
 
-def _show(place: Place) -> None:
+def _show(workspace: Workspace) -> None:
     table = _table("experiment", "runs", "good", "failed", "seconds", "last run (UTC)")
-    with Store(place.database) as store:
+    with Store(workspace.database) as store:
         rows = store.rows(
             "SELECT experiment, count(*), sum(status = 'ok'), sum(status != 'ok'), sum(seconds), "
             "max(started) FROM run GROUP BY experiment ORDER BY experiment"
@@ -117,19 +117,19 @@ def _show(place: Place) -> None:
     for name, runs, good, failed, seconds, last in rows:
         table.add_row(name, str(runs), str(good), str(failed), f"{seconds:.1f}", last[:16].replace("T", " "))
     _print(table)
-    print(place.database)
+    print(workspace.database)
 
 
 def diff(options: argparse.Namespace) -> int:
     """Which verdicts changed: since their first judgement here, or between this store and another."""
-    place = _place(options)
-    if not place.database.is_file():
-        raise UsageError(f"expected results at {place.database}, found none. Give `seqlab report` first.")
+    workspace = _workspace(options)
+    if not workspace.database.is_file():
+        raise UsageError(f"expected results at {workspace.database}, found none. Give `seqlab report` first.")
     latest = (
         "SELECT claim, experiment, budget, rule, outcome, effect, low, high, n, judged FROM verdict "
         "WHERE id IN (SELECT max(id) FROM verdict GROUP BY claim, experiment, budget, rule)"
     )
-    with Store(place.database) as store:
+    with Store(workspace.database) as store:
         if options.other is None:
             table = _table("claim", "page", "budget", "rule", "judged", "verdict", "effect", "n")
             for claim, page, budget, rule, outcome, effect, low, high, n, judged in store.rows(
@@ -172,7 +172,7 @@ def _verdict(row: tuple[str, float | None, float | None, float | None, int, str]
 
 def doctor(options: argparse.Namespace) -> int:
     """What this machine offers, and what is missing. Exit status 1 where something is broken."""
-    place = _place(options)
+    workspace = _workspace(options)
     table = _table("what", "found")
     problems: list[str] = []
 
@@ -196,14 +196,14 @@ def doctor(options: argparse.Namespace) -> int:
     if in_use:
         add("ceilings", lambda: _ceilings(in_use[0]))
     add("memory", lambda: f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB")
-    add("disk", lambda: f"{shutil.disk_usage(place.root).free / 2**30:.1f} GiB free")
+    add("disk", lambda: f"{shutil.disk_usage(workspace.root).free / 2**30:.1f} GiB free")
     add("Quarto", lambda: _engine("quarto"))
     add("embedded engine", lambda: _engine("embedded"))
-    add("claims", lambda: f"{len(read_ledger(place.words / 'claims.toml'))} in the ledger")
-    add("pages", lambda: _pages(place))
+    add("claims", lambda: f"{len(read_ledger(workspace.ledger))} in the ledger")
+    add("pages", lambda: _pages(workspace))
     add("data", _data)
     add("downloads", _downloads)
-    add("store", lambda: _stored(place))
+    add("store", lambda: _stored(workspace))
     _print(table)
     if in_use and in_use[0].calibration:
         _print(_figures(in_use[0].calibration))
@@ -263,10 +263,10 @@ def _engine(name: str) -> str:
         raise
 
 
-def _pages(place: Place) -> str:
+def _pages(workspace: Workspace) -> str:
     from seqlab.notebook.discover import discover
 
-    pages = discover(place.root / "experiments", read_ledger(place.words / "claims.toml"))
+    pages = discover(workspace.pages, read_ledger(workspace.ledger))
     if pages.broken:
         raise UsageError("; ".join(f"{name}: {reason}" for name, reason in pages.broken.items()))
     return ", ".join(pages.experiments)
@@ -284,11 +284,11 @@ def _downloads() -> str:
     return "\n".join(downloads.states())
 
 
-def _stored(place: Place) -> str:
-    if not place.database.is_file():
-        return f"none yet at {place.database}"
-    with Store(place.database) as store:
-        return f"{store.rows('SELECT count(*) FROM run')[0][0]} runs at {place.database}, whole"
+def _stored(workspace: Workspace) -> str:
+    if not workspace.database.is_file():
+        return f"none yet at {workspace.database}"
+    with Store(workspace.database) as store:
+        return f"{store.rows('SELECT count(*) FROM run')[0][0]} runs at {workspace.database}, whole"
 
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {

@@ -1,4 +1,4 @@
-"""Configure, run, measure, record, analyse, chart, render: the whole job, on one screen.
+"""Configure, run, measure, record, analyse, chart, render: the whole job, in `report`, on one screen.
 
 The desk (pandas, seaborn, engines) is imported only once something has to be judged or drawn, so that
 a command with nothing to do answers at once. Measured numbers are safe before the desk begins: a
@@ -6,20 +6,18 @@ failure there costs no result.
 """
 
 import argparse
-import fcntl
 import json
 import math
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqlab.document import attachments
-from seqlab.engines.choice import choose
+from seqlab.document.freshness import EARLY, FULL, Stamp, sources
+from seqlab.engines.choice import Engine, choose
 from seqlab.errors import NothingRanError, RenderError, StoreError, UsageError
 from seqlab.machine import blas
 from seqlab.notebook.ledger import Entry
@@ -28,37 +26,15 @@ from seqlab.running.execute import Plan, execute, fix_rules_of
 from seqlab.running.fingerprint import Fingerprints
 from seqlab.running.plan import Request, counting, due, trials
 from seqlab.store.database import Store
+from seqlab.store.workspace import Workspace
 
 if TYPE_CHECKING:  # the desk is not imported to look at a type
     from seqlab.analysis.findings import PageFindings
 
-PACKAGE = Path(__file__).resolve().parent
 # Each holds a model's memory, and one trial of a small model keeps a core and a little more busy.
 MOST_JOBS = 8
-GLANCE = "report/glance.sha256"  # of the last report that went well
 
-
-@dataclass(frozen=True)
-class Place:
-    """Where the project lies and where its results go."""
-
-    root: Path
-    results: Path
-
-    @classmethod
-    def of(cls, root: Path | None, results: Path | None) -> "Place":
-        """The given folders, else the current one, else the checkout that this package lies in."""
-        here = Path.cwd()
-        root = root or (here if (here / "experiments").is_dir() else PACKAGE.parent)
-        return cls(root.resolve(), (results or root / "results").resolve())
-
-    @property
-    def database(self) -> Path:
-        return self.results / "seqlab.db"
-
-    @property
-    def words(self) -> Path:
-        return self.root / "report"
+Evidence = Mapping[str, list[int]]  # for each page, the numbers of the runs that count
 
 
 @dataclass(frozen=True)
@@ -74,6 +50,7 @@ class Options:
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Options":
+        """From the command line; `UsageError` for a number that makes no sense."""
         if options.memory is not None and not 0 < options.memory < math.inf:
             raise UsageError(f"--memory must be above 0 GiB, found {options.memory:g}.")
         if options.jobs is not None and options.jobs < 1:
@@ -99,22 +76,80 @@ class Work:
     sources: str  # a hash of all files that pages, words and our own code were read from
 
 
+def report(workspace: Workspace, request: Request, *, names: Sequence[str] | None, options: Options) -> int:
+    """`seqlab report`: configure, run, measure, record, analyse, chart, render; a second time, nothing."""
+    with workspace.locked(), Store(workspace.database) as store:
+        early = Stamp(workspace, EARLY)
+        repeatable = options.run and not (options.dry_run or request.force)
+        conditions = _conditions(request, names, options) if repeatable else ""
+        if repeatable and early.holds(conditions, sources(workspace), store.state()):
+            _print_unchanged(workspace)
+            return 0
+
+        work = configure(workspace, request, store, names=names, kind=options.device)
+        if options.dry_run:
+            return _print_due(work)
+        if options.engine != "auto":  # one that was asked for must be there before hours are spent
+            choose(options.engine)
+        fix_rules(work, store)
+        failed = measure(workspace, work, store, options) if options.run else 0  # and record, run by run
+        evidence = evidence_runs(work, store)
+        engine = choose(options.engine)
+        full = Stamp(workspace, FULL, tuple(plan.experiment.name for plan in work.plans))
+        parts = _made_from(work, evidence, store, request, engine)
+        if full.holds(*parts):
+            _print_unchanged(workspace)
+        else:
+            with _writing(workspace):
+                full.remove()
+                findings = analyse(work, evidence, store, request=request)
+                attach(workspace, findings, store)
+                chart(workspace, work, findings, store, request=request, engine=engine)
+                render(workspace, engine)
+                full.keep(*_made_from(work, evidence, store, request, engine))
+
+        if not any(evidence.values()) and not work.broken:
+            raise NothingRanError(
+                "nothing ran and nothing is stored: the report is empty. Give `seqlab report`."
+            )
+        wrong = bool(failed or _any_failed(store, evidence) or work.broken)
+        if repeatable and not wrong:
+            early.keep(conditions, work.sources, store.state())
+    return 1 if wrong else 0
+
+
+def run(workspace: Workspace, request: Request, *, names: Sequence[str], options: Options) -> int:
+    """`seqlab run`: run the named pages, then print what they show and their verdicts."""
+    with workspace.locked(), Store(workspace.database) as store:
+        work = configure(workspace, request, store, names=list(dict.fromkeys(names)), kind=options.device)
+        if options.dry_run:
+            return _print_due(work)
+        fix_rules(work, store)
+        failed = measure(workspace, work, store, options)
+        from seqlab.document.terminal import print_findings
+
+        findings = analyse(work, evidence_runs(work, store), store, request=request)
+        attach(workspace, findings, store)
+        print_findings(findings, store, results=workspace.results)
+    return 1 if failed else 0
+
+
 def configure(
-    place: Place, asked: Request, store: Store, *, names: Sequence[str] | None, kind: str | None
+    workspace: Workspace, request: Request, store: Store, *, names: Sequence[str] | None, kind: str | None
 ) -> Work:
     """Read the pages and the ledger; plan every trial of the named pages (all of them for None)."""
     blas.load()  # before anything imports MLX
-    sources = _sources(place)  # before they are read: what is edited from here on makes the report stale
+    read_from = sources(workspace)  # before they are read: an edit from here on makes the report stale
     from seqlab.machine import device as devices
     from seqlab.notebook.discover import discover
 
-    ledger = read_ledger(place.words / "claims.toml")
+    ledger = read_ledger(workspace.ledger)
     device = devices.current(kind)
-    pages = discover(place.root / "experiments", ledger)
-    plans, codes = [], Fingerprints(place.results / ".fingerprints.json")
+    pages = discover(workspace.pages, ledger)
+    plans, codes = [], Fingerprints(workspace.results / ".fingerprints.json")
     for name in names if names is not None else pages.experiments:
         experiment, page = pages.named(name), pages.path(name)
-        planned = trials(experiment, asked)
+        planned = trials(experiment, request)
         code = codes.of(page)
         wanted = due(
             planned,
@@ -122,89 +157,12 @@ def configure(
             fingerprint=code,
             device=device.name,
             mlx=device.mlx,
-            force=asked.force,
+            force=request.force,
         )
         plans.append(Plan(experiment, page, code, planned, tuple(wanted)))
     codes.keep()
     broken = dict(pages.broken) if names is None else {}
-    return Work(tuple(plans), broken, ledger, (device.kind, device.name, device.mlx), sources)
-
-
-def run(place: Place, asked: Request, *, names: Sequence[str], options: Options) -> int:
-    """`seqlab run`: run the named pages, then print what they show and their verdicts."""
-    with _alone(place), Store(place.database) as store:
-        work = configure(place, asked, store, names=list(dict.fromkeys(names)), kind=options.device)
-        if options.dry_run:
-            return _print_due(work)
-        fix_rules(work, store)
-        failed = measure(place, work, store, options)
-        from seqlab.document.terminal import print_findings
-
-        found = analyse(work, evidence_runs(work, store), store, asked=asked)
-        attach(place, found, store)
-        print_findings(found, store, results=place.results)
-    return 1 if failed else 0
-
-
-def report(place: Place, asked: Request, *, names: Sequence[str] | None, options: Options) -> int:
-    """`seqlab report`: run what is due, judge, draw and render; a second time, do nothing."""
-    with _alone(place), Store(place.database) as store:
-        plain = options.run and not (options.dry_run or asked.force)
-        asks = _asks(asked, names, options) if plain else ""
-        if plain and _as_it_was(place, _glance(place, asks, store, _sources(place))):
-            return 0
-        work = configure(place, asked, store, names=names, kind=options.device)
-        if options.dry_run:
-            return _print_due(work)
-        if options.engine != "auto":  # one that was asked for must be there before hours are spent
-            choose(options.engine)
-        fix_rules(work, store)
-        failed = measure(place, work, store, options) if options.run else 0
-        evidence = evidence_runs(work, store)
-        render(place, work, evidence, store, asked=asked, engine=options.engine)
-        if not any(evidence.values()) and not work.broken:
-            raise NothingRanError(
-                "nothing ran and nothing is stored: the report is empty. Give `seqlab report`."
-            )
-        failing = any(_failures(store, numbers) for numbers in evidence.values())
-        wrong = bool(failed or failing or work.broken)
-        if plain and not wrong:
-            (place.results / GLANCE).write_text(_glance(place, asks, store, work.sources))
-    return 1 if wrong else 0
-
-
-def _asks(asked: Request, names: Sequence[str] | None, options: Options) -> str:
-    """What a report is asked for, and what would make it: device, engine, Python."""
-    blas.load()  # before anything imports MLX
-    from seqlab.machine import device as devices
-
-    device, engine = devices.current(options.device), choose(options.engine).identity
-    return repr((asked, names, device, engine, sys.version))
-
-
-def _glance(place: Place, asks: str, store: Store, sources: str) -> str:
-    """A hash of all that decides whether anything is due, or looks different: no page is read for it."""
-    known = (asks, store.state(), attachments.state(place.results), sources)
-    return sha256(repr(known).encode()).hexdigest()
-
-
-def _as_it_was(place: Place, glance: str) -> bool:
-    """Whether the last report went well and would come out the same; then its paths are printed."""
-    kept, finished = place.results / GLANCE, _finished(place)
-    if not kept.is_file() or kept.read_text() != glance or not all(path.is_file() for path in finished):
-        return False
-    _say_unchanged(finished)
-    return True
-
-
-def _finished(place: Place) -> list[Path]:
-    return [place.results / "report.html", place.results / "report.pdf"]
-
-
-def _say_unchanged(finished: Sequence[Path]) -> None:
-    print("Nothing is due and nothing changed; the report is up to date.")
-    for path in finished:
-        print(path)
+    return Work(tuple(plans), broken, ledger, (device.kind, device.name, device.mlx), read_from)
 
 
 def fix_rules(work: Work, store: Store) -> None:
@@ -213,7 +171,7 @@ def fix_rules(work: Work, store: Store) -> None:
         fix_rules_of(plan.experiment, store)
 
 
-def measure(place: Place, work: Work, store: Store, options: Options) -> int:
+def measure(workspace: Workspace, work: Work, store: Store, options: Options) -> int:
     """Run every due trial and store it; returns how many failed. A new device is calibrated before."""
     if not any(plan.due for plan in work.plans):
         return 0
@@ -233,10 +191,10 @@ def measure(place: Place, work: Work, store: Store, options: Options) -> int:
         device=work.device,
         memory_limit=limit,
         settings=settings,
-        checkpoints=place.results / "checkpoints",
+        checkpoints=workspace.results / "checkpoints",
         jobs=options.jobs or (min(blas.cores(), MOST_JOBS) if work.device[0] == "cpu" else 1),
         provenance=lambda: gather(
-            place.root,
+            workspace.root,
             device=name,
             blas=loaded.name,
             threads=threads,
@@ -246,7 +204,7 @@ def measure(place: Place, work: Work, store: Store, options: Options) -> int:
     )
 
 
-def evidence_runs(work: Work, store: Store) -> dict[str, list[int]]:
+def evidence_runs(work: Work, store: Store) -> Evidence:
     """For each page, the numbers of the runs that count."""
     _, device, mlx = work.device
     return {
@@ -261,116 +219,103 @@ def evidence_runs(work: Work, store: Store) -> dict[str, list[int]]:
     }
 
 
-def analyse(
-    work: Work, evidence: Mapping[str, list[int]], store: Store, *, asked: Request
-) -> "list[PageFindings]":
+def analyse(work: Work, evidence: Evidence, store: Store, *, request: Request) -> "list[PageFindings]":
     """Judge every claim of every page; keep what changed as history, if a whole budget was asked for."""
     from seqlab.analysis.findings import find
 
-    found = find([(plan.experiment, plan.planned) for plan in work.plans], evidence, store)
-    whole = not asked.changes and asked.seed is None
-    for page in found:
+    findings = find([(plan.experiment, plan.planned) for plan in work.plans], evidence, store)
+    whole = not request.changes and request.seed is None
+    for page in findings:
         for verdict in page.verdicts if whole else ():
-            store.add_verdict(verdict, budget=asked.budget)
-    return found
+            store.add_verdict(verdict, budget=request.budget)
+    return findings
 
 
-def attach(place: Place, found: "Sequence[PageFindings]", store: Store) -> None:
+def attach(workspace: Workspace, findings: "Sequence[PageFindings]", store: Store) -> None:
     """Write the pages' attachments into the results folder, where the report links to them."""
     from seqlab.document.artifacts import contents
 
     try:
-        attachments.keep(place.results, contents(found, store))
+        attachments.keep(workspace.results, contents(findings, store))
     except OSError as error:
         raise StoreError(
-            f"cannot write attachments into {place.results}: {error.strerror}. Make room or make it "
+            f"cannot write attachments into {workspace.results}: {error.strerror}. Make room or make it "
             "writable, then give the same command again; every result is safe."
         ) from error
 
 
-def render(
-    place: Place,
+def chart(
+    workspace: Workspace,
     work: Work,
-    evidence: Mapping[str, list[int]],
+    findings: "Sequence[PageFindings]",
     store: Store,
     *,
-    asked: Request,
-    engine: str,
+    request: Request,
+    engine: Engine,
 ) -> None:
-    """Judge, draw, weave and render, unless the report on disk already says all this; print its paths."""
-    chosen = choose(engine)
-    folder = place.results / "report"
-    finished = _finished(place)
-    inputs, stamp = _inputs(work, evidence, store, asked, chosen.identity), folder / "inputs.sha256"
-    pages = [plan.experiment.name for plan in work.plans]
+    """Draw every figure and weave the report's source, for an engine to render."""
+    from seqlab.document.compose import compose
 
-    def made_of() -> str:  # with the attachments: another command may have written them anew
-        return inputs + attachments.state(place.results, pages)
-
-    if stamp.is_file() and stamp.read_text() == made_of() and all(path.is_file() for path in finished):
-        _say_unchanged(finished)
-    else:
-        try:
-            stamp.unlink(missing_ok=True)
-            _compose(place, work, evidence, store, asked, engine_note=chosen.note)
-            rendered = chosen.render(folder)
-            for made, final in zip((rendered.html, rendered.pdf), finished, strict=True):
-                if made is not None:
-                    aside = final.with_name(f".{final.name}.part")
-                    shutil.copyfile(made, aside)
-                    aside.replace(final)
-            stamp.write_text(made_of())
-        except OSError as error:
-            raise RenderError(
-                f"cannot write the report into {place.results}: {error}. Make room or make it writable, then "
-                "give the same command again; every result is safe."
-            ) from error
-        for path in finished:
-            print(path)
-
-
-def _compose(
-    place: Place,
-    work: Work,
-    evidence: Mapping[str, list[int]],
-    store: Store,
-    asked: Request,
-    *,
-    engine_note: str,
-) -> None:
-    from seqlab.document.compose import compose  # the desk: pandas, seaborn
-
-    found = analyse(work, evidence, store, asked=asked)
-    attach(place, found, store)
     compose(
-        found,
+        findings,
         ledger=work.ledger,
         broken=work.broken,
         store=store,
-        budget=asked.budget,
-        options=asked.options(),
+        budget=request.budget,
+        options=request.options(),
         device=work.device[1],
-        engine_note=engine_note,
-        words=place.words,
-        folder=place.results / "report",
+        engine_note=engine.note,
+        words=workspace.words,
+        folder=workspace.document,
     )
 
 
-def _inputs(work: Work, evidence: Mapping[str, list[int]], store: Store, asked: Request, engine: str) -> str:
-    """A hash of all that the report is made from: trials, runs, rules, pages, words, code, engine."""
-    trials_asked = [trial for plan in work.plans for trial in plan.planned]
-    parts = (trials_asked, evidence, store.state(), dict(work.broken), work.device, asked.options(), engine)
-    return sha256(f"{parts!r} {work.sources}".encode()).hexdigest()
+def render(workspace: Workspace, engine: Engine) -> None:
+    """Render the woven source; put HTML and PDF in their places, whole or not at all; print their paths."""
+    rendered = engine.render(workspace.document)
+    for made, final in zip((rendered.html, rendered.pdf), workspace.finished, strict=True):
+        if made is not None:
+            aside = final.with_name(f".{final.name}.part")
+            shutil.copyfile(made, aside)
+            aside.replace(final)
+    for path in workspace.finished:
+        print(path)
 
 
-def _sources(place: Place) -> str:
-    """A hash of the pages, the words and our own code, as they are on disk now."""
-    digest = sha256()
-    for folder in (place.root / "experiments", place.words, PACKAGE):
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and path.suffix not in (".pyc", ".npz", ".xz") and "_output" not in path.parts:
-                digest.update(str(path).encode() + path.read_bytes())
-    return digest.hexdigest()
+@contextmanager
+def _writing(workspace: Workspace) -> Iterator[None]:
+    """What is called within writes the report; a disk that is full or closed becomes a line to the user."""
+    try:
+        yield
+    except OSError as error:
+        raise RenderError(
+            f"cannot write the report into {workspace.results}: {error}. Make room or make it writable, then "
+            "give the same command again; every result is safe."
+        ) from error
+
+
+def _conditions(request: Request, names: Sequence[str] | None, options: Options) -> str:
+    """What a report is asked for, and what would make it: device, engine, Python."""
+    blas.load()  # before anything imports MLX
+    from seqlab.machine import device as devices
+
+    device, engine = devices.current(options.device), choose(options.engine).identity
+    return repr((request, names, device, engine, sys.version))
+
+
+def _made_from(
+    work: Work, evidence: Evidence, store: Store, request: Request, engine: Engine
+) -> tuple[object, ...]:
+    """All that the report is made from: trials, runs, rules, pages, words, code, engine."""
+    planned = [trial for plan in work.plans for trial in plan.planned]
+    made_by = (work.device, request.options(), engine.identity, work.sources)
+    return planned, evidence, store.state(), dict(work.broken), made_by
+
+
+def _print_unchanged(workspace: Workspace) -> None:
+    print("Nothing is due and nothing changed; the report is up to date.")
+    for path in workspace.finished:
+        print(path)
 
 
 def _print_due(work: Work) -> int:
@@ -387,31 +332,8 @@ def _print_due(work: Work) -> int:
     return 0
 
 
-def _failures(store: Store, numbers: Sequence[int]) -> bool:
-    chosen = json.dumps(list(numbers))
-    found = store.rows(
-        "SELECT count(*) FROM run WHERE status != 'ok' AND id IN (SELECT value FROM json_each(?))", (chosen,)
-    )
-    return bool(found[0][0])
-
-
-@contextmanager
-def _alone(place: Place) -> Iterator[None]:
-    """Hold the results folder: two commands at once would disturb each other's timings."""
-    with ExitStack() as held:
-        try:
-            place.results.mkdir(parents=True, exist_ok=True)
-            lock = held.enter_context((place.results / ".lock").open("w"))
-        except OSError as error:
-            raise StoreError(
-                f"cannot write to the results folder {place.results}: {error.strerror}. "
-                "Make it writable, or choose another with --results."
-            ) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(
-                f"another seqlab is at work on {place.results}. Wait for it to end, "
-                "or choose another folder with --results."
-            ) from None
-        yield
+def _any_failed(store: Store, evidence: Evidence) -> bool:
+    """Whether any run that counts is a failed one."""
+    numbers = json.dumps([number for numbers in evidence.values() for number in numbers])
+    counted = "SELECT count(*) FROM run WHERE status != 'ok' AND id IN (SELECT value FROM json_each(?))"
+    return bool(store.rows(counted, (numbers,))[0][0])

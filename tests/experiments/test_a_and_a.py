@@ -9,9 +9,10 @@ import pytest
 
 from seqlab.notebook.claims import Outcome, Verdict
 from seqlab.notebook.experiment import BUDGETS, BudgetName
-from seqlab.pipeline import Options, Place, analyse, configure, evidence_runs, measure
+from seqlab.pipeline import Options, analyse, configure, evidence_runs, measure
 from seqlab.running.plan import Request
 from seqlab.store.database import Store
+from seqlab.store.workspace import Workspace
 from tests.project import make
 
 PAGE = Path(__file__).parent / "pages" / "a_and_a.py"
@@ -19,12 +20,13 @@ PAGE = Path(__file__).parent / "pages" / "a_and_a.py"
 
 def verdict(folder: Path, budget: BudgetName, **changes: str) -> Verdict:
     """What the whole way from the plan to the judgement says of the page's only claim."""
-    place, asked = Place.of(make(folder, a_and_a=PAGE.read_text()), None), Request(budget, changes=changes)
-    place.results.mkdir()
-    with Store(place.database) as store:
-        work = configure(place, asked, store, names=["a_and_a"], kind=None)
-        assert measure(place, work, store, Options()) == 0
-        (found,) = analyse(work, evidence_runs(work, store), store, asked=asked)
+    workspace = Workspace.of(make(folder, a_and_a=PAGE.read_text()), None)
+    request = Request(budget, changes=changes)
+    workspace.results.mkdir()
+    with Store(workspace.database) as store:
+        work = configure(workspace, request, store, names=["a_and_a"], kind=None)
+        assert measure(workspace, work, store, Options()) == 0
+        (found,) = analyse(work, evidence_runs(work, store), store, request=request)
     (only,) = found.verdicts
     return only
 

@@ -1,0 +1,77 @@
+"""Where does a project lie, where do its results go, and is another command at work on them?"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqlab.errors import StoreError
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A project folder, with `experiments/` and `report/`, and the folder of its results."""
+
+    root: Path
+    results: Path
+
+    @classmethod
+    def of(cls, root: Path | None, results: Path | None) -> "Workspace":
+        """The given folders, else the current one, else the checkout that this package lies in."""
+        here = Path.cwd()
+        root = root or (here if (here / "experiments").is_dir() else PACKAGE.parent)
+        return cls(root.resolve(), (results or root / "results").resolve())
+
+    @property
+    def pages(self) -> Path:
+        """The folder of experiment pages."""
+        return self.root / "experiments"
+
+    @property
+    def words(self) -> Path:
+        """The folder of templates, ledger and theme."""
+        return self.root / "report"
+
+    @property
+    def ledger(self) -> Path:
+        """The file of claims."""
+        return self.words / "claims.toml"
+
+    @property
+    def database(self) -> Path:
+        """The results database."""
+        return self.results / "seqlab.db"
+
+    @property
+    def document(self) -> Path:
+        """The folder that the report's source is written to, for an engine to render."""
+        return self.results / "report"
+
+    @property
+    def finished(self) -> tuple[Path, Path]:
+        """The rendered report: HTML and PDF."""
+        return self.results / "report.html", self.results / "report.pdf"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the results folder: two commands at once would disturb each other's timings."""
+        with ExitStack() as held:
+            try:
+                self.results.mkdir(parents=True, exist_ok=True)
+                lock = held.enter_context((self.results / ".lock").open("w"))
+            except OSError as error:
+                raise StoreError(
+                    f"cannot write to the results folder {self.results}: {error.strerror}. "
+                    "Make it writable, or choose another with --results."
+                ) from error
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StoreError(
+                    f"another seqlab is at work on {self.results}. Wait for it to end, "
+                    "or choose another folder with --results."
+                ) from None
+            yield
