@@ -109,7 +109,7 @@ def test_an_exhibit_that_is_of_another_kind_is_one_clear_error() -> None:
     with pytest.raises(UsageError, match="'song' is not a text, but audio/midi"):
         text_of(Artifact.file("song", "audio/midi", b"x"))
     for data in (b"[1]", b"{", b"\xff", b'[{"title": "t"}]'):
-        with pytest.raises(UsageError, match="'map' is no plate"):
+        with pytest.raises(UsageError, match="'map' holds no images"):
             panels_of(Artifact("map", "application/json", data))
 
 
