@@ -116,7 +116,7 @@ def check(experiment: Experiment, claims: frozenset[str]) -> None:
     factors = {name for budget in experiment.budgets for name in experiment.factor_levels(budget)}
     for claim in experiment.claims:
         if claim.id not in claims:
-            raise UsageError(unknown("claim", claim.id, claims))
+            raise UsageError(f"{unknown('claim', claim.id, claims)} Add a new one to report/claims.toml.")
         _check_rule(claim.rule, factors)
     for figure in experiment.figures:
         _check_figure(figure, factors)

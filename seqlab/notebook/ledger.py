@@ -6,7 +6,7 @@ because both are words of the vocabulary: no number is looked at.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,26 +26,28 @@ CONFIRMED_BY: Mapping[str, frozenset[Outcome]] = {
     "false": frozenset({Outcome.NOT_SUPPORTED}),
     "untestable": frozenset(),
 }
-REQUIRED = ("id", "line", "quote", "kind", "expect", "why", "sources", "designs")
-OPTIONAL = ("note", "pilot")
+REQUIRED = ("id", "quote", "kind", "expect", "why")
+OPTIONAL = ("line", "sources", "designs", "note", "pilot")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One sentence of the article: its words, its line, our prediction and the reason for it.
+    """A claim: its words, its line in the article, our prediction and the reason for it.
+
+    A claim that is not from the article has no line.
 
     `expect` has more than one prediction where parts of the sentence part ways. `why` is Markdown
     with citations; `sources` are the keys it leans on; `designs` the experiments that could settle it.
     """
 
     id: str
-    line: int
     quote: str
     kinds: tuple[str, ...]
     expect: tuple[str, ...]
     why: str
-    sources: tuple[str, ...]
-    designs: tuple[str, ...]
+    line: int | None = None
+    sources: tuple[str, ...] = ()
+    designs: tuple[str, ...] = ()
     note: str = ""
     pilot: bool = False  # the prediction leaned on a rough measurement of the same kind: it is not blind
 
@@ -73,17 +75,18 @@ def _entry(row: Mapping[str, Any], place: str) -> Entry:
     extra = sorted(set(row) - {*REQUIRED, *OPTIONAL})
     if extra:
         raise UsageError(f"{place}: {unknown('field', extra[0], [*REQUIRED, *OPTIONAL])}")
-    if not isinstance(row["line"], int) or row["line"] < 1:
-        raise UsageError(f"{place}: line must be a whole number from 1, found {row['line']!r}.")
+    line = row.get("line")
+    if line is not None and (not isinstance(line, int) or line < 1):
+        raise UsageError(f"{place}: line must be a whole number from 1, found {line!r}.")
     entry = Entry(
         id=row["id"],
-        line=row["line"],
+        line=line,
         quote=row["quote"],
         kinds=_words(row["kind"]),
         expect=_words(row["expect"]),
         why=row["why"],
-        sources=_words(row["sources"]),
-        designs=_words(row["designs"]),
+        sources=_words(row.get("sources", ())),
+        designs=_words(row.get("designs", ())),
         note=row.get("note", ""),
         pilot=bool(row.get("pilot", False)),
     )
@@ -96,7 +99,7 @@ def _entry(row: Mapping[str, Any], place: str) -> Entry:
     return entry
 
 
-def _words(value: str | list[str]) -> tuple[str, ...]:
+def _words(value: str | Sequence[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 

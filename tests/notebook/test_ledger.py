@@ -92,6 +92,15 @@ def test_a_good_entry_is_read_whole(tmp_path: Path) -> None:
     assert (entry.line, entry.kinds, entry.prediction) == (8, ("mechanism",), "true and false")
 
 
+def test_a_claim_of_ones_own_needs_no_line_source_or_design(tmp_path: Path) -> None:
+    path = tmp_path / "claims.toml"
+    kept = [row for row in GOOD.splitlines() if row.partition(" ")[0] not in ("line", "sources", "designs")]
+    assert len(kept) == len(GOOD.splitlines()) - 3
+    path.write_text("\n".join(kept))
+    entry = read(path)["C01"]
+    assert (entry.line, entry.sources, entry.designs) == (None, (), ())
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
