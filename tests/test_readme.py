@@ -15,5 +15,5 @@ def test_the_page_that_the_readme_shows_is_a_valid_experiment(tmp_path: Path) ->
     page.write_text(code)
     experiment = load(page)
     check(experiment, frozenset())
-    assert experiment.title == "Does a second layer help a minGRU to spell?"
+    assert experiment.title == "Does a second layer help a minGRU to predict the next character?"
     assert experiment.factor_levels(experiment.budget("smoke")) == {"layers": (1, 2)}
