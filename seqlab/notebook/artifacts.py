@@ -1,4 +1,4 @@
-"""What does a run make that is no number? A passage of text, a plate to look at, a file to take away.
+"""What does a run make that is not a number? Texts, small images, and files for other programs.
 
 A page's `run` yields artifacts among its measurements; the store keeps them with the run. Numbers stay
 measurements: what a verdict could rest on is never hidden in an artifact.

@@ -1,7 +1,7 @@
-"""What a page shows: charts and tables as plain values, drawn later by `seqlab.charts`.
+"""Which charts and tables does a page show? Plain values, drawn later by `seqlab.charts`.
 
-They live in the vocabulary so that reading a page, which planning does, never imports a plotting
-library, and so that a test can check their factors and metrics before anything trains.
+Because they are plain values, reading a page never imports a plotting library, and their factors and metrics
+are checked before anything trains.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Curve(Figure):
-    """A metric against a numeric factor, or against its own index (`x="step"`), a line a `hue` level."""
+    """A metric against a numeric factor, or against its own index (`x="step"`): a line for each `hue` level."""
 
     x: str
     y: str
@@ -43,7 +43,7 @@ class Curve(Figure):
 
 @dataclass(frozen=True, kw_only=True)
 class Interval(Figure):
-    """A metric for each level of a categorical factor: a dot a seed, the mean and its interval."""
+    """A metric for each level of a categorical factor: a dot per seed, the mean and its interval."""
 
     x: str  # the metric
     y: str  # the factor whose levels are the rows
@@ -55,9 +55,9 @@ class Interval(Figure):
 
 @dataclass(frozen=True, kw_only=True)
 class Tradeoff(Figure):
-    """One metric against another, a mark a `hue` level: cost against quality.
+    """One metric against another, a mark for each `hue` level: cost against quality.
 
-    With `along`, a factor of numbers, there is a mark for each of its levels too, joined in their order.
+    With `along`, a numeric factor, each of its levels has a mark too, joined in order.
     `roof` names two more metrics, a slope and a height: no y should exceed the slope times its x, nor the
     height (Williams et al., 2009). Both are drawn, each at its mean over all runs of the figure.
     """
@@ -75,7 +75,7 @@ class Tradeoff(Figure):
 class Heatmap(Figure):
     """A metric over two factors, or over one and its own index (`x="step"`), its mean written in each cell.
 
-    With `columns`, a factor, there is a small square picture for each of its levels, and shades alone tell.
+    With `columns`, a factor, each of its levels has a small panel without numbers.
     """
 
     x: str
