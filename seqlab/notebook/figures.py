@@ -30,7 +30,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Curve(Figure):
-    """A metric against a numeric factor, or against its own index (`x="step"`): a line for each `hue` level."""
+    """A metric against a numeric factor, or its own index (`x="step"`): a line for each `hue` level."""
 
     x: str
     y: str
