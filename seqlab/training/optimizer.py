@@ -1,8 +1,8 @@
 """Which optimiser trains every model? AdamW (@loshchilov2019adamw), decay on matrices alone.
 
 Weight decay shrinks weights and embeddings, arrays of two axes or more, towards zero. It leaves biases,
-gains of norms and other vectors alone, as the code of most language models does: a gain starts at 1, and the bias
-of a forget gate starts where the gate remembers, so zero is no neutral value for them.
+gains of norms and other vectors alone, as the code of most language models does: a gain starts at 1, and the
+bias of a forget gate starts where the gate remembers, so zero is no neutral value for them.
 """
 
 from typing import Any

@@ -86,9 +86,9 @@ def train(
 
     Use as `model = yield from train(…)`. The learning rate is the trial's setting `rate`; where that is 0,
     the best of as many trials as its setting `tuning` says; where there is no such setting, the rate of
-    `tuned`. A search trains `searched` where that is given: recipes that differ in their steps alone may share
-    one. The validation split is measured `evaluations` times, evenly spread; where that is not given, as often
-    as the trial's setting of that name says, or five times. `settings` are passed to `fit`.
+    `tuned`. A search trains `searched` where that is given: recipes that differ in their steps alone may
+    share one. The validation split is measured `evaluations` times, evenly spread; where that is not given,
+    as often as the trial's setting of that name says, or five times. `settings` are passed to `fit`.
 
     With a setting `together`, that many seeds train side by side (`training.seeds`), which takes half the
     time for small models. The first trial of them trains all; the others, if they run in the same
