@@ -91,11 +91,11 @@ NETWORKS: Mapping[str, tuple[str, Size]] = {
 }
 RECURRENT = tuple(name for name in NETWORKS if name != TRANSFORMER)
 WHOLE = "residuals and norms"
-BLOCKS: Mapping[str, Mapping[str, bool]] = {
-    WHOLE: {},
-    "no norms": {"norm": False},
-    "no residuals": {"residual": False},
-    "neither": {"residual": False, "norm": False},
+BLOCKS = {  # with residual connections, with norms
+    WHOLE: (True, True),
+    "no norms": (True, False),
+    "no residuals": (False, True),
+    "neither": (False, False),
 }
 BEFORE, EARLY, AFTER = MOMENTS = ("before training", "after a tenth of it", "after training")
 
@@ -128,7 +128,8 @@ def at_start(trial: Trial) -> Iterator[Measurement]:
 
 def with_depth(trial: Trial) -> Iterator[Measurement]:
     """The gradient through a stack of blocks; through time as well, where the blocks are complete."""
-    backbone = transformer.Model(transformer.Config(WIDTH, trial["depth"], **BLOCKS[trial["blocks"]]))
+    residual, norm = BLOCKS[trial["blocks"]]
+    backbone = transformer.Model(transformer.Config(WIDTH, trial["depth"], residual=residual, norm=norm))
     random = {
         "length": trial["length"], "width": WIDTH, "batch": trial["probes"],
         "rng": np.random.default_rng(trial.seed),
@@ -164,8 +165,9 @@ class Recipe:
         while True:
             yield tuple(map(mx.array, self.task.batch(rng, self.batch)))
 
-    def loss(self, model: nn.Module, inputs: mx.array, targets: mx.array, scored: mx.array) -> mx.array:
+    def loss(self, model: nn.Module, *batch: mx.array) -> mx.array:
         """Cross entropy of the one answer of each sequence, in nats."""
+        inputs, targets, scored = batch
         y = mx.sum(model.backbone(model.embed(inputs)) * scored[..., None], axis=1)
         return cross_entropy(model.read(y), mx.sum(targets * scored, axis=1))
 
@@ -230,12 +232,16 @@ def points(
 START = {"part": "start"}
 LEARNING = {"part": "learning"}
 DEPTH = {"part": "depth"}
-VANISHING = -0.02  # decades per step
 
 
-def slope(metric: str, x: str, by: str, where: Where, **threshold: float) -> Slope:
-    """The change of a norm, in decades per unit of `x`, at each level of the factor `by`."""
-    return Slope(metric=metric, x=x, y_scale="log10", per=(by,), along=by, where=where, **threshold)
+def vanishing(by: str, where: Where, metric: str = "gradient_norm", x: str = "step") -> Slope:
+    """At each level of the factor `by`, the norm falls by more than two decades over a hundred of `x`."""
+    return Slope(metric=metric, x=x, y_scale="log10", per=(by,), along=by, where=where, below=-0.02)
+
+
+def level(by: str, where: Where, metric: str = "gradient_norm", x: str = "step") -> Slope:
+    """The opposite: it falls by less."""
+    return replace(vanishing(by, where, metric, x), below=None, above=-0.02)
 
 
 experiment = Experiment(
@@ -273,16 +279,13 @@ experiment = Experiment(
     claims=(
         Claim(
             "C03",
-            slope("gradient_norm", "step", "model", START | {"model": RECURRENT}, below=VANISHING),
+            vanishing("model", START | {"model": RECURRENT}),
             "In every recurrent network, before training, the gradient loses more than two powers of ten "
             "over a hundred steps.",
         ),
         Claim(
             "C03",
-            slope(
-                "gradient_norm", "step", "model", LEARNING | {"model": RECURRENT, "moment": AFTER},
-                below=VANISHING,
-            ),
+            vanishing("model", LEARNING | {"model": RECURRENT, "moment": AFTER}),
             "In every recurrent network that has been trained to recall a value, the gradient from the "
             "answer back to the value still loses more than two powers of ten over a hundred steps.",
         ),
@@ -311,13 +314,13 @@ experiment = Experiment(
         ),
         Claim(
             "C25",
-            slope("gradient_norm", "step", "depth", DEPTH | {"blocks": WHOLE}, above=VANISHING),
+            level("depth", DEPTH | {"blocks": WHOLE}),
             "The Transformer's gradient through time loses less than two powers of ten over a hundred steps, "
             "in stacks of every depth, before training.",
         ),
         Claim(
             "C25",
-            slope("depth_gradient", "depth", "blocks", DEPTH, above=VANISHING),
+            level("blocks", DEPTH, metric="depth_gradient", x="depth"),
             "The Transformer's gradient through its layers loses less than two powers of ten over a hundred "
             "layers, with residual connections and norms or without them, before training.",
         ),

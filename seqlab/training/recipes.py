@@ -133,7 +133,8 @@ def train_once(
     first = trial.seed - trial.seed % together
     seeds = tuple(range(first, first + together))
     given = tuple(sorted(settings.items()))
-    return train_together(recipe, rate, seeds, evaluations, given, snapshots)[trial.seed - first]
+    models: tuple[TrainedModel, ...] = train_together(recipe, rate, seeds, evaluations, given, snapshots)
+    return models[trial.seed - first]
 
 
 def _rate(
