@@ -133,8 +133,9 @@ def train_once(
     first = trial.seed - trial.seed % together
     seeds = tuple(range(first, first + together))
     given = tuple(sorted(settings.items()))
-    models: tuple[TrainedModel, ...] = train_together(recipe, rate, seeds, evaluations, given, snapshots)
-    return models[trial.seed - first]
+    trained = train_together(recipe, rate, seeds, evaluations, given, snapshots)
+    own: TrainedModel = trained[trial.seed - first]
+    return own
 
 
 def _rate(
