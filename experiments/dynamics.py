@@ -2,11 +2,11 @@
 
 A Transformer sees the whole sequence from the first training step on. Whether it learns to use the distant
 part of it early is another question. Here each sequence comes from a Markov chain of its own, whose
-transition probabilities are drawn anew. So the only thing to learn is how to estimate them from the sequence
-itself [@edelman2024evolution]. A uniform prediction, the chance level, needs no past. A unigram prediction
-counts how often each state has occurred; it needs the past, but not its order. A bigram prediction counts
-what followed the present state; it must find every earlier occurrence of that state. This is the long-range
-dependency, and the bigram prediction is the best one possible.
+transition probabilities are drawn at random. So the only thing to learn is how to estimate them from the
+sequence itself [@edelman2024evolution]. A uniform prediction, the chance level, needs no past. A unigram
+prediction counts how often each state has occurred; it needs the past, but not its order. A bigram
+prediction counts what followed the present state; it must find every earlier occurrence of that state. This
+is the long-range dependency, and the bigram prediction is the best one possible.
 
 A Transformer with two layers and an LSTM with as many parameters are trained on such sequences. At even
 intervals during training they are evaluated on the same unseen sequences, over their second halves, where

@@ -44,7 +44,7 @@ class Mixing(rnn.Model):
 
 
 class Forgetful(rnn.Model):
-    """Each step starts anew."""
+    """Each step starts from the initial state."""
 
     def step(self, x: mx.array, state: State) -> tuple[mx.array, State]:
         return super().step(x, self.initial_state(x.shape[0], 1))
