@@ -9,12 +9,12 @@ steps. Budgets with shorter sequences extrapolate their trend to a hundred steps
 The initial weights matter much, so the recurrent networks start in several ways. Recurrent weights are
 orthogonal, which by itself neither shrinks nor stretches a state, or uniform. The LSTM's forget gate
 starts undecided, a little open or wide open (biases of 0, 1 and 3) [@jozefowicz2015empirical]. The
-eigenvalues of the LRU, a linear recurrent network, start near one, for long memories
+eigenvalues of the LRU, a linear recurrent network, start with magnitudes near one, for long memories
 [@orvieto2023resurrecting]. Before training, the inputs are random, and the gradient is that of a random
 projection of the last output. The trend is fitted from distance one on: at distance zero the Transformer and
 the LRU also have a residual path, which no other position has, so that their gradient drops at once.
 
-Then all networks are trained with as many parameters and steps, each at a learning rate chosen from the same
+Then all networks are trained, with equally many parameters and steps and a learning rate chosen from the same
 few. The task is associative recall of one pair [@arora2023zoology]: a key and a value, then blanks, then
 the key again, at which the network must name the value. The chapter measures the gradient of the answer's log
 odds with respect to the value. This is the gradient of the loss without the factor that says how wrong the
@@ -29,9 +29,10 @@ its gradient is gone [@bengio1994learning]. So a vanished gradient does not prov
 lost, only that nothing more can be learned from it.
 
 A Transformer has few steps through time but many layers, where a gradient can vanish as well. Residual
-connections and norms prevent it [@xiong2020layer; @dong2021attention]. The chapter removes each in turn from
-stacks of several depths, before training, and compares the gradient that enters a stack at its outputs with
-the one that arrives at its inputs. The threshold is the same: two powers of ten over a hundred layers.
+connections and norms are there to prevent it [@xiong2020layer; @dong2021attention]. The chapter removes each
+in turn from stacks of several depths, before training, and compares the gradient that enters a stack at its
+outputs with the one that arrives at its inputs. The threshold is the same: two powers of ten over a hundred
+layers.
 """
 
 from collections.abc import Iterator, Mapping
