@@ -46,7 +46,7 @@ from seqlab.notebook import (
     grid,
 )
 from seqlab.tasks.synthetic.markov import Task, Way
-from seqlab.training import TRIED_RATES, Batch, TunedRate, train_once
+from seqlab.training import TRIED_RATES, Batch, TunedRate, fresh_batches, train_once
 
 EVALUATION_SEED = 10**6  # of sequences that no training uses
 NETWORKS = (backbones.TRANSFORMER, "LSTM")
@@ -131,13 +131,7 @@ class Recipe:
         """A new network with as many parameters as the Transformer, and fresh sequences."""
         size = backbones.Size(self.width, length=self.length)
         model = backbones.build(self.model, size, backbones.TokenHead(self.states), seed=seed)
-        return model, self.batches(seed)
-
-    def batches(self, seed: int) -> Iterator[Batch]:
-        """Fresh sequences without end."""
-        rng = np.random.default_rng(seed)
-        while True:
-            yield tuple(map(mx.array, self.task.batch(rng, self.batch)))
+        return model, fresh_batches(self.task.batch, self.batch, seed=seed)
 
     def loss(self, model: nn.Module, *batch: mx.array) -> mx.array:
         """Cross entropy of the next state, in nats."""
@@ -171,7 +165,8 @@ def run(trial: Trial) -> Iterator[Measurement]:
 def of_network(trial: Trial) -> Iterator[Measurement]:
     """A part of one training, which serves the trials of both parts."""
     recipe = Recipe(**{field.name: trial[field.name] for field in fields(Recipe)})
-    evaluated, evaluations = evaluation(recipe.task, recipe.scored), trial["looks"]
+    evaluated = evaluation(recipe.task, recipe.scored)
+    evaluations = trial["looks"]  # how often during training; stored results know the setting by this name
     every = max(1, recipe.steps // evaluations)
     steps = (*range(every, recipe.steps, every), recipe.steps)  # after which the network is evaluated
     moments = {name: steps[max(round(share * len(steps)), 1) - 1] for name, share in MOMENTS.items()}

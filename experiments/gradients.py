@@ -64,7 +64,7 @@ from seqlab.notebook import (
     grid,
 )
 from seqlab.tasks.synthetic import recall
-from seqlab.training import Batch, TunedRate, train_once
+from seqlab.training import Batch, TunedRate, fresh_batches, train_once
 
 WIDTH = 32
 VOCABULARY = 8  # a blank, three keys, four values
@@ -158,13 +158,8 @@ class Recipe:
     def start(self, seed: int) -> tuple[nn.Module, Iterator[Batch]]:
         """A new network with as many parameters as the Transformer, within 2 %, and fresh sequences."""
         name, size = NETWORKS[self.model]
-        return build(name, size, TokenHead(VOCABULARY), seed=seed), self.batches(seed)
-
-    def batches(self, seed: int) -> Iterator[Batch]:
-        """Fresh sequences without end."""
-        rng = np.random.default_rng(seed)
-        while True:
-            yield tuple(map(mx.array, self.task.batch(rng, self.batch)))
+        model = build(name, size, TokenHead(VOCABULARY), seed=seed)
+        return model, fresh_batches(self.task.batch, self.batch, seed=seed)
 
     def loss(self, model: nn.Module, *batch: mx.array) -> mx.array:
         """Cross entropy of the one answer of each sequence, in nats."""

@@ -12,6 +12,7 @@ from seqlab.training.recipes import (
     EvaluationSet,
     Recipe,
     TrainedModel,
+    fresh_batches,
     train,
     train_once,
 )
@@ -20,5 +21,5 @@ from seqlab.training.step import Batch, training_step
 
 __all__ = [
     "TRIED_RATES", "TUNING_SEED", "Batch", "EvaluationSet", "Recipe", "TrainedModel", "TunedRate",
-    "adamw", "fit", "fit_seeds", "train", "train_once", "training_step",
+    "adamw", "fit", "fit_seeds", "fresh_batches", "train", "train_once", "training_step",
 ]  # fmt: skip

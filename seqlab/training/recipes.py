@@ -224,11 +224,21 @@ def search_rate(
     return search_learning_rate(train, trials=trials, rng=rng, high=high, score_by=score_by)
 
 
+Draw = Callable[[np.random.Generator, int], tuple[np.ndarray, ...]]  # draw(rng, size), as synthetic tasks do
+
+
+def fresh_batches(draw: Draw, size: int, *, seed: int) -> Iterator[Batch]:
+    """Batches of fresh sequences of a synthetic task, without end."""
+    rng = np.random.default_rng(seed)
+    while True:
+        yield tuple(map(mx.array, draw(rng, size)))
+
+
 @dataclass(frozen=True)
 class EvaluationSet:
     """Fresh sequences of a synthetic task, drawn by `batch(rng, size)` with a fixed seed: equal for all."""
 
-    batch: Callable[[np.random.Generator, int], tuple[np.ndarray, ...]]
+    batch: Draw
     sequences: int
     seed: int
 
