@@ -1,36 +1,37 @@
-"""Which steps must wait for one another, and how does that chain grow with the length of a sequence?
+"""Which operations must wait for one another in each network?
 
-MLX writes down every operation that a model asks for. The longest path through that graph is the number of
-operations that must follow one another however parallel the machine is: what @vaswani2017attention [Table 1]
-call sequential operations, here counted in the models as they are written rather than derived. The count is
-exact and does not depend on how busy the machine is.
+MLX records every operation of a model in a graph. The longest path through the graph is the number of
+operations that must follow one another, however parallel the machine is. @vaswani2017attention [Table 1]
+call it sequential operations. They derive it; this chapter counts it in the models as they are written. The
+count is exact and does not depend on the load of the machine.
 
-Each network has one layer, of which a whole training step has two, with the embedding, the loss and its
-gradient. Two differ: the convolutional network has as many blocks as it takes to see the whole sequence,
-unless its name says otherwise, and the LSTM with a head has two layers of its own. From the counts at all
-lengths, the growth is chosen that fits them best by least squares: none, with the logarithm, with the square
-root or with the length itself; none where a line explains less than nine tenths of the variance, since a
-length that does not divide evenly costs an operation here and there. A matrix product counts as one
-operation, though the sum inside it takes a machine a logarithm of steps; so does a reduction. This is what a
-program must wait for, and none of it is time: a short chain of large operations may well take longer than a
-long chain of small ones.
+Each network has one layer. For a whole training step it has two, with the embedding, the loss and its
+gradient. Two networks differ: the temporal convolutional network (TCN) has as many blocks as it needs to see
+the whole sequence, unless its name says otherwise, and the LSTM with a head has two layers of its own. From
+the counts at all lengths, the growth is chosen that fits best by least squares: constant, or growing with the
+logarithm, the square root or the length itself. It is constant where a line explains less than nine tenths
+of the variance, since a length that does not divide evenly costs an extra operation. A matrix product counts
+as one operation, although the sum inside it takes a logarithmic number of steps; so does a reduction. The
+count says what a program must wait for, not how long it takes: a short path of large operations may take
+longer than a long path of small ones.
 
-Not every recurrence needs the chain. In the minGRU and the minLSTM of @feng2024rnns and in other linear
-recurrences, steps can be joined pairwise, in a tree [@martin2017parallelizing]. They are the control for the
-sentence that recurrent networks know no parallelism, and the same minGRU is counted in three ways: as a loop,
-as a tree, and in chunks.
+Not every recurrence must be sequential. In the minGRU and the minLSTM of @feng2024rnns and in other linear
+recurrences, the steps can be combined pairwise in a tree [@martin2017parallelizing]. They are the control
+for the claim that recurrent networks allow no parallelism. The same minGRU is counted in three forms: a
+loop, a tree, and chunks.
 
-Constant is not the same as one. Within a layer of a Transformer, the norm, the projections, the scores, the
-softmax, the product with the values and the feed-forward network still wait for each other, and each layer
-waits for the one below.
+A constant number of operations need not be one. Within a layer of a Transformer, the norm, the projections,
+the scores, the softmax, the product with the values and the feed-forward network wait for each other, and
+each layer waits for the one below.
 
-Who depends on whom is another question than who waits for whom. What a decoder computes at a position depends
-on all tokens before it, in training as well; it need not wait for them, since the true tokens are there from
-the start, which is called teacher forcing. The gradient of every output with respect to every input answers
-it, for one layer, so that no pair is joined by way of a third. An encoder joins all pairs. A decoder hides
-what comes later, and that has a price: the plain form of attention computes every score and then throws away
-those above the diagonal, so that part of its work serves nobody. A form that leaves out what is masked does
-less. How useful the work is, and how much there is, is counted for an encoder and a decoder of one size.
+What depends on what is a different question from what waits for what. The output of a decoder at a position
+depends on all tokens before it, in training as well. It need not wait for their predictions, since the true
+tokens are given from the start; this is called teacher forcing. The gradient of every output with respect to
+every input shows the dependencies, here of one layer, so that no pair is connected through a third position.
+An encoder connects all pairs. A decoder masks later positions, and this has a price: plain attention computes
+every score and then discards those above the diagonal. A form that skips what is masked computes less.
+The chapter counts the useful share of the scores, and the work of a training step, for an encoder and a
+decoder of one size.
 """
 
 import math
@@ -38,6 +39,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from types import ModuleType
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
@@ -47,7 +49,8 @@ from seqlab.measure.depth import sequential_operations, trend
 from seqlab.measure.flops import training_step_flops
 from seqlab.measure.gradients import influences
 from seqlab.measure.graph import forward_and_backward, primitives
-from seqlab.models import gru, hybrid, linear_attention, lru, lstm, mingru, minlstm, rnn, tcn, transformer
+from seqlab.models import hybrid, lstm, mingru, minlstm
+from seqlab.models.backbones import BACKBONES, Size
 from seqlab.models.heads import Backbone, LanguageModel
 from seqlab.models.parts.attention import Attention
 from seqlab.models.parts.losses import token_loss
@@ -63,98 +66,87 @@ from seqlab.notebook import (
     Slope,
     Table,
     Trial,
+    Where,
     grid,
 )
 
 WIDTH, HEADS = 32, 4
 VOCABULARY = 64  # of the training step's tokens
-SHORTEST = 8  # length from which counts are taken, doubling by doubling
+SHORTEST = 8  # length; counts are taken there and at its doublings
 LAYERED = 16  # length at which layers are counted
-SHOWN = 8  # positions of the picture of who depends on whom
+MAP_LENGTH = 8  # positions of the map of influences
 DECODER, ENCODER = "Transformer decoder", "Transformer encoder"
+Make = Callable[[int, int], Backbone]  # of layers, length
 
 
-@dataclass(frozen=True)
-class Network:
-    """How it is made of (layers, length), and what is published of a layer of its kind.
-
-    `sequential` operations and longest `path` between two positions are those of Table 1 in Vaswani et al.
-    (2017), for a scan of Martin and Cundy (2017); a dash where neither has it.
-    """
-
-    make: Callable[[int, int], Backbone]
-    sequential: str = "–"
-    path: str = "–"
+def shared(name: str, layers: int, length: int, *, blocks: int | None = None) -> Backbone:
+    """The report's network of this name; several recurrent layers are residual."""
+    size = Size(WIDTH, layers, HEADS, length, residual=layers > 1, blocks=blocks)
+    return BACKBONES[name](size, None)
 
 
-def recurrent(architecture: ModuleType, layers: int, length: int, **options: str) -> Backbone:
-    """A stack of the file's layers; several are residual, as everywhere in this report."""
-    config = architecture.Config(WIDTH, depth=layers, residual=layers > 1, **options)
+def scanned(architecture: ModuleType, scan: str, layers: int, length: int) -> Backbone:
+    """A linear recurrence, computed in this form."""
+    config = architecture.Config(WIDTH, depth=layers, residual=layers > 1, scan=scan)
     backbone: Backbone = architecture.Model(config)
     return backbone
 
 
-def attention(layers: int, length: int, *, causal: bool) -> transformer.Model:
-    """An encoder or a decoder of the common size."""
-    return transformer.Model(transformer.Config(WIDTH, depth=layers, heads=HEADS, causal=causal))
+@dataclass(frozen=True)
+class Network:
+    """How it is made, and what is published about a layer of its kind.
+
+    `sequential` operations and longest `path` between two positions are those of Table 1 in Vaswani et al.
+    (2017); those of a scan are from Martin and Cundy (2017). A dash: neither has it.
+    """
+
+    make: Make
+    sequential: str = "–"
+    path: str = "–"
 
 
-def convolutional(layers: int, length: int) -> tcn.Model:
-    """As few blocks as see `length` inputs."""
-    blocks = next(n for n in range(1, 64) if tcn.Config(WIDTH, depth=n).receptive_field >= length)
-    return tcn.Model(tcn.Config(WIDTH, depth=blocks))
-
-
-LINEAR = {"sequential": "O(n)", "path": "O(n)"}
-SCAN = {"sequential": "O(log n)"}
+SEQUENTIAL = ("RNN", "LSTM", "GRU")
 NETWORKS: Mapping[str, Network] = {
-    "RNN": Network(partial(recurrent, rnn), **LINEAR),
-    "LSTM": Network(partial(recurrent, lstm), **LINEAR),
-    "GRU": Network(partial(recurrent, gru), **LINEAR),
+    **{name: Network(partial(shared, name), "O(n)", "O(n)") for name in SEQUENTIAL},
     "LSTM + head": Network(lambda layers, length: hybrid.Model(hybrid.Config(WIDTH))),
-    "minGRU, loop": Network(partial(recurrent, mingru, scan="loop"), **LINEAR),
-    "minGRU, chunks": Network(partial(recurrent, mingru, scan="chunked")),
-    "minGRU, tree": Network(partial(recurrent, mingru, scan="doubling"), **SCAN),
-    "minLSTM, tree": Network(partial(recurrent, minlstm, scan="doubling"), **SCAN),
-    "LRU": Network(lambda layers, length: lru.Model(lru.Config(WIDTH, depth=layers))),
-    "linear attention": Network(
-        lambda layers, length: linear_attention.Model(
-            linear_attention.Config(WIDTH, depth=layers, heads=HEADS)
-        )
-    ),
-    "TCN": Network(convolutional, sequential="O(1)", path="O(log n)"),
-    "TCN, 4 blocks": Network(lambda layers, length: tcn.Model(tcn.Config(WIDTH, depth=4)), sequential="O(1)"),
-    DECODER: Network(partial(attention, causal=True), sequential="O(1)", path="O(1)"),
-    ENCODER: Network(partial(attention, causal=False), sequential="O(1)", path="O(1)"),
+    "minGRU, loop": Network(partial(scanned, mingru, "loop"), "O(n)", "O(n)"),
+    "minGRU, chunks": Network(partial(scanned, mingru, "chunked")),
+    "minGRU, tree": Network(partial(scanned, mingru, "doubling"), "O(log n)"),
+    "minLSTM, tree": Network(partial(scanned, minlstm, "doubling"), "O(log n)"),
+    "LRU": Network(partial(shared, "LRU")),
+    "linear attention": Network(partial(shared, "linear attention")),
+    "TCN": Network(partial(shared, "TCN"), "O(1)", "O(log n)"),
+    "TCN, 4 blocks": Network(partial(shared, "TCN", blocks=4), "O(1)"),
+    DECODER: Network(partial(shared, "Transformer"), "O(1)", "O(1)"),
+    ENCODER: Network(partial(shared, "encoder"), "O(1)", "O(1)"),
 }
-CHAINED = ("RNN", "LSTM", "GRU")
 ONE_LAYER, TRAINING = "one layer", "a training step"
 COUNTED: Mapping[str, tuple[str, ...]] = {
     ONE_LAYER: tuple(NETWORKS),
     TRAINING: (
-        *CHAINED, "minGRU, chunks", "minGRU, tree", "LRU", "linear attention", "TCN", DECODER, ENCODER
+        *SEQUENTIAL, "minGRU, chunks", "minGRU, tree", "LRU", "linear attention", "TCN", DECODER, ENCODER
     ),
 }  # fmt: skip
-DRAWN = (*CHAINED, "minGRU, chunks", "minGRU, tree", "TCN", DECODER)  # more lines would hide each other
-# Of the TCN a single block, whose inputs are fewer than all, so that it shows what it does not see.
-MAPPED: Mapping[str, Callable[[], Backbone]] = {
-    "LSTM": lambda: lstm.Model(lstm.Config(WIDTH)),
-    "TCN, 1 block": lambda: tcn.Model(tcn.Config(WIDTH, depth=1)),
-    DECODER: partial(attention, 1, SHOWN, causal=True),
-    ENCODER: partial(attention, 1, SHOWN, causal=False),
+DRAWN = (*SEQUENTIAL, "minGRU, chunks", "minGRU, tree", "TCN", DECODER)  # more lines would overlap
+# One block of the TCN, which sees fewer inputs than there are, so that the map shows its receptive field.
+MAPPED: Mapping[str, Make] = {
+    "LSTM": NETWORKS["LSTM"].make,
+    "TCN, 1 block": partial(shared, "TCN", blocks=1),
+    DECODER: NETWORKS[DECODER].make,
+    ENCODER: NETWORKS[ENCODER].make,
 }
 
 
 def run(trial: Trial) -> Iterator[Measurement]:
     """One point of one of the parts."""
     parts = {
-        "chain": chain, "growth": grown, "layers": layers, "projections": projections, "map": shown,
-        "pairs": pairs,
+        "chain": longest_path, "growth": growth, "layers": layers, "projections": projections,
+        "map": influence_map, "pairs": pairs,
     }  # fmt: skip
     yield from parts[trial["part"]](trial)
 
 
-@cache  # the growth takes the same counts as the chains
+@cache  # the growth takes the counts of the single lengths
 def operations(counted: str, model: str, length: int) -> int:
     """Longest path through one layer, or through the loss and its gradient."""
     make = NETWORKS[model].make
@@ -165,21 +157,23 @@ def operations(counted: str, model: str, length: int) -> int:
     return sequential_operations(step, tokens, tokens)
 
 
-def chain(trial: Trial) -> Iterator[Measurement]:
+def longest_path(trial: Trial) -> Iterator[Measurement]:
     """The longest path at one length."""
     count = operations(trial["counted"], trial["model"], trial["length"])
     yield Measurement("sequential_operations", count)
 
 
-def grown(trial: Trial) -> Iterator[Measurement]:
-    """How it grows over all lengths; the metric that is measured names the growth that fits best."""
+GROWTHS = {
+    "constant": "constant_operations", "per doubling": "operations_per_doubling",
+    "per root": "operations_per_root", "per token": "operations_per_token",
+}  # fmt: skip
+
+
+def growth(trial: Trial) -> Iterator[Measurement]:
+    """Its growth over all lengths; the metric that is measured names the growth that fits best."""
     counted, model = trial["counted"], trial["model"]
     found = trend({length: operations(counted, model, length) for length in lengths(trial["longest"])})
-    metrics = {
-        "constant": "constant_operations", "per doubling": "operations_per_doubling",
-        "per root": "operations_per_root", "per token": "operations_per_token",
-    }  # fmt: skip
-    yield Measurement(metrics[found.kind], found.amount)
+    yield Measurement(GROWTHS[found.kind], found.amount)
     yield Measurement("growth_misfit", found.misfit)
 
 
@@ -193,7 +187,7 @@ PROJECTED = ("queries, keys and values", "gates of an LSTM")
 
 
 def projections(trial: Trial) -> Iterator[Measurement]:
-    """What the inputs go through before any position looks at another."""
+    """The operations on the inputs before any position depends on another."""
     heads, cell = Attention(width=WIDTH, heads=HEADS, rotary=False), lstm.Model(lstm.Config(WIDTH)).cells[0]
     assert isinstance(cell, lstm.Layer)
     functions: Mapping[str, Callable[[mx.array], object]] = {
@@ -206,25 +200,26 @@ def projections(trial: Trial) -> Iterator[Measurement]:
     yield Measurement("matrix_products", products)
 
 
-@cache  # each position's trial takes its own row
+@cache  # each output's trial takes its own row
 def dependence(model: str) -> Float[np.ndarray, "L L"]:
-    """How strongly each output (row) depends on each input, of random inputs."""
+    """How strongly each output (row) depends on each input, for random inputs."""
     rng = np.random.default_rng(0)
-    x = mx.array(rng.standard_normal((1, SHOWN, WIDTH)), dtype=mx.float32)
-    return influences(MAPPED[model](), x, rng)
+    x = mx.array(rng.standard_normal((1, MAP_LENGTH, WIDTH)), dtype=mx.float32)
+    return influences(MAPPED[model](1, MAP_LENGTH), x, rng)
 
 
-def shown(trial: Trial) -> Iterator[Measurement]:
-    """One row of the picture: the inputs that an output depends on, the strongest being 1."""
+def influence_map(trial: Trial) -> Iterator[Measurement]:
+    """One row of the map: the inputs that an output depends on, relative to the strongest."""
     row = dependence(trial["model"])[trial["output"] - 1]
     for position, strength in enumerate(row / row.max(), start=1):
-        if strength > 0:  # where there is no influence at all, the picture stays empty
+        if strength > 0:  # without any influence, the map's cell stays empty
             yield Measurement("influence", float(strength), step=position)
 
 
 def pairs(trial: Trial) -> Iterator[Measurement]:
-    """Which pairs of positions are joined; of attention, its scores and the work of a training step too."""
-    backbone, length = MAPPED[trial["model"]](), trial["length"]
+    """Which pairs of positions are connected; for attention, also its scores and a training step's work."""
+    length = trial["length"]
+    backbone = MAPPED[trial["model"]](1, length)
     x, rng = mx.random.normal((1, length, WIDTH)), np.random.default_rng(trial.seed)
     found = influences(backbone, x, rng)
     yield Measurement("pairs_connected", float((found > 0).mean()))
@@ -252,17 +247,31 @@ def points(*, longest: int, joined: tuple[int, ...]) -> tuple[Point, ...]:
             found += grid(
                 part="growth", counted=counted, model=model, sequential=network.sequential, path=network.path
             )
-    found += grid(part="layers", model=DECODER, layers=(1, 2, 4, 8))
-    found += grid(part="projections", projected=PROJECTED, length=lengths(longest))
-    found += grid(part="map", model=MAPPED, output=range(1, SHOWN + 1))
-    found += grid(part="pairs", model=("LSTM", "TCN, 1 block"), length=joined[0])
-    return found + grid(part="pairs", model=(DECODER, ENCODER), length=joined)
+    return (
+        *found,
+        *grid(part="layers", model=DECODER, layers=(1, 2, 4, 8)),
+        *grid(part="projections", projected=PROJECTED, length=lengths(longest)),
+        *grid(part="map", model=MAPPED, output=range(1, MAP_LENGTH + 1)),
+        *grid(part="pairs", model=("LSTM", "TCN, 1 block"), length=joined[0]),
+        *grid(part="pairs", model=(DECODER, ENCODER), length=joined),
+    )
 
 
-CHAIN = {"part": "chain"}
-PAIRS = {"part": "pairs"}
-LAYERS = {"part": "layers"}
-PROJECTIONS = {"part": "projections"}
+PAIRS, LAYERS, PROJECTIONS = {"part": "pairs"}, {"part": "layers"}, {"part": "projections"}
+LAYER_PATH, STEP_PATH = ({"part": "chain", "counted": counted} for counted in (ONE_LAYER, TRAINING))
+LAYER_GROWTH, STEP_GROWTH = ({"part": "growth", "counted": counted} for counted in (ONE_LAYER, TRAINING))
+
+
+def added(where: Where, *per: str, x: str = "length", **threshold: Any) -> Slope:
+    """Sequential operations that each unit of `x` adds; counts are exact, so one seed will do."""
+    return Slope(metric="sequential_operations", x=x, per=per, where=where, seeds=1, **threshold)
+
+
+def in_both(metric: str, above: float) -> Exact:
+    """The metric in the encoder and in the decoder of a Transformer."""
+    where = PAIRS | {"model": (ENCODER, DECODER)}
+    return Exact(metric=metric, per=("model",), along="model", where=where, above=above)
+
 
 experiment = Experiment(
     chapter=1,
@@ -276,29 +285,20 @@ experiment = Experiment(
     claims=(
         Claim(
             "C01",
-            Slope(
-                metric="sequential_operations", x="length", per=("model",),
-                where=CHAIN | {"counted": ONE_LAYER, "model": CHAINED}, above=0.99, seeds=1,
-            ),
+            added(LAYER_PATH | {"model": SEQUENTIAL}, "model", above=0.99),
             "In the RNN, the LSTM and the GRU, each further token adds at least one operation that must wait "
             "for the token before.",
         ),
         Claim(
             "C02",
-            Slope(
-                metric="sequential_operations", x="length", per=("model",),
-                where=CHAIN | {"counted": ONE_LAYER, "model": "minGRU, tree"}, above=0.99, seeds=1,
-            ),
-            "If recurrent networks knew no parallelism, every one of them would add at least one waiting "
-            "operation a token; one recurrent network that does not refutes the sentence. The minGRU, "
-            "scanned as a tree, is put to the test.",
+            added(LAYER_PATH | {"model": "minGRU, tree"}, "model", above=0.99),
+            "If recurrent networks allowed no parallelism, each further token would add at least one waiting "
+            "operation in every one of them; a single one in which it does not refutes the claim. The test "
+            "is the minGRU, computed as a tree.",
         ),
         Claim(
             "C06",
-            Slope(
-                metric="sequential_operations", x="length", per=("model",),
-                where=CHAIN | {"counted": ONE_LAYER, "model": (DECODER, ENCODER)}, below=0.01, seeds=1,
-            ),
+            added(LAYER_PATH | {"model": (DECODER, ENCODER)}, "model", below=0.01),
             "In a layer of the Transformer, decoder or encoder, a further token adds no waiting operation.",
         ),
         Claim(
@@ -308,34 +308,25 @@ experiment = Experiment(
         ),
         Claim(
             "C07",
-            Slope(metric="sequential_operations", x="layers", where=LAYERS, below=0.01, seeds=1),
-            "If a step may be a whole layer, then all layers are one step: a further layer adds no waiting "
-            "operation.",
+            added(LAYERS, x="layers", below=0.01),
+            "If one step may be a whole layer, then all layers take one step: a further layer adds no "
+            "waiting operation.",
         ),
         Claim(
             "C08",
-            Slope(
-                metric="sequential_operations", x="length",
-                where=CHAIN | {"counted": TRAINING, "model": DECODER}, below=0.01, seeds=1,
-            ),
+            added(STEP_PATH | {"model": DECODER}, below=0.01),
             "In a whole training step of the Transformer, forward and backward, a further token adds no "
             "waiting operation.",
         ),
         Claim(
             "C09",
-            Exact(
-                metric="pairs_connected", per=("model",), along="model",
-                where=PAIRS | {"model": (ENCODER, DECODER)}, above=0.999,
-            ),
-            "In one layer, the output of every token depends on every other token: all pairs have a "
-            "gradient.",
+            in_both("pairs_connected", above=0.999),
+            "In one layer of the Transformer, encoder or decoder, the output at every token depends on every "
+            "token: all pairs have a gradient.",
         ),
         Claim(
             "C10",
-            Slope(
-                metric="sequential_operations", x="length",
-                where=PROJECTIONS | {"projected": PROJECTED[0]}, below=0.01, seeds=1,
-            ),
+            added(PROJECTIONS | {"projected": PROJECTED[0]}, below=0.01),
             "Between the inputs and the queries, keys and values of all tokens, a further token adds no "
             "waiting operation.",
         ),
@@ -345,80 +336,65 @@ experiment = Experiment(
                 metric="matrix_products", per=("length",),
                 where=PROJECTIONS | {"projected": PROJECTED[0]}, below=3.5,
             ),
-            "Queries, keys and values of all tokens take one matrix product each or fewer: three in all, at "
-            "any length.",
+            "At any length, the queries, keys and values of all tokens take at most three matrix products.",
         ),
         Claim(
             "C36",
-            Exact(
-                metric="useful_scores", per=("model",), along="model",
-                where=PAIRS | {"model": (ENCODER, DECODER)}, above=0.9,
-            ),
+            in_both("useful_scores", above=0.9),
             "In the encoder and in the decoder, at least nine tenths of the attention scores that the plain "
-            "form computes reach an output. (What share of the hardware is in use is another question, which "
-            "the chapter on utilisation asks.)",
+            "form computes reach an output. (The share of the hardware in use is another question; see "
+            "the chapter on utilisation.)",
         ),
     ),
     figures=(
         Curve(
             x="length", y="sequential_operations", hue="model", columns="counted",
-            where=CHAIN | {"model": DRAWN}, x_scale="log2", y_scale="log10",
-            caption="The longest chain of operations against the length of the sequence. A line that climbs "
-            "with the length is a network that must wait; a flat one need not.",
+            where={"part": "chain", "model": DRAWN}, x_scale="log2", y_scale="log10",
+            caption="Longest path of operations by length of the sequence. A network whose line rises "
+            "must wait for more operations in a longer sequence; one whose line is flat need not.",
         ),
         Heatmap(
             x="step", y="output", value="influence", columns="model", where={"part": "map"},
-            caption="Who depends on whom, before training: how strongly an output reacts to an input, the "
-            "strongest for that output being one. Empty: not at all.",
+            caption="Influence of each input on each output before training, relative to the strongest on "
+            "that output. An empty cell means no influence at all.",
         ),
         Table(
-            rows=("model", "sequential", "path"),
-            where={"part": "growth", "counted": ONE_LAYER},
-            metrics=(
-                "constant_operations", "operations_per_doubling", "operations_per_root",
-                "operations_per_token", "growth_misfit",
-            ),
-            caption="One layer, forward: how its sequential operations grow. The one column of the four that "
-            "is filled is the growth that fits best. Beside it, as published for a layer: sequential "
-            "operations and longest path between two positions by @vaswani2017attention [Table 1], those of "
-            "scans by @martin2017parallelizing. For convolutions, the path counts the layers that it takes "
-            "to join all pairs, which our TCN has and counts.",
+            rows=("model", "sequential", "path"), where=LAYER_GROWTH,
+            metrics=(*GROWTHS.values(), "growth_misfit"),
+            caption="Growth of the sequential operations of one layer, forward. Of the four columns, the one "
+            "that is filled is the growth that fits best. Sequential and path: sequential operations of a "
+            "layer and longest path between two positions, as published by @vaswani2017attention [Table 1]; "
+            "those of scans are by @martin2017parallelizing. For convolutions, the path counts the layers "
+            "that it takes to connect all pairs; our TCN has these layers, and the count includes them.",
         ),
         Table(
-            rows=("model",), where={"part": "growth", "counted": TRAINING},
-            metrics=(
-                "constant_operations", "operations_per_doubling", "operations_per_root",
-                "operations_per_token", "growth_misfit",
-            ),
-            caption="A whole training step, forward and backward, of two layers: how its sequential "
-            "operations grow.",
+            rows=("model",), where=STEP_GROWTH, metrics=(*GROWTHS.values(), "growth_misfit"),
+            caption="Growth of the sequential operations of a whole training step of two layers, forward "
+            "and backward.",
         ),
         Table(
             rows=("model",), columns="layers", metrics=("sequential_operations",), where=LAYERS,
-            caption="Layers add up: sequential operations of that many layers, at one length.",
+            caption="Sequential operations by number of layers, at one length: layers add up.",
         ),
         Table(
             rows=("projected",), metrics=("sequential_operations", "matrix_products"), where=PROJECTIONS,
-            caption="Before any position looks at another, all of them are projected at once: the mean over "
-            "all lengths. Our attention fuses queries, keys and values into one product; an LSTM's input "
-            "goes through one as well.",
+            caption="Operations before any position depends on another, means over all lengths. All "
+            "positions are projected at once. Our attention computes queries, keys and values in one "
+            "product; an LSTM's inputs take one as well.",
         ),
         Table(
             rows=("model", "length"),
             metrics=("pairs_connected", "future_influence", "useful_scores", "step_flops"), where=PAIRS,
-            caption="Pairs of positions that one layer joins, the largest influence of a later token, and, "
-            "of attention, how many of the computed scores serve that purpose and what a training step "
-            "costs.",
+            caption="Share of the pairs of positions that one layer connects and the largest influence of a "
+            "later token; for attention, also the share of the computed scores that reach an output, and "
+            "the work of a training step.",
         ),
-        Table(
-            rows=("model",), columns="length", metrics=("sequential_operations",),
-            where=CHAIN | {"counted": ONE_LAYER},
-            caption="Sequential operations of one layer, counted in MLX's graph.",
-        ),
-        Table(
-            rows=("model",), columns="length", metrics=("sequential_operations",),
-            where=CHAIN | {"counted": TRAINING},
-            caption="Sequential operations of a whole training step.",
+        *(
+            Table(
+                rows=("model",), columns="length", metrics=("sequential_operations",), where=where,
+                caption=f"Sequential operations of {counted}, counted in MLX's graph.",
+            )
+            for counted, where in ((ONE_LAYER, LAYER_PATH), (TRAINING, STEP_PATH))
         ),
     ),
 )  # fmt: skip

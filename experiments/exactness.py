@@ -1,29 +1,29 @@
-"""Does reading a sequence at once give the same answer as reading it step by step?
+"""Does parallel computation give the same outputs as step by step?
 
-A shortcut is worth something only if it leads to the same place. A Transformer that reads a whole sequence at
-once must say of every position what it says when it reads up to there and no further. Decoding with keys and
-values from a cache must give what computing everything anew gives, and a scan must give the states of the
-loop that it replaces. None of this sets the Transformer apart: every causal network of this report is put to
-the same tests, of sixteen prefixes, of single steps, of pieces of any size, and of the gradient that training
-takes from all positions at once.
+A Transformer that reads a whole sequence at once must give at each position the output that it gives for the
+prefix up to there. Decoding with cached keys and values must give what computing everything again gives. A
+scan, which computes a linear recurrence in parallel, must give the states of the loop that it replaces. None
+of this is special to the Transformer, so every causal network of this report passes the same tests: sixteen
+prefixes, single steps, pieces of random sizes, and the gradient that training takes from all positions at
+once.
 
-What remains in question is rounding. Sums are taken in another order, so that the last digits may differ;
-inputs and outputs are of the size of one, gradients are brought to it, and differences up to 0.00001 pass. Of
-several networks and inputs, drawn afresh, the worst counts. For recurrences that are scanned, a loop in
-double precision shows whose rounding it is. On a GPU the trials of this page run without TF32, which would
-keep three digits of a product and leave nothing to tell; how many bits a product keeps is measured beside.
+Equal here means equal up to rounding. Sums are taken in another order, so that the last digits may differ.
+Inputs and outputs are of order one, gradients are scaled to it, and differences up to 0.00001 pass. Several
+networks and inputs are drawn, and the largest difference counts. For scanned recurrences, a loop in double
+precision shows whether the scan or the loop rounds more. On a GPU, this page runs without TF32, a format that
+keeps three decimal digits of a product and would hide the differences. The page also measures how many bits a
+product keeps.
 
-Equal outputs give equal choices: written greedily, token by token, a text must be the same with and without
-the cache.
+Equal outputs should give equal decisions: in greedy decoding, which takes the most likely token each time,
+the tokens must be the same with and without the cache.
 
-The other way round, a network that sees its inputs as a set cannot know their order. So the inputs are
-shuffled. If the outputs are the old ones, shuffled alike, then the network did not notice. Attention by
-itself does not; what tells it the order is either an encoding of positions or a causal mask, which lets each
-position see a past of its own length [@kazemnejad2023impact].
+The opposite question is whether a network depends on the order of its inputs at all. The inputs are
+shuffled; if the outputs are the old ones in the new order, the network treats its inputs as a set. Attention
+alone does so. What gives it order is either a positional encoding or a causal mask, which lets each position
+see a past of its own length [@kazemnejad2023impact].
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from types import ModuleType
 from typing import get_args
@@ -31,29 +31,17 @@ from typing import get_args
 import mlx.core as mx
 import numpy as np
 from mlx import nn
-from mlx.utils import tree_flatten
 
 from seqlab.decoding.generate import generate
+from seqlab.measure import float64
+from seqlab.measure.agreement import Reader, gradient_difference, largest_difference, reading_differences
 from seqlab.measure.ceilings import product_precision
-from seqlab.models import (
-    encoder_decoder,
-    gru,
-    hybrid,
-    linear_attention,
-    lru,
-    lstm,
-    mingru,
-    minlstm,
-    rnn,
-    tcn,
-    transformer,
-)
+from seqlab.models import backbones, encoder_decoder, linear_attention, lru, mingru, minlstm, transformer
 from seqlab.models.heads import Backbone, LanguageModel
 from seqlab.models.parts.diagonal import FORMS, Form
 from seqlab.models.parts.matrix_memory import chunked, recurrent
 from seqlab.models.parts.positions import Positions
 from seqlab.models.parts.scan import SCANS, Scan
-from seqlab.models.parts.streaming import State
 from seqlab.notebook import (
     Budget,
     Claim,
@@ -70,53 +58,31 @@ from seqlab.notebook import (
 
 BATCH, WIDTH, HEADS, LAYERS = 2, 32, 4, 2
 VOCABULARY = 64
-PREFIXES = 16  # of a sequence, evenly spread, that are read by themselves
-CUTS = 4  # between pieces, at random places
-ALLOWED = 1e-5  # largest difference of two outputs of the size of one: a hundred roundings of float32
-ORDERED = 16  # inputs that trade places
-PROMPT = 8  # tokens before those that are written
+ALLOWED = 1e-5  # largest difference of two outputs of order one: a hundred roundings of float32
+ORDERED = 16  # inputs that are shuffled
+PROMPT = 8  # tokens before the generated ones
 SOURCE = 12  # tokens that the encoder-decoder translates
 FRACTION = {"float32": 23, "TF32 or less": 10}  # bits
-
-
-def stacked(architecture: ModuleType) -> Backbone:
-    """Residual layers of a recurrent network, as its file has them."""
-    backbone: Backbone = architecture.Model(architecture.Config(WIDTH, depth=LAYERS, residual=True))
-    return backbone
-
-
+SIZE = backbones.Size(WIDTH, LAYERS, HEADS, ring=(0.0, 1.0), blocks=4)
 BACKBONES: Mapping[str, Callable[[], Backbone]] = {
-    "Transformer": lambda: transformer.Model(transformer.Config(WIDTH, depth=LAYERS, heads=HEADS)),
-    "RNN": partial(stacked, rnn),
-    "LSTM": partial(stacked, lstm),
-    "GRU": partial(stacked, gru),
-    "LSTM + head": lambda: hybrid.Model(hybrid.Config(WIDTH, depth=LAYERS)),
-    "minGRU": partial(stacked, mingru),
-    "minLSTM": partial(stacked, minlstm),
-    "LRU": lambda: lru.Model(lru.Config(WIDTH, depth=LAYERS)),
-    "linear attention": lambda: linear_attention.Model(
-        linear_attention.Config(WIDTH, depth=LAYERS, heads=HEADS)
-    ),
-    "TCN": lambda: tcn.Model(tcn.Config(WIDTH)),
-}
+    name: partial(backbones.BACKBONES["LSTM + attention" if name == "LSTM + head" else name], SIZE, None)
+    for name in (
+        "Transformer", "RNN", "LSTM", "GRU", "LSTM + head", "minGRU", "minLSTM", "LRU", "linear attention",
+        "TCN",
+    )
+}  # fmt: skip
 TRANSLATOR = "encoder-decoder"
-DRAWN = ("Transformer", "LSTM", "minGRU", "LRU", "linear attention", "TCN")  # others would hide them
+DRAWN = ("Transformer", "LSTM", "minGRU", "LRU", "linear attention", "TCN")  # others would overlap them
 
 
-@dataclass(frozen=True)
-class Reader:
-    """A network that reads inputs [B L ...] whole, from a start step by step or, where it can, in pieces."""
-
-    model: nn.Module
-    inputs: Callable[[int], mx.array]
-    whole: Callable[[mx.array], mx.array]
-    start: Callable[[int], State]
-    step: Callable[[mx.array, State], tuple[mx.array, State]]
-    extend: Callable[[mx.array, State], tuple[mx.array, State]] | None = None
+def run(trial: Trial) -> Iterator[Measurement]:
+    """One point of one of the parts."""
+    parts = {"reading": reading, "scan": scan, "writing": writing, "order": order, "precision": precision}
+    yield from parts[trial["part"]](trial)
 
 
 def reader(name: str) -> Reader:
-    """Freshly drawn from MLX's random state."""
+    """A network with weights drawn from MLX's random state."""
     if name != TRANSLATOR:
         backbone = BACKBONES[name]()
         assert isinstance(backbone, nn.Module)
@@ -132,108 +98,44 @@ def reader(name: str) -> Reader:
 
 
 def tokens(length: int) -> mx.array:
-    """Random ones."""
+    """Random tokens."""
     return mx.random.randint(0, VOCABULARY, (BATCH, length))
 
 
-def run(trial: Trial) -> Iterator[Measurement]:
-    """One point of one of the parts."""
-    parts = {"reading": reading, "scan": scan, "writing": writing, "order": order, "precision": precision}
-    yield from parts[trial["part"]](trial)
-
-
-def apart(left: mx.array | np.ndarray, right: mx.array | np.ndarray) -> float:
-    """The largest absolute difference."""
-    return float(np.abs(doubled(left) - doubled(right)).max())
-
-
-def doubled(x: mx.array | np.ndarray) -> np.ndarray:
-    """In double precision, which loses nothing."""
-    return np.array(x, dtype=np.float64)
+@cache  # the checks of a network share their draws, and the prefixes that two of them compare with
+def read(name: str, length: int, draw: int) -> Mapping[str, float]:
+    """The largest difference in each check, for one network and one sequence."""
+    return reading_differences(reader(name), length, np.random.default_rng(draw))
 
 
 def reading(trial: Trial) -> Iterator[Measurement]:
-    """The outputs of one way to read a sequence against those of another, at worst over some draws."""
+    """The largest difference between two ways of reading a sequence, over several draws."""
+    name, length, draws = trial["model"], trial["length"], range(trial["draws"])
     if trial["check"] == "gradients":
-        worst = max(gradients(reader(trial["model"]), trial["length"]) for _ in range(trial["draws"]))
+        worst = max(gradient_difference(reader(name), length) for _ in draws)
     else:
-        drawn = [read(trial["model"], trial["length"], draw) for draw in range(trial["draws"])]
-        worst = max(found[trial["check"]] for found in drawn)
+        found = [read(name, length, draw) for draw in draws]
+        worst = max(each[trial["check"]] for each in found)
     yield Measurement("max_abs_error", worst)
 
 
-@cache  # the checks of a network share their draws, and the prefixes that two of them look at
-def read(name: str, length: int, draw: int) -> Mapping[str, float]:
-    """The largest difference in each check, for one network and one sequence."""
-    found = reader(name)
-    x = found.inputs(length)
-    ends = np.unique(np.linspace(0, length - 1, PREFIXES).astype(int))
-    whole, places = found.whole(x), mx.array(ends)
-    alone = mx.stack([found.whole(x[:, : end + 1])[:, -1] for end in ends.tolist()], axis=1)
-    state, stepped = found.start(length), []
-    for index in range(length):
-        y, state = found.step(x[:, index], state)
-        mx.eval(y, state.memory)  # as a decoder would: a long sequence would be a deep graph
-        stepped.append(y)
-    errors = {
-        "at once": apart(whole[:, places], alone),
-        "steps": apart(mx.stack(stepped, axis=1)[:, places], alone),
-    }
-    if found.extend is not None:
-        cuts = np.random.default_rng(draw).integers(1, length, size=CUTS)
-        state, pieces = found.start(length), []
-        for piece in mx.split(x, np.unique(cuts).tolist(), axis=1):
-            y, state = found.extend(piece, state)
-            pieces.append(y)
-        errors["pieces"] = apart(mx.concatenate(pieces, axis=1), whole)
-    return errors
+# A recurrence's states in every form that it has; "float64" is a loop in double precision.
+Forms = Mapping[str, Callable[[], mx.array | np.ndarray]]
 
 
-def gradients(found: Reader, length: int) -> float:
-    """The gradient of a sum over all positions at once against the sum of those of prefixes by themselves.
-
-    Relative to the largest entry of it. What is summed is a random projection of the outputs.
-    """
-    x = found.inputs(length)
-    weight = mx.random.normal(found.whole(x).shape)
-
-    def of(function: Callable[[], mx.array]) -> Mapping[str, np.ndarray]:
-        gradient = nn.value_and_grad(found.model, function)()[1]
-        return {name: doubled(part) for name, part in dict(tree_flatten(gradient)).items()}
-
-    whole = of(lambda: mx.sum(weight * found.whole(x)))
-    summed = {name: np.zeros(part.shape) for name, part in whole.items()}
-    for end in range(length):
-        alone = of(lambda end=end: mx.sum(weight[:, end] * found.whole(x[:, : end + 1])[:, -1]))  # type: ignore[misc]
-        summed = {name: part + alone[name] for name, part in summed.items()}
-    largest = max(float(np.abs(part).max()) for part in summed.values())
-    return max(apart(whole[name], summed[name]) for name in whole) / largest
-
-
-# A recurrence's states, of the size of one, by every form that it has; "float64" is a loop of NumPy's.
-Kernels = Mapping[str, Callable[[], mx.array | np.ndarray]]
-
-
-def gated(architecture: ModuleType, length: int) -> Kernels:
-    """h_t = a_t h_{t-1} + b_t, with the gates of a fresh layer."""
+def gated(architecture: ModuleType, length: int) -> Forms:
+    """h_t = a_t h_{t-1} + b_t, with the gates of a new layer."""
     (cell,) = architecture.Model(architecture.Config(WIDTH)).cells
     a, b = cell.coefficients(mx.random.normal((BATCH, length, WIDTH)))
     mx.eval(a, b)
-
-    def double() -> np.ndarray:
-        h, states = np.zeros((BATCH, WIDTH)), []
-        factors, terms = doubled(a), doubled(b)
-        for index in range(length):
-            h = factors[:, index] * h + terms[:, index]
-            states.append(h)
-        return np.stack(states, axis=1)
-
-    forms: Mapping[str, Scan] = {"tree": "doubling", "chunks": "chunked", "loop": "loop"}
-    return {name: partial(SCANS[form], a, b) for name, form in forms.items()} | {"float64": double}
+    scans: Mapping[str, Scan] = {"tree": "doubling", "chunks": "chunked", "loop": "loop"}
+    return {name: partial(SCANS[form], a, b) for name, form in scans.items()} | {
+        "float64": partial(float64.gated, a, b)
+    }
 
 
-def diagonal(length: int) -> Kernels:
-    """h_t = λ h_{t-1} + b_t, complex, with what drives a fresh layer; real and imaginary parts."""
+def diagonal(length: int) -> Forms:
+    """h_t = λ h_{t-1} + b_t, complex, with the inputs of a new layer; real and imaginary parts."""
     (cell,) = lru.Model(lru.Config(WIDTH)).cells
     recurrence = cell.recurrence
     factor = recurrence.eigenvalues()
@@ -242,22 +144,16 @@ def diagonal(length: int) -> Kernels:
     zero = mx.zeros((WIDTH, BATCH))
     mx.eval(factor, real, imaginary)
 
-    def double() -> np.ndarray:
-        one, terms = (doubled(pair[0]) + 1j * doubled(pair[1]) for pair in (factor, (real, imaginary)))
-        h, found = np.zeros((WIDTH, BATCH), dtype=np.complex128), []
-        for index in range(length):
-            h = one[:, None] * h + terms[..., index]
-            found.append(h)
-        return np.stack([np.real(found), np.imag(found)]).transpose(0, 2, 3, 1)
-
     def states(form: Form) -> mx.array:
         return mx.stack(list(FORMS[form](factor, (real, imaginary), (zero, zero))))
 
     forms: Mapping[str, Form] = {"chunks": "chunked", "Fourier": "fft", "loop": "loop"}
-    return {name: partial(states, form) for name, form in forms.items()} | {"float64": double}
+    return {name: partial(states, form) for name, form in forms.items()} | {
+        "float64": partial(float64.diagonal, factor, (real, imaginary))
+    }
 
 
-def matrix(length: int) -> Kernels:
+def matrix(length: int) -> Forms:
     """S_t = S_{t-1} + φ(k_t) v_tᵀ, read by φ(q_t) and divided by the sum of its weights."""
     size = WIDTH // HEADS
     q, k = (linear_attention.feature(part) for part in mx.random.normal((2, BATCH, HEADS, length, size)))
@@ -265,65 +161,62 @@ def matrix(length: int) -> Kernels:
     empty, rates = mx.zeros((BATCH, HEADS, size, size + 1)), np.ones(HEADS)
     mx.eval(q, k, v)
 
-    def divided(y: mx.array | np.ndarray) -> mx.array | np.ndarray:
-        return y[..., :-1] / y[..., -1:]
-
-    def loop() -> mx.array | np.ndarray:
+    def loop() -> mx.array:
         memory, read = empty, []
         steps = (mx.split(part, length, axis=2) for part in (q, k, v))
         for q_t, k_t, v_t in zip(*steps, strict=True):
             y, memory = recurrent(q_t, k_t, v_t, memory, rates)
             read.append(y)
-        return divided(mx.concatenate(read, axis=2))
+        return mx.concatenate(read, axis=2)
 
-    def double() -> mx.array | np.ndarray:
-        wide_q, wide_k, wide_v = doubled(q), doubled(k), doubled(v)
-        memory, read = np.zeros(empty.shape), []
-        for index in range(length):
-            memory = memory + wide_k[:, :, index, :, None] * wide_v[:, :, index, None, :]
-            read.append((wide_q[:, :, index, None, :] @ memory)[:, :, 0])
-        return divided(np.stack(read, axis=2))
+    def divided(form: Callable[[], mx.array | np.ndarray]) -> mx.array | np.ndarray:
+        y = form()
+        return y[..., :-1] / y[..., -1:]
 
-    return {
-        "chunks": lambda: divided(chunked(q, k, v, empty, rates)[0]), "loop": loop, "float64": double
-    }  # fmt: skip
+    forms: Forms = {
+        "chunks": lambda: chunked(q, k, v, empty, rates)[0],
+        "loop": loop,
+        "float64": partial(float64.matrix_memory, q, k, v),
+    }
+    return {name: partial(divided, form) for name, form in forms.items()}
 
 
-RECURRENCES: Mapping[str, Callable[[int], Kernels]] = {
+RECURRENCES: Mapping[str, Callable[[int], Forms]] = {
     "minGRU": partial(gated, mingru),
     "minLSTM": partial(gated, minlstm),
     "LRU": diagonal,
     "linear attention": matrix,
 }
 SCANNED = (
-    ("minGRU", "tree"), ("minGRU", "chunks"), ("minLSTM", "tree"), ("minLSTM", "chunks"),
-    ("LRU", "chunks"), ("LRU", "Fourier"), ("linear attention", "chunks"),
+    "minGRU, tree", "minGRU, chunks", "minLSTM, tree", "minLSTM, chunks", "LRU, chunks", "LRU, Fourier",
+    "linear attention, chunks",
 )  # fmt: skip
 IN_FLOAT32, IN_FLOAT64 = "the loop", "a loop in float64"
 
 
 def scan(trial: Trial) -> Iterator[Measurement]:
-    """States by a scan against those by a loop; the loop's own too, against one in double precision."""
+    """States by a scan against those by a loop; those of the loop itself against one in double precision."""
     name, _, form = trial["scan"].rpartition(", ")
     reference = {IN_FLOAT32: "loop", IN_FLOAT64: "float64"}[trial["against"]]
     drawn = (RECURRENCES[name](trial["length"]) for _ in range(trial["draws"]))
-    yield Measurement("max_abs_error", max(apart(forms[form](), forms[reference]()) for forms in drawn))
+    worst = max(largest_difference(forms[form](), forms[reference]()) for forms in drawn)
+    yield Measurement("max_abs_error", worst)
 
 
 def writing(trial: Trial) -> Iterator[Measurement]:
-    """Greedy tokens with what is remembered, and with everything read anew for each; at worst."""
+    """Tokens decoded greedily with a cache against those without; the worst of several draws."""
     agree, distinct = [], []
     for _ in range(trial["draws"]):
         model = LanguageModel(BACKBONES[trial["model"]](), vocabulary=VOCABULARY)
-        prompt, written = tokens(PROMPT), trial["written"]
-        kept, anew = (
-            np.array(mx.stack(list(generate(model, prompt, tokens=written, cached=cached))))
+        prompt, length = tokens(PROMPT), trial["written"]
+        cached, uncached = (
+            np.array(mx.stack(list(generate(model, prompt, tokens=length, cached=cached))))
             for cached in (True, False)
         )
-        agree.append(float((kept == anew).mean()))
-        distinct.append(len(np.unique(anew)))
+        agree.append(float((cached == uncached).mean()))
+        distinct.append(len(np.unique(uncached)))
     yield Measurement("tokens_agree", min(agree))
-    yield Measurement("distinct_tokens", min(distinct))  # one alone would agree by chance
+    yield Measurement("distinct_tokens", min(distinct))  # a single one would agree by chance
 
 
 SCHEMES = {
@@ -334,41 +227,49 @@ SCHEMES = {
 
 
 def order(trial: Trial) -> Iterator[Measurement]:
-    """How far the outputs of shuffled inputs are from the shuffled outputs."""
+    """The difference between the outputs of shuffled inputs and the shuffled outputs."""
     kind, positions = SCHEMES[trial["scheme"]]
     config = transformer.Config(
         WIDTH, depth=LAYERS, heads=HEADS, causal=kind == "decoder", positions=positions, length=ORDERED
     )
     backbone, x = transformer.Model(config), mx.random.normal((BATCH, ORDERED, WIDTH))
     places = mx.array(np.random.default_rng(trial.seed).permutation(ORDERED))
-    yield Measurement("permutation_error", apart(backbone(x[:, places]), backbone(x)[:, places]))
+    error = largest_difference(backbone(x[:, places]), backbone(x)[:, places])
+    yield Measurement("permutation_error", error)
 
 
 def precision(trial: Trial) -> Iterator[Measurement]:
-    """What the device makes of a matrix product here."""
+    """How many bits of a matrix product this device keeps."""
     yield Measurement("product_bits", FRACTION[product_precision()])
 
 
-Lengths = tuple[int, ...]
 CHECKS = ("at once", "steps", "pieces")
 
 
-def points(lengths: Lengths, *, seeds: int) -> tuple[Point, ...]:
+def points(lengths: tuple[int, ...], *, seeds: int) -> tuple[Point, ...]:
     """All parts; gradients at the first length alone, since they take every prefix."""
-    read = grid(part="reading", check=CHECKS, model=BACKBONES, length=lengths)
-    read += grid(part="reading", check=CHECKS[:2], model=TRANSLATOR, length=lengths)
-    read += grid(part="reading", check="gradients", model=(*BACKBONES, TRANSLATOR), length=lengths[0])
-    scans = [f"{name}, {form}" for name, form in SCANNED]
-    loops = [f"{name}, loop" for name in RECURRENCES]
-    read += grid(part="scan", scan=scans, against=(IN_FLOAT32, IN_FLOAT64), length=lengths)
-    read += grid(part="scan", scan=loops, against=IN_FLOAT64, length=lengths)
-    written = grid(part="writing", model=BACKBONES)
-    shuffled = grid(part="order", scheme=SCHEMES, seeds=seeds)
-    return read + written + shuffled + grid(part="precision", arrays="float32")
+    loops = tuple(f"{name}, loop" for name in RECURRENCES)
+    return (
+        *grid(part="reading", check=CHECKS, model=BACKBONES, length=lengths),
+        *grid(part="reading", check=CHECKS[:2], model=TRANSLATOR, length=lengths),
+        *grid(part="reading", check="gradients", model=(*BACKBONES, TRANSLATOR), length=lengths[0]),
+        *grid(part="scan", scan=SCANNED, against=(IN_FLOAT32, IN_FLOAT64), length=lengths),
+        *grid(part="scan", scan=loops, against=IN_FLOAT64, length=lengths),
+        *grid(part="writing", model=BACKBONES),
+        *grid(part="order", scheme=SCHEMES, seeds=seeds),
+        *grid(part="precision", arrays="float32"),
+    )
 
 
-READING = {"part": "reading"}
+READING, SCAN, WRITING, ORDER = ({"part": part} for part in ("reading", "scan", "writing", "order"))
 GUIDE = {"allowed": ALLOWED}
+
+
+def equal(check: str, *per: str) -> Exact:
+    """In this check of the Transformer, no difference exceeds what is allowed."""
+    where = READING | {"check": check, "model": "Transformer"}
+    return Exact(metric="max_abs_error", per=per, where=where, below=ALLOWED)
+
 
 experiment = Experiment(
     chapter=2,
@@ -385,47 +286,37 @@ experiment = Experiment(
     claims=(
         Claim(
             "C08",
-            Exact(
-                metric="max_abs_error", per=("length",),
-                where=READING | {"check": "at once", "model": "Transformer"}, below=ALLOWED,
-            ),
-            "Reading the whole sequence at once, the Transformer gives the same outputs, within 0.00001, as "
-            "reading prefixes of it by themselves, where no later token was there to be seen.",
+            equal("at once", "length"),
+            "When the Transformer computes all positions of a sequence at once, it gives the same outputs, "
+            "within 0.00001, as when it is given each prefix alone, without the later tokens.",
         ),
         Claim(
             "C08",
-            Exact(
-                metric="max_abs_error", where=READING | {"check": "gradients", "model": "Transformer"},
-                below=ALLOWED,
-            ),
-            "The gradient that the Transformer's training takes from all positions at once is, within "
-            "0.00001 of its largest entry, the sum of the gradients of every prefix by itself.",
+            equal("gradients"),
+            "The gradient that the Transformer's training takes from all positions at once equals, within "
+            "0.00001 of its largest entry, the sum of the gradients of all prefixes.",
         ),
         Claim(
             "C16",
-            Exact(
-                metric="max_abs_error", per=("length",),
-                where=READING | {"check": "steps", "model": "Transformer"}, below=ALLOWED,
-            ),
+            equal("steps", "length"),
             "Decoding step by step with cached keys and values gives the same outputs, within 0.00001, as "
-            "computing prefixes anew.",
+            "computing each prefix again.",
         ),
         Claim(
             "C37",
-            Exact(metric="tokens_agree", where={"part": "writing", "model": "Transformer"}, above=0.999),
-            "The accuracy of what is generated is preserved: written greedily, every token is the same with "
-            "the cache as without. (Efficiency is the other half of the sentence, and a question for the "
-            "chapter on decoding.)",
+            Exact(metric="tokens_agree", where=WRITING | {"model": "Transformer"}, above=0.999),
+            "A cache preserves the accuracy of what is generated: in greedy decoding, every token is the "
+            "same with the cache as without. (The claim's other half, efficiency, belongs to the chapter on "
+            "decoding.)",
         ),
         Claim(
             "C35",
             Exact(
-                metric="permutation_error", per=("scheme",), along="scheme", where={"part": "order"},
-                above=ALLOWED,
+                metric="permutation_error", per=("scheme",), along="scheme", where=ORDER, above=ALLOWED
             ),
-            "Order is told by the places of tokens instead of by time: with its inputs shuffled, the network "
-            "does not just give its old outputs in the new order, but differs from that by more than "
-            "0.00001. It has to hold for encoder and decoder by every way to tell positions, and by none.",
+            "A Transformer depends on the order of its inputs: when they are shuffled, its outputs differ by "
+            "more than 0.00001 from the old outputs in the new order. This has to hold for encoder and "
+            "decoder, with every positional encoding and with none.",
         ),
     ),
     figures=(
@@ -433,42 +324,40 @@ experiment = Experiment(
             x="length", y="max_abs_error", hue="model", columns="check",
             where=READING | {"model": DRAWN, "check": CHECKS},
             x_scale="log2", y_scale="log10", guides=GUIDE,
-            caption="How far one way of reading is from another. Left: the whole at once against prefixes by "
-            "themselves; middle: step by step against those prefixes; right: in pieces against the whole. "
-            "Where a line is missing there is no difference at all.",
+            caption="Largest difference between two ways of computing the same outputs. Left: whole sequence "
+            "against each prefix alone; middle: step by step against those prefixes; right: in pieces "
+            "against the whole. A missing line means no difference at all.",
         ),
         Curve(
-            x="length", y="max_abs_error", hue="scan", columns="against",
-            where={"part": "scan", "scan": tuple(f"{name}, {form}" for name, form in SCANNED)},
+            x="length", y="max_abs_error", hue="scan", columns="against", where=SCAN | {"scan": SCANNED},
             x_scale="log2", y_scale="log10", guides=GUIDE,
-            caption="States by a scan against those by a loop in the same precision, and in double "
-            "precision.",
+            caption="Largest difference between the states of a scan and those of a loop, in the same "
+            "precision and in double precision.",
         ),
         Interval(
-            x="permutation_error", y="scheme", x_scale="log10", where={"part": "order"}, guides=GUIDE,
-            caption="What a network makes of another order of its inputs. Left of the dashed line it did not "
-            "notice.",
+            x="permutation_error", y="scheme", x_scale="log10", where=ORDER, guides=GUIDE,
+            caption="Largest change of an output when the inputs are shuffled. Left of the dashed line the "
+            "network does not depend on their order.",
         ),
         Table(
             rows=("model",), columns="check", metrics=("max_abs_error",), where=READING,
-            caption="The largest difference between two ways of reading, and, relative to its largest entry, "
-            "between the gradient of all positions at once and the sum of those of every prefix: the mean "
+            caption="Largest difference between two ways of reading a sequence; for gradients, between that "
+            "of all positions at once and the sum over all prefixes, relative to the largest entry. Means "
             "over lengths.",
         ),
         Table(
-            rows=("scan",), columns="against", metrics=("max_abs_error",), where={"part": "scan"},
-            caption="The largest difference of a scan, or of the loop itself, from a loop: the mean over "
-            "lengths.",
+            rows=("scan",), columns="against", metrics=("max_abs_error",), where=SCAN,
+            caption="Largest difference of a scan, or of the loop itself, from a loop: means over lengths.",
         ),
         Table(
-            rows=("model",), metrics=("tokens_agree", "distinct_tokens"), where={"part": "writing"},
-            caption="Tokens written greedily with what is remembered, against those with everything read "
-            "anew, and how many different ones there were to agree on.",
+            rows=("model",), metrics=("tokens_agree", "distinct_tokens"), where=WRITING,
+            caption="Greedy decoding with a cache against decoding without: the share of equal tokens, and "
+            "how many different tokens there were.",
         ),
         Table(
             rows=("arrays",), metrics=("product_bits",), where={"part": "precision"},
-            caption="What this device keeps of a matrix product: 23 bits are all that float32 has, TF32 "
-            "keeps 10.",
+            caption="Bits of fraction that this device keeps of a matrix product: 23 is all that float32 "
+            "has; TF32 keeps 10.",
         ),
     ),
 )  # fmt: skip

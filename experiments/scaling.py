@@ -48,7 +48,7 @@ from seqlab.notebook import (
 from seqlab.notebook.experiment import BudgetName
 from seqlab.tasks import characters
 from seqlab.training import TRIED_RATES, Batch, TunedRate
-from seqlab.training.rates import tuned_or_searched_rate
+from seqlab.training.rates import trial_rate
 from seqlab.training.recipes import search_rate, train_together
 
 # Of TRIED_RATES, at the quick budget's largest amount of text with seed 1000: the least validation loss. To
@@ -172,9 +172,7 @@ def course(trial: Trial, width: int, amount: int) -> Generator[Measurement, None
     shared = {name: trial[name] for name in ("model", "batch", "context", "scored")}
     largest = Recipe(**shared, width=width, characters=trial["steps"] * trial["batch"] * trial["context"])
     tuned = TunedRate(RATES.get(trial["model"], {}).get(width, OTHER_RATE), TRIED_RATES, TUNED_STEPS)
-    rate = yield from tuned_or_searched_rate(
-        trial, tuned, lambda trials: search_rate(largest, trials, EVALUATIONS)
-    )
+    rate = yield from trial_rate(trial, tuned, lambda trials: search_rate(largest, trials, EVALUATIONS))
     return learnt(replace(largest, characters=amount), rate, trial.seed, trial["together"])
 
 

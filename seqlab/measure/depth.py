@@ -1,18 +1,18 @@
 """How many operations must follow one another, however parallel the machine?
 
-The longest chain of primitives, each needing the one before, in MLX's own graph. This is the column
-"sequential operations" of @vaswani2017attention (Table 1), counted rather than derived: exact, and
-blind to the load of the machine.
+The answer is the longest path of primitives in MLX's graph, each of which needs the one before. This is the
+column "sequential operations" of @vaswani2017attention (Table 1), counted rather than derived. It is exact
+and does not depend on the load of the machine.
 
-What counts is what a machine must do and wait for: arithmetic, reductions, matrix products, and
-moving data (gather, scatter, pad, concatenate). Views do not count: they rename the same numbers, run
-no kernel, and their number says how a program is written rather than what it computes. Neither does
-anything that depends on no input, so parameters and masks have depth 0. How many primitives one step
-takes is a matter of the library; how their number grows with the length is the result.
+Counted are arithmetic, reductions, matrix products, and operations that move data (gather, scatter, pad,
+concatenate). Views are not: they give the same numbers another shape, run no kernel, and depend on how a
+program is written rather than on what it computes. Neither is anything that depends on no input, so
+parameters and masks have depth 0. How many primitives one step takes depends on the library; the result is
+how their number grows with the length.
 
-Counted is the plain form (`machine.kernels`), which need not be the one that is timed. Attention in blocks of
-64 queries, the default on x86-64 CPUs, adds the blocks' shares of the keys' and values' gradients one after
-another: a training step then waits for about one operation more a layer for every 64 tokens.
+The plain kernel variants are counted (`machine.kernels`), which need not be those that are timed. Attention
+in blocks of 64 queries, the default on x86-64 CPUs, adds the blocks' parts of the gradients of keys and
+values one after another: a training step then waits for about one more operation per layer and 64 tokens.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ _VIEWS = (
     "NumberOfElements Reshape Slice Split Squeeze StopGradient Transpose Unflatten View"
 )
 VIEWS = frozenset(_VIEWS.split())
-# All others are 1. AddMM is a product, then a sum: writing them apart must not change the count.
+# All others are 1. AddMM is a product and a sum: a program that writes them separately has the same count.
 OPERATIONS = dict.fromkeys(VIEWS, 0) | {"AddMM": 2}
 
 
@@ -59,8 +59,8 @@ EXPLAINED = 0.9  # of the variance: a true growth explains nearly all, a jitter 
 
 @dataclass(frozen=True)
 class Trend:
-    """How a count grows: its kind, by how many operations for each such unit of length (for a constant: their
-    mean number), and the largest distance of a count from the fitted line.
+    """How a count grows with the length: `kind` names the unit of length, `amount` is the operations per unit
+    (for a constant: their mean number), and `misfit` the largest distance of a count from the fitted line.
     """
 
     kind: Kind
@@ -69,11 +69,11 @@ class Trend:
 
 
 def trend(counts: Mapping[int, int]) -> Trend:
-    """The growth that fits counts by length best, by least squares; none where no line explains the counts.
+    """The growth that fits counts by length best, by least squares; constant where no line explains them.
 
-    Lengths that do not divide evenly cost an operation here and there, so that a constant may jitter: a
-    line must explain `EXPLAINED` of the counts' variance. Needs three lengths or more, else every line
-    would fit, and raises `UsageError` for fewer.
+    A length that does not divide evenly costs an extra operation, so that a constant may jitter: a
+    line must explain `EXPLAINED` of the counts' variance. Raises `UsageError` for fewer than three lengths,
+    which every line would fit.
     """
     if len(counts) < 3:
         raise UsageError(f"a trend needs counts at three lengths or more, found {len(counts)}.")
@@ -89,5 +89,5 @@ def trend(counts: Mapping[int, int]) -> Trend:
 
 
 def _trend(kind: Kind, amount: float, distance: np.ndarray) -> Trend:
-    # Rounded, for counts on a line are off it by what a sum of doubles is off.
+    # Rounded, since counts on a line are off it by the rounding of a sum of doubles.
     return Trend(kind, round(amount, 6), round(float(np.abs(distance).max()), 6))

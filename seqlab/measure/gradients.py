@@ -1,9 +1,10 @@
-"""Which input does an output listen to, how loudly, and what is left of a gradient behind all layers?
+"""On which inputs does an output depend, how strongly, and does a gradient survive the way through all
+layers?
 
-A gradient of one output position with respect to every input position says both: how fast influence
-fades with distance (@hochreiter1991, @bengio1994), and that a causal model hears nothing of the
-future. Outputs of a position are joined by a random projection, which can hide an influence only by
-an exact cancellation. Functions here map [B L D] to [B L E]; embed tokens first.
+The gradient of one output position with respect to every input position shows how fast influence decays with
+distance (@hochreiter1991, @bengio1994), and that a causal model does not depend on the future. The features
+of an output are joined by a random projection, which can hide an influence only by an exact cancellation. The
+functions measured here map [B L D] to [B L E]; embed tokens first.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 Sequences = Float[mx.array, "B L D"]
 SequenceMap = Callable[[Sequences], Float[mx.array, "B L E"]]
-TINY = float(np.finfo(np.float32).tiny)  # smaller gradients are not told apart in single precision
+TINY = float(np.finfo(np.float32).tiny)  # smaller gradients lose digits in single precision
 
 
 def norm_by_distance(
@@ -30,17 +31,23 @@ def norm_by_distance(
     return np.asarray(np.exp(log_norm - log_norm[0]))
 
 
+def decades_per_step(distances: Int[np.ndarray, " N"], norms: Float[np.ndarray, " N"]) -> float:
+    """Slope of log10(norm) against distance, by least squares; distance 0, if there, is left out."""
+    far = distances > 0
+    return float(np.polyfit(distances[far], np.log10(norms[far]), deg=1)[0])
+
+
 def answer_gradient(
     logits: Callable[[Sequences], Float[mx.array, "B V"]],
     x: Sequences,
     answers: Int[mx.array, "B"],
     place: int,
 ) -> Float[np.ndarray, " B"]:
-    """Norm of d(log odds of the answer)/d(input at `place`), each sequence by itself.
+    """Norm of d(log odds of the answer)/d(input at `place`), for each sequence.
 
     `logits` maps whole sequences to the logits of their answers. The log odds, log(p / (1 - p)), have the
-    gradient of the cross entropy but for its factor p - 1: how wrong the answer is, which says nothing of
-    how far the gradient has come, and is 0 in single precision where the answer is sure.
+    gradient of the cross entropy without its factor p - 1. That factor says how wrong the answer is, not
+    how far the gradient reaches, and is 0 in single precision where the answer is certain.
     """
 
     def odds(x: mx.array) -> mx.array:
@@ -56,12 +63,12 @@ def answer_gradient(
 def norm_through(
     function: SequenceMap, *, length: int, width: int, batch: int, rng: np.random.Generator
 ) -> float:
-    """Norm of a gradient when it reaches the inputs, relative to what it was at the outputs.
+    """Norm of a gradient that has reached the inputs, relative to its norm at the outputs.
 
     The gradient at the outputs is random, at all positions at once; inputs are standard normal. The
-    geometric mean is taken over the batch, and what underflows counts as in `norm_by_distance`.
-    Gradients of parameters would not tell: where every layer shrinks what passes, those of the first
-    layer are as small as those of the last, which got a small input instead of a small gradient.
+    geometric mean is taken over the batch; underflow is treated as in `norm_by_distance`.
+    Gradients of parameters would not show it: where every layer shrinks its input, those of the last layer
+    are as small, because of a small input, as those of the first, because of a small gradient.
     """
     x = mx.array(rng.standard_normal((batch, length, width)), dtype=mx.float32)
     sent = mx.array(rng.standard_normal(function(x).shape), dtype=mx.float32)
@@ -78,7 +85,7 @@ def influence(
 
 
 def influences(function: SequenceMap, x: Sequences, rng: np.random.Generator) -> Float[np.ndarray, "L L"]:
-    """`influence` on every output (row): who listens to whom, and how loudly."""
+    """`influence` on every output (row): which outputs depend on which inputs, and how strongly."""
     return np.stack([influence(function, x, t, rng) for t in range(x.shape[1])])
 
 

@@ -1,14 +1,14 @@
-"""Which primitives does MLX run for a function, on which shapes, and what feeds what?
+"""Which primitives does MLX run for a function, on which shapes, and which outputs are whose inputs?
 
-MLX hands its own graph over (`mx.export_function` with a callback), so depth and work need no formula
-for each architecture. The graph is the forward pass as written, or any gradient inside the function:
-traced on the CPU, where fused kernels are spelled out, and in the plain forms (`machine.kernels`), so that
-a count is the same on every machine.
-MLX merges equal sub-expressions before it hands the graph over; a compiled function appears unfused.
+MLX exports its graph (`mx.export_function` with a callback), so depth and work need no formula
+for each architecture. The graph is the forward pass as written, or any gradient inside the function. It is
+traced on the CPU, where fused kernels appear as their parts, and with the plain kernel variants
+(`machine.kernels`), so that a count is the same on every machine. MLX merges equal sub-expressions before it
+exports the graph; a compiled function appears unfused.
 
 Only primitives that depend on an input are listed: parameters, masks, positions and random bits
-count as given. What a function does to state of its own is not undone: leave optimisers out, and
-take gradients by `forward_and_backward`.
+count as given. Changes that a function makes to its own state are not undone: leave optimisers out, and
+take gradients with `forward_and_backward`.
 """
 
 import threading
@@ -26,11 +26,11 @@ from seqlab.machine.kernels import Kernels
 
 Shape = tuple[int, ...]
 PLAIN = Kernels()
-STACK_BYTES = 1 << 28  # MLX walks a graph by recursion: 8 MiB, the usual stack, end at a depth of 50,000
+STACK_BYTES = 1 << 28  # MLX recurses over a graph: the usual stack, 8 MiB, overflows at a depth of 50,000
 
 
 class Primitive(NamedTuple):
-    """One node: its name and settings in MLX's words, and the names and shapes that it joins."""
+    """One node: its name and arguments as MLX gives them, and its inputs and outputs by name and shape."""
 
     name: str
     arguments: list[Any]
@@ -39,10 +39,10 @@ class Primitive(NamedTuple):
 
 
 def primitives(function: Callable[..., Any], *inputs: mx.array, form: Kernels = PLAIN) -> Iterator[Primitive]:
-    """What computing `function(*inputs)` (a tree of arrays) runs, each after all that it needs.
+    """The primitives that compute `function(*inputs)` (a tree of arrays), each after all that it needs.
 
-    Counts are of the plain form; `form` may ask for another, such as the one in use. Raises `UsageError`
-    where MLX cannot trace the function: it evaluates an array itself, or has a custom gradient
+    They are those of the plain kernel variants; `form` may ask for others, such as those in use. Raises
+    `UsageError` where MLX cannot trace the function: because it evaluates an array, or has a custom gradient
     (`mx.custom_function`), which MLX cannot export.
     """
     for event in events(function, *inputs, form=form):
@@ -59,7 +59,7 @@ def primitives(function: Callable[..., Any], *inputs: mx.array, form: Kernels = 
 
 
 def events(function: Callable[..., Any], *inputs: mx.array, form: Kernels = PLAIN) -> list[dict[str, Any]]:
-    """What MLX says of the graph, in its own words: inputs, outputs, constants, then all primitives.
+    """The graph as MLX exports it: inputs, outputs, constants, then all primitives.
 
     Raises `UsageError` as `primitives` does.
     """
@@ -75,7 +75,7 @@ def events(function: Callable[..., Any], *inputs: mx.array, form: Kernels = PLAI
 def forward_and_backward(model: nn.Module, loss: Callable[..., mx.array]) -> Callable[..., Any]:
     """A function of the batch that gives `loss(model, *batch)` and its gradient, to be counted.
 
-    It puts the model's parameters back, which MLX leaves traced, and so of no use, after a gradient.
+    It restores the model's parameters, which MLX leaves traced, and so unusable, after a gradient.
     """
     gradient = nn.value_and_grad(model, loss)
 
@@ -92,21 +92,21 @@ def forward_and_backward(model: nn.Module, loss: Callable[..., mx.array]) -> Cal
 def _exported(
     function: Callable[..., Any], inputs: tuple[mx.array, ...], stream: mx.Stream
 ) -> list[dict[str, Any]]:
-    """The graph, traced on the caller's stream: one of this thread's own would outlive it, with a thread."""
+    """The graph, traced on the caller's stream: a stream of this thread would outlive it, with a thread."""
 
     def flat(*arrays: mx.array) -> list[mx.array]:
         leaves = dict(tree_flatten(function(*arrays))).values()
         return [leaf for leaf in leaves if isinstance(leaf, mx.array)]
 
-    told: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     before = mx.default_device()
     try:
         mx.set_default_device(mx.Device(mx.cpu))
         mx.set_default_stream(stream)
-        mx.export_function(told.append, flat, *inputs)
+        mx.export_function(found.append, flat, *inputs)
     except ValueError as error:
         hint = " Write its custom gradient with mx.stop_gradient." if "CustomTransforms" in str(error) else ""
-        raise UsageError(f"MLX cannot hand over the graph to be counted: {error}.{hint}") from None
+        raise UsageError(f"MLX cannot export the graph to be counted: {error}.{hint}") from None
     finally:
         mx.set_default_device(before)
-    return told
+    return found

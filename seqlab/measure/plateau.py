@@ -1,8 +1,8 @@
-"""How long does learning stand still at an answer that knows less than the best one does?
+"""How long does the loss stay on a plateau during training, at the level of a prediction worse than the best?
 
-A loss is measured at even distances while a model learns. It stands still at a level while it is nearer to
-that level than to the ones beside it, and gains less than a hundredth. What it takes to leave for the next
-level is not told by the last loss, nor by their mean.
+The loss is measured at even intervals during training. It is on a plateau at a level while it is nearer to
+that level than to the levels above and below, and improves by less than one per cent. Neither the last loss
+nor the mean loss would show this.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from itertools import accumulate, takewhile
 
 from seqlab.errors import UsageError
 
-GAIN = 0.01  # of the loss: less than that is standing still
+GAIN = 0.01  # of the loss: a smaller improvement is none
 
 
 @dataclass(frozen=True)
 class Plateau:
-    """`share` of the training was spent standing still; `left` tells whether the next level was reached."""
+    """`share` of the training that it took, and whether training `left` it for the next level."""
 
     share: float
     left: bool
@@ -26,7 +26,7 @@ def plateau(losses: Sequence[float], *, worse: float, level: float, better: floa
     """The longest stretch without a gain at `level`, before the loss is nearer to `better` than to it.
 
     `losses` are measured after equal numbers of steps, the last one at the end. `worse`, `level` and `better`
-    are the losses of three ways to answer, from the one that knows least to the one that knows most.
+    are the losses of three predictions, from the worst to the best.
     """
     if not losses or not worse > level > better:
         raise UsageError(

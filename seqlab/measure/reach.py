@@ -1,11 +1,11 @@
-"""At which distance is half of the success left: a logistic curve over the logarithm of the distance.
+"""At which distance does the success fall to one half? A logistic curve over the logarithm of the distance.
 
 success(d) = 1 / (1 + exp(k (log d - log D50)))
 
-with the midpoint D50 and the steepness k that fit the measured successes best, by least squares. What was
-never below a half, or never above it, has its midpoint outside of what was measured: then the answer is the
-last or the first distance, and says that it is a bound. A ratio to a bound that lies on its own side errs
-towards one, so that it cannot make a difference of distances look larger than it is.
+The midpoint D50 and the steepness k are those that fit the measured successes best, by least squares. Where
+no success is below a half, or none above it, the midpoint lies outside the measured distances. The result is
+then the last or the first distance, marked as a bound. The ratio of two distances of which one is a bound is
+nearer to one than the true ratio, so that it cannot exaggerate a difference.
 """
 
 from collections.abc import Sequence
@@ -17,20 +17,20 @@ import numpy as np
 from seqlab.errors import UsageError
 
 MIDPOINTS = 257  # places tried between the first and the last distance, ends included
-# Steepness by the doubling, tried in equal factors: from a fall over ten doublings to one within a tenth.
+# Steepness per doubling, in equal factors: from a fall over ten doublings to one within a tenth of one.
 STEEPNESS = np.geomspace(0.4, 40, 41)
 
 
 @dataclass(frozen=True)
 class Reach:
-    """`distance`, in steps; `bound` says whether the truth lies beyond it, on which side."""
+    """`distance`, in steps; `bound` says whether the true one may be larger ("at least") or smaller."""
 
     distance: float
     bound: Literal["", "at least", "at most"] = ""
 
 
 def reach(distances: Sequence[int], successes: Sequence[float]) -> Reach:
-    """D50 of successes (0: guessing, 1: no error; what lies outside is cut off) at rising distances."""
+    """D50 of successes (0: chance level, 1: no error; others are clipped) at rising distances."""
     x, y = np.log2(distances), np.clip(successes, 0, 1)
     if len(x) != len(y) or len(x) < 2 or np.any(np.diff(x) <= 0):
         raise UsageError(

@@ -1,10 +1,10 @@
-"""By which powers does a loss fall with a model's parameters and with its data?
+"""By which powers does the loss fall with a model's parameters and with its training data?
 
     alone       L = c N^-α                    a straight line on logarithmic axes; no floor
     together    L = E + A N^-α + B D^-β       Hoffmann et al. (2022), section 3.3
 
-N counts parameters and D examples. The floor E is what no model could learn. A line through the first form
-has a smaller α than the second has, the more so the nearer the losses are to the floor.
+N counts parameters and D training examples. The floor E is the loss that no model can avoid. A line through
+the first form has a smaller α than the second form, the more so the nearer the losses are to the floor.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,16 @@ import numpy as np
 
 from seqlab.errors import UsageError
 
-FEWEST = 3  # sizes for a line, so that a line can be wrong
+FEWEST = 3  # sizes for a line, so that a line need not fit
 TERMS = 5  # of the second form
-HUBER = 1e-3  # of the residual of log L, as Hoffmann et al. have it: beyond it a point counts less
-# Where the search starts from: the share that the floor has of the lowest loss, and both powers.
+HUBER = 1e-3  # residual of log L beyond which a point counts less, as in Hoffmann et al.
+# Starting points of the search: the floor's share of the lowest loss, and both powers.
 STARTS = tuple(product((0.1, 0.5, 0.9), (0.1, 0.5), (0.1, 0.5)))
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """The second form's five numbers. A loss has the unit of `floor`."""
+    """The second form's five numbers; `floor` has the unit of the loss."""
 
     floor: float
     of_size: float
@@ -33,7 +33,7 @@ class Scaling:
     data_exponent: float
 
     def loss(self, size: int | float, data: int | float) -> float:
-        """The loss of a model of so many parameters that saw so many examples."""
+        """The loss of a model with `size` parameters, trained on `data` examples."""
         return float(
             self.floor + self.of_size * size**-self.size_exponent + self.of_data * data**-self.data_exponent
         )
@@ -48,10 +48,10 @@ def exponent(losses: Mapping[int, float]) -> float:
 
 
 def together(points: Sequence[tuple[float, float, float]]) -> Scaling:
-    """The second form through points of (parameters, examples, loss), by Huber's loss on logarithms.
+    """Fit the second form to points of (parameters, examples, loss), by Huber's loss on logarithms.
 
-    Every start of a grid is tried and the best fit kept. Needs more points than the form has numbers, at
-    three sizes and three amounts of data or more; `UsageError` otherwise.
+    The search starts from every point of a grid, and the best fit is kept. Needs more points than the form
+    has numbers, at three sizes and three amounts of data or more; `UsageError` otherwise.
     """
     from scipy.optimize import least_squares  # 0.4 s to import, which reading the pages must not cost
 
@@ -61,14 +61,14 @@ def together(points: Sequence[tuple[float, float, float]]) -> Scaling:
             f"a fit of {TERMS} numbers needs more points, at {FEWEST} sizes and {FEWEST} amounts of data or "
             f"more; found {len(losses)} points, {len(set(sizes))} sizes, {len(set(data))} amounts."
         )
-    # Relative to the smallest, so that all five numbers are of one order.
+    # Relative to the smallest, so that all five numbers are of the same order.
     n, d = np.log(sizes / sizes.min()), np.log(data / data.min())
     lowest = losses.min()
 
     def misfit(terms: np.ndarray) -> np.ndarray:
         floor, of_size, of_data, alpha, beta = terms
-        told = floor + of_size * np.exp(-alpha * n) + of_data * np.exp(-beta * d)
-        difference: np.ndarray = np.log(np.maximum(told, 1e-9)) - np.log(losses)
+        predicted = floor + of_size * np.exp(-alpha * n) + of_data * np.exp(-beta * d)
+        difference: np.ndarray = np.log(np.maximum(predicted, 1e-9)) - np.log(losses)
         return difference
 
     bounds = ([0, 0, 0, 0, 0], [lowest, np.inf, np.inf, 3, 3])

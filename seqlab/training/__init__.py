@@ -1,16 +1,25 @@
-"""How is a model trained, so that a comparison is fair and a kill costs a minute at most?
+"""How is a model trained, so that a comparison is fair and a kill costs at most a minute?
 
-The one door for page authors: `from seqlab.training import TunedRate, train`.
+Page authors import everything from here: `from seqlab.training import TunedRate, train`.
 """
 
 from seqlab.training.loop import fit
 from seqlab.training.optimizer import adamw
 from seqlab.training.rates import TunedRate
-from seqlab.training.recipes import TRIED_RATES, TUNING_SEED, EvaluationSet, Recipe, train
+from seqlab.training.recipes import (
+    TRIED_RATES,
+    TUNING_SEED,
+    EvaluationSet,
+    Recipe,
+    TrainedModel,
+    fresh_batches,
+    train,
+    train_once,
+)
 from seqlab.training.seeds import fit_seeds
 from seqlab.training.step import Batch, training_step
 
 __all__ = [
-    "TRIED_RATES", "TUNING_SEED", "Batch", "EvaluationSet", "Recipe", "TunedRate", "adamw", "fit",
-    "fit_seeds", "train", "training_step",
+    "TRIED_RATES", "TUNING_SEED", "Batch", "EvaluationSet", "Recipe", "TrainedModel", "TunedRate",
+    "adamw", "fit", "fit_seeds", "fresh_batches", "train", "train_once", "training_step",
 ]  # fmt: skip

@@ -1,18 +1,20 @@
-"""How does a long training go on after a kill, to the same result bit for bit?
+"""How does a long training continue after a kill, to the same result bit for bit?
 
-Every minute the training is written to a file: parameters, the best of them, the optimiser's and the
-random state (safetensors), and as JSON in the file's header all that was counted and measured. A new
-training that starts in the same way finds the file by its name and goes on from there. It yields again
-what had been measured, since the run that was killed is lost; the times add up over both.
+Every minute the training is written to a file (safetensors): its parameters, the best parameters and
+the snapshots so far, the optimiser's state and the random state; and, as JSON in the file's header, all
+counters and measurements. A new training that starts in the same way finds the file by its name and continues
+from there. It yields the earlier measurements again, since the run that was killed is lost; training times
+add up over both runs.
 
-"The same way" means the same settings, first weights, random state, device, its settings and MLX, and
-the same turn among the trainings for which all that is the same, such as one model on two data sets: their
-hash is the file's name and stands inside it. The batches, the loss and the validation are the caller's.
-So give an iterator made afresh from the same seed, as a page does that runs again: the batches of the steps
-that were taken are drawn and thrown away. A validation must not depend on how often it was called.
+"The same way" means the same settings, first weights, random state, device, device settings and MLX
+version, and the same place in the order of trainings that agree in all of these, such as one model trained on
+two data sets. A hash of all this is the file's name and is stored inside it. The batches, the loss and the
+validation belong to the caller. So give a new iterator of batches from the same seed, as a page that runs
+again does: the batches of the steps already taken are drawn and discarded. A validation must not depend on
+how often it was called.
 
-A file is written aside, flushed to the disk and renamed, so a kill leaves the old one or the new one.
-What is damaged all the same, or belongs to another training, is refused.
+A file is written under another name, flushed to the disk and renamed, so that a kill leaves the old file
+or the new one. A file that is damaged nevertheless, or that belongs to another training, is refused.
 """
 
 import json
@@ -35,15 +37,17 @@ from seqlab.errors import UsageError
 from seqlab.machine import device
 from seqlab.notebook.metrics import Measurement
 
-FORMAT = 1  # of the files; another number makes those on disk another training's
+FORMAT = 1  # of the files; after a change, files of another format are taken for another training's
+Weights = dict[str, mx.array]  # path -> parameter
+Snapshots = dict[int, Weights]  # training step -> the weights after it; empty until it is reached
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Where trainings are kept, and how many seconds a kill may cost.
+    """The folder of the checkpoint files, and how many seconds of training a kill may cost.
 
-    It counts the trainings that begin: make a new one, of the same folder, for a run that is to go on.
-    The file of a training that ended well is removed. With `keep_finished` it stays and stands for
+    It counts the trainings that begin, so make a new one, with the same folder, for a run that continues
+    another. The file of a training that ended well is removed. With `keep_finished` it stays and replaces
     the whole training: for a trial of several trainings, whose folder is removed when the trial ends.
     """
 
@@ -55,7 +59,7 @@ class Checkpoints:
 
 @dataclass
 class Training:
-    """All that a training changes, save the random state."""
+    """Everything that a training changes, except the random state."""
 
     model: nn.Module
     optimizer: optimizers.Optimizer
@@ -68,6 +72,12 @@ class Training:
     waited: int = 0  # evaluations since the best
     finished: bool = False
     measurements: list[Measurement] = field(default_factory=list)
+    snapshots: Snapshots = field(default_factory=dict)
+
+    def take_snapshot(self) -> None:
+        """Keep the weights of this step, if they were asked for."""
+        if self.step in self.snapshots:
+            self.snapshots[self.step] = _flat(self.model.parameters())
 
     def record(self, measurement: Measurement) -> Measurement:
         """Remember what is about to be yielded."""
@@ -80,18 +90,18 @@ _current: Checkpoints | None = None
 
 
 def current() -> Checkpoints | None:
-    """Where `fit` keeps a training that names no place of its own."""
+    """The checkpoints that `fit` uses where it is given none."""
     return _current
 
 
 def use(checkpoints: Checkpoints | None) -> None:
-    """Keep trainings there from here on: what runs a trial says it, so that no page need."""
+    """Set them for all trainings from now on: the worker that runs a trial does, so that no page need."""
     global _current
     _current = checkpoints
 
 
 class Checkpoint:
-    """The file of one training, which is at its start."""
+    """The file of one training; make it at the training's start."""
 
     def __init__(self, place: Checkpoints, training: Training, settings: Mapping[str, object]) -> None:
         machine = [str(mx.default_device()), vars(mx)["__version__"], repr(device.settings())]
@@ -106,13 +116,13 @@ class Checkpoint:
         self._saved = time.monotonic()
 
     def resume(self, training: Training) -> int | None:
-        """Bring the training to where the file left it, if there is one: the seed of its random state."""
+        """Restore the training from its file, if there is one; return the seed of the random state."""
         if not self.path.exists():
             return None
         try:
             loaded: Any = mx.load(str(self.path), return_metadata=True)
             arrays, header = loaded
-            mx.eval(arrays)  # read now, while what the disk says is caught
+            mx.eval(arrays)  # read now, where an error of the disk is caught
             kept = json.loads(header["training"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise self._refusal("is damaged") from error
@@ -125,18 +135,22 @@ class Checkpoint:
         training.optimizer.init(training.model.trainable_parameters())
         if kept["has_best"]:
             training.best = _filled(training.model.parameters(), "best", arrays)
+        for step in training.snapshots:
+            prefix = f"snapshots.{step}."
+            found = {name: array for name, array in arrays.items() if name.startswith(prefix)}
+            training.snapshots[step] = {name.removeprefix(prefix): array for name, array in found.items()}
         for name in COUNTED:
             setattr(training, name, kept[name])
         training.measurements = [Measurement(*kept_one) for kept_one in kept["measurements"]]
         return int(kept["random"])
 
     def save_if_due(self, training: Training) -> None:
-        """Write the training to the file, unless that was done not long ago."""
+        """Write the training to the file, unless the last time is less than `every_seconds` ago."""
         if time.monotonic() - self._saved >= self._place.every_seconds:
             self._save(training)
 
     def finish(self, training: Training) -> None:
-        """The training ended well: its file goes, or stays in its place where that is wanted."""
+        """Remove the file of a training that ended well; with `keep_finished`, write its end instead."""
         if self._place.keep_finished and training.seconds >= self._place.every_seconds:
             self._save(training)
         else:
@@ -144,7 +158,10 @@ class Checkpoint:
             self._aside.unlink(missing_ok=True)
 
     def _save(self, training: Training) -> None:
-        trees = {"model": training.model.parameters(), "optimizer": training.optimizer.state}
+        trees: dict[str, Any] = {
+            "model": training.model.parameters(), "optimizer": training.optimizer.state,
+            "snapshots": {str(step): weights for step, weights in training.snapshots.items()},
+        }  # fmt: skip
         if training.best is not None:
             trees["best"] = training.best
         arrays = _flat(trees)
@@ -167,7 +184,7 @@ class Checkpoint:
 
 
 def random_seed() -> int:
-    """The seed with which MLX's random state would be what it is now: its two halves."""
+    """The seed that gives MLX's random state as it is now: its two halves."""
     state: Any = mx.random.state
     high, low = state[0].tolist()
     return int(high) << 32 | int(low)
@@ -178,7 +195,7 @@ def _flat(tree: Any) -> dict[str, mx.array]:
 
 
 def _filled(tree: Any, name: str, arrays: Mapping[str, mx.array]) -> Any:
-    """The same tree with the values of the file, whose identity says that it has the same shapes."""
+    """The same tree with the values of the file; its identity guarantees the same shapes."""
     return tree_map_with_path(lambda path, _: arrays[f"{name}.{path}"], tree)
 
 

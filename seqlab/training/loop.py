@@ -1,11 +1,11 @@
-"""How is a model trained? One plain loop, the same for every architecture.
+"""How is a model trained? By one plain loop, the same for every architecture.
 
-AdamW (`training.optimizer`), linear warm-up then a cosine to zero, gradients clipped by their global
-norm. Every model of a comparison takes the same number of steps; with a validation split the weights
-that did best on it are kept, and the test split chooses nothing.
+The optimiser is AdamW (`training.optimizer`). The learning rate warms up linearly, then falls to zero along a
+cosine. Gradients are clipped by their global norm. Every model of a comparison takes the same number of
+steps. With a validation split, the weights that did best on it are kept; the test split chooses nothing.
 
-`fit` is a generator of measurements: it prints nothing and calls nobody back. Batches come from the
-caller, who also sets the seed (`mx.random.seed`).
+`fit` is a generator of measurements: it prints nothing and calls nothing back. The caller gives the batches
+and sets the seed (`mx.random.seed`).
 """
 
 import math
@@ -19,12 +19,12 @@ from mlx import nn
 from seqlab.errors import DivergedError, UsageError
 from seqlab.notebook.metrics import Measurement
 from seqlab.training import checkpoints as kept
-from seqlab.training.checkpoints import Checkpoint, Checkpoints, Training
+from seqlab.training.checkpoints import Checkpoint, Checkpoints, Snapshots, Training
 from seqlab.training.optimizer import adamw
 from seqlab.training.rates import default_warmup, rate_at, score
 from seqlab.training.step import Batch, Loss, chosen_precision, compile_pays, training_step
 
-REPORTS = 50  # training losses a run: enough to draw a curve
+REPORTS = 50  # training losses per training: enough to draw a curve
 
 
 def fit(
@@ -44,17 +44,19 @@ def fit(
     precision: str | None = None,
     compiled: bool | None = None,
     checkpoints: Checkpoints | None = None,
+    snapshots: Snapshots | None = None,
 ) -> Iterator[Measurement]:
-    """Train `model` in place for `steps` steps; yield its losses as they come, then what they cost.
+    """Train `model` in place for `steps` steps; yield its losses as they come, then the time and steps taken.
 
     The training loss (split train) is the mean since the previous one. `validate(model)` measures
     the validation split every `evaluate_every` steps and after the last; its first measurement
-    chooses the weights that the model is left with, unless `keep_best` is off. `patience` stops
-    after so many evaluations without a better one: then `train_steps`, the steps taken, is less than
-    `steps`. `weight_decay` falls on matrices alone. `training_time` (s) leaves validation and the reader of
-    this generator out. `precision` None is float32, `compiled` None
-    leaves it to the device. A run kept in `checkpoints`, or where `checkpoints.use` says, goes on after
-    a kill. Raises `DivergedError` where the loss or the gradient is not finite, `UsageError` where the
+    chooses the weights that the model is left with, unless `keep_best` is off. `patience` stops the training
+    after that many evaluations without a better one; then `train_steps`, the steps taken, is less than
+    `steps`. `weight_decay` applies to matrices alone. `training_time` (s) excludes validation and the time
+    that the caller takes between two measurements. `precision` None is float32; `compiled` None
+    decides by the device. A training with `checkpoints`, its own or those of `checkpoints.use`, continues
+    after a kill. Each key of `snapshots` is a step, 0 for before the first; the weights after it become the
+    value. Raises `DivergedError` where the loss or the gradient is not finite, `UsageError` where the
     batches end early.
     """
     for name, given, least in (
@@ -76,12 +78,13 @@ def fit(
     warmup = warmup_steps if warmup_steps is not None else default_warmup(steps)
     optimizer = adamw(learning_rate, weight_decay=weight_decay)
     optimizer.init(model.trainable_parameters())
-    run, file = Training(model, optimizer), None
+    run, file = Training(model, optimizer, snapshots=snapshots if snapshots is not None else {}), None
     if place := checkpoints or kept.current():
         settings = {
             "steps": steps, "learning_rate": learning_rate, "evaluate_every": evaluate_every,
             "keep_best": keep_best, "patience": patience, "warmup_steps": warmup,
             "weight_decay": weight_decay, "max_norm": max_norm, "precision": precision, "compiled": compiled,
+            "snapshots": sorted(run.snapshots),
         }  # fmt: skip
         file = Checkpoint(place, run, settings)
         seed = file.resume(run)
@@ -92,6 +95,7 @@ def fit(
             mx.random.seed(seed)  # last: the batches may have drawn from it
     step = training_step(model, loss, optimizer, max_norm=max_norm, precision=precision, compiled=compiled)
     report_every = max(1, steps // REPORTS)
+    run.take_snapshot()
     model.train()
     while run.step < steps and not run.finished:
         begin = time.perf_counter()
@@ -104,6 +108,7 @@ def fit(
         run.step += 1
         if diverged := divergence(float(value), float(norm), run.step):
             raise diverged
+        run.take_snapshot()
         run.loss_sum, run.losses = run.loss_sum + float(value), run.losses + 1
         if run.step % report_every == 0 or run.step == steps:
             yield _mean_loss(run)
@@ -138,7 +143,7 @@ def fit(
 
 
 def divergence(loss: float, norm: float, step: int) -> DivergedError | None:
-    """The error that a step ends a training with, if it does. A finite loss may have no finite gradient."""
+    """The error that ends a training at this step, or None. A finite loss may have a gradient that is not."""
     for name, value in (("loss", loss), ("the gradient's norm", norm)):
         if not math.isfinite(value):
             return DivergedError(f"{name} is {value} at training step {step}: the trial diverged.")

@@ -1,8 +1,8 @@
 """Which optimiser trains every model? AdamW (@loshchilov2019adamw), decay on matrices alone.
 
-Weights and embeddings, arrays of two axes or more, are drawn towards zero. Biases, gains of norms and other
-vectors are not, as in the code of most language models: a gain starts at 1 and a forget gate's bias where it
-remembers, so that zero is not where they should be drawn to.
+Weight decay shrinks weights and embeddings, arrays of two axes or more, towards zero. It leaves biases,
+gains of norms and other vectors alone, as the code of most language models does: a gain starts at 1, and the
+bias of a forget gate starts where the gate remembers, so zero is no neutral value for them.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from mlx import optimizers
 
 
 class MatrixDecay(optimizers.AdamW):
-    """AdamW whose decay leaves arrays of fewer than `axes` axes alone."""
+    """AdamW whose decay leaves arrays with fewer than `axes` axes alone."""
 
     def __init__(self, learning_rate: float, *, weight_decay: float, axes: int) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay, bias_correction=True)
@@ -27,5 +27,5 @@ class MatrixDecay(optimizers.AdamW):
 
 
 def adamw(learning_rate: float, *, weight_decay: float = 0.01, stacked: bool = False) -> MatrixDecay:
-    """The optimiser of every training here. `stacked`: a first axis of every array counts models."""
+    """The optimiser of every training here. `stacked`: the first axis of every array counts models."""
     return MatrixDecay(learning_rate, weight_decay=weight_decay, axes=3 if stacked else 2)

@@ -1,13 +1,14 @@
-"""Which learning rate at which step, and how is it chosen on the same budget for every model?
+"""What is the learning rate at each step, and how is its peak chosen on the same budget for every model?
 
-A search trains at rates that are log-uniform, one in each of equal parts of the range, so that few
-trials still cover it; the validation split chooses. It trains on a seed of its own: the winner is
-trained again, on seeds that took no part in the choice.
+A search draws log-uniform rates, one from each of equal parts of the range, so that few trials cover it. The
+validation split chooses. The search trains on a seed of its own; the chosen rate is then used on seeds that
+took no part in the choice.
 """
 
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -15,8 +16,9 @@ from seqlab.errors import DivergedError, UsageError
 from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import METRICS, Measurement
 
-LOW, HIGH = 1e-4, 1e-1  # AdamW's best rate was inside for every network of these pages
+LOW, HIGH = 1e-4, 1e-1  # AdamW's best rate was inside this range for nearly every network of these pages
 TRIALS = 12
+ScoreBy = Literal["best", "last"]  # which evaluation of a training is its score
 
 
 def rate_at(step: int, *, peak: float, warmup_steps: int, steps: int) -> float:
@@ -33,13 +35,13 @@ def default_warmup(steps: int) -> int:
 
 @dataclass(frozen=True)
 class Search:
-    """The rate chosen, and what each rate tried scored: lower is better, infinity where it diverged."""
+    """The rate chosen, and the score of each rate tried: lower is better, infinity where it diverged."""
 
     rate: float
     tried: tuple[tuple[float, float], ...]
 
     def measurements(self) -> Iterator[Measurement]:
-        """What a trial that uses the rate should yield, so that the store tells how it was chosen."""
+        """What a trial that uses the rate should yield, so that the store shows how it was chosen."""
         yield Measurement("learning_rate", self.rate)
         yield Measurement("tuning_trials", len(self.tried))
         for number, (rate, score) in enumerate(self.tried, start=1):
@@ -55,36 +57,36 @@ def search_learning_rate(
     trials: int = TRIALS,
     low: float = LOW,
     high: float = HIGH,
+    score_by: ScoreBy = "best",
 ) -> Search:
     """Try `trials` rates. `train(rate)` is a whole training from the start, such as a call of `fit`.
 
-    Its score is the best that the first metric of the validation split reached. Put a page's search
-    behind `functools.cache`, with the model's name and the settings as arguments: then ten seeds that
-    run in one process search once. Raises `DivergedError` where every rate diverges.
+    A training's score is the `best` or the `last` value of the first metric of the validation split.
+    `recipes.search_rate` caches a search, so that the seeds that run in one process search once. Raises
+    `DivergedError` where every rate diverges.
     """
     best, tried = choose_learning_rate(
-        lambda rate: validation_score(train(rate)), trials=trials, low=low, high=high, rng=rng
+        lambda rate: validation_score(train(rate), score_by), trials=trials, low=low, high=high, rng=rng
     )
     return Search(best, tuple(tried))
 
 
 @dataclass(frozen=True)
 class TunedRate:
-    """The best of rates that were `tried`, which was done by hand, in trainings of so many steps."""
+    """The best of the rates `tried` by hand, in trainings of that many steps."""
 
     rate: float
     tried: Sequence[float]
     steps: int
 
 
-def tuned_or_searched_rate(
+def trial_rate(
     trial: Trial, tuned: TunedRate, search: Callable[[int], Search]
 ) -> Generator[Measurement, None, float]:
-    """The rate that a trial trains with; yields how it was chosen. For `rate = yield from
-    tuned_or_searched_rate(…)`.
+    """The learning rate of a trial; yields how it was chosen. Use as `rate = yield from trial_rate(…)`.
 
-    It is the setting `rate`; where that is 0, the best of as many trials as the setting `tuning` says
-    (`search` makes them); without that, the tuned one.
+    It is the trial's setting `rate`. Where that is 0, it is the best rate of `search(trials)`, with as many
+    trials as the setting `tuning` says; where there is no such setting, the tuned rate.
     """
     if trial.get("tuning", 0) and not trial["rate"]:
         found = search(trial["tuning"])
@@ -102,7 +104,7 @@ def choose_learning_rate(
     high: float = HIGH,
     rng: np.random.Generator,
 ) -> tuple[float, list[tuple[float, float]]]:
-    """The rate whose `train(rate)`, a validation score with lower better, is lowest; and all tried.
+    """The rate with the lowest `train(rate)`, a validation score where lower is better; and all rates tried.
 
     A diverged trial counts and scores infinity. Raises `DivergedError` where all diverge.
     """
@@ -125,15 +127,16 @@ def choose_learning_rate(
     return best, tried
 
 
-def validation_score(measured: Iterable[Measurement]) -> float:
-    """The best value of the first metric of the validation split, turned so that lower is better."""
+def validation_score(measured: Iterable[Measurement], score_by: ScoreBy = "best") -> float:
+    """The best or last value of the first metric of the validation split, signed so that lower is better."""
     found = [one for one in measured if one.split == "valid"]
     if not found:
         raise UsageError("a search needs a training that measures the validation split, found none.")
-    return min(score(one) for one in found if one.metric == found[0].metric)
+    scores = [score(one) for one in found if one.metric == found[0].metric]
+    return min(scores) if score_by == "best" else scores[-1]
 
 
 def score(measurement: Measurement) -> float:
-    """The value, turned so that lower is better."""
+    """The value, signed so that lower is better."""
     sign = -1.0 if METRICS[measurement.metric].better == "higher" else 1.0
     return sign * measurement.value

@@ -1,7 +1,7 @@
-"""How does a page teach a network: choose its learning rate, train it, keep the best weights?
+"""How does a page train a network: choose its learning rate, train it, keep the best weights?
 
-A page says what is learnt by a `Recipe`; `train` does the rest in the same way for every network, so that no
-side of a comparison is tuned, stopped or chosen otherwise than the other.
+A page describes what is trained, and on what, by a `Recipe`. `train` does the rest in the same way for every
+network, so that no side of a comparison is tuned, stopped or selected differently from the other.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -12,13 +12,15 @@ from typing import Any, Protocol, runtime_checkable
 import mlx.core as mx
 import numpy as np
 from mlx import nn
+from mlx.utils import tree_unflatten
 
 from seqlab.errors import DivergedError
 from seqlab.models.sizing import parameters
 from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import Measurement
+from seqlab.training.checkpoints import Snapshots
 from seqlab.training.loop import fit
-from seqlab.training.rates import Search, TunedRate, search_learning_rate, tuned_or_searched_rate
+from seqlab.training.rates import HIGH, ScoreBy, Search, TunedRate, search_learning_rate, trial_rate
 from seqlab.training.seeds import fit_seeds
 from seqlab.training.step import Batch
 
@@ -29,26 +31,46 @@ TRIED_RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 
 @runtime_checkable  # so that the tests can check arguments
 class Recipe(Protocol):
-    """What a network learns. Make it a frozen dataclass of the page's own: it is hashed, to search once.
+    """What is trained, on what. Make it a frozen dataclass of the page's own: its hash is the cache's key.
 
-    Its fields are all that the best learning rate may depend on.
+    Its fields are everything that the best learning rate may depend on.
     """
 
     def __hash__(self) -> int:
-        """Equal for recipes whose rates may be shared."""
+        """Equal for recipes that may share a learning rate."""
 
     @property
     def steps(self) -> int:
         """Training steps."""
 
     def start(self, seed: int) -> tuple[nn.Module, Iterator[Batch]]:
-        """A new network, its weights drawn with the seed, and the batches that it will see, without end."""
+        """A new network, its weights drawn with the seed, and its training batches, without end."""
 
     def loss(self, model: nn.Module, *batch: mx.array) -> mx.array:
-        """What is made small."""
+        """The training loss of a batch."""
 
     def validate(self, model: nn.Module) -> Iterable[Measurement]:
         """Measurements of the validation split; the first chooses rate and weights."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained model with its measurements, its snapshots, and the error that ended its training, if any."""
+
+    model: nn.Module
+    measurements: list[Measurement] = field(default_factory=list)
+    diverged: list[DivergedError] = field(default_factory=list)
+    snapshots: Snapshots = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raise the error that ended the training, if there was one."""
+        if self.diverged:
+            raise self.diverged[0]
+
+    def at(self, step: int) -> nn.Module:
+        """The model with the weights of a snapshot; it is the same object, changed in place."""
+        self.model.update(tree_unflatten(list(self.snapshots[step].items())))
+        return self.model
 
 
 def train(
@@ -60,42 +82,78 @@ def train(
     searched: Recipe | None = None,
     **settings: Any,
 ) -> Generator[Measurement, None, nn.Module]:
-    """Train one network as the trial asks; yield what is measured, return the network with its best weights.
+    """Train one network as the trial asks; yield measurements, return the network with its best weights.
 
-    For `model = yield from train(…)`. The rate is the trial's setting `rate`; where that is 0, the best of as
-    many trials as its setting `tuning` says, else `tuned`. The validation split is measured `evaluations`
-    times, evenly spread; where that is not given, as often as its setting of that name says, or five times.
-    `settings` go on to `fit`. A search trains for `searched` where that is given: recipes that differ in
-    their steps alone may share one.
+    Use as `model = yield from train(…)`. The learning rate is the trial's setting `rate`; where that is 0,
+    the best of as many trials as its setting `tuning` says; where there is no such setting, the rate of
+    `tuned`. A search trains `searched` where that is given: recipes that differ in their steps alone may
+    share one. The validation split is measured `evaluations` times, evenly spread; where that is not given,
+    as often as the trial's setting of that name says, or five times. `settings` are passed to `fit`.
 
-    The trial's setting `together` trains so many seeds side by side (`training.seeds`), which takes half the
-    time for small models: the first trial of them trains all, and the others, if they run in the same
-    process, find theirs done. Then the batches of all seeds must have the same shapes, step by step.
+    With a setting `together`, that many seeds train side by side (`training.seeds`), which takes half the
+    time for small models. The first trial of them trains all; the others, if they run in the same
+    process, find theirs trained. The batches of all these seeds must have the same shapes, step by step.
     """
-    given = tuple(sorted(settings.items()))
+    if trial.get("together", 1) > 1:
+        trained = yield from train_once(
+            trial, recipe, tuned, evaluations=evaluations, searched=searched, **settings
+        )
+        yield Measurement("parameters", parameters(trained.model))
+        yield from trained.measurements
+        trained.check()
+        return trained.model
     evaluations = evaluations or trial.get("evaluations", 5)
-    rate = yield from tuned_or_searched_rate(
-        trial, tuned, lambda trials: search_rate(searched or recipe, trials, evaluations, given)
-    )
-    together = trial.get("together", 1)
-    if together > 1:
-        first = trial.seed - trial.seed % together
-        seeds = tuple(range(first, first + together))
-        trained_model: TrainedModel = train_together(recipe, rate, seeds, evaluations, given)[
-            trial.seed - first
-        ]
-        yield Measurement("parameters", parameters(trained_model.model))
-        yield from trained_model.measurements
-        if trained_model.diverged:
-            raise trained_model.diverged[0]
-        return trained_model.model
+    rate = yield from _rate(trial, searched or recipe, tuned, evaluations, settings)
     model, batches = recipe.start(trial.seed)
     yield Measurement("parameters", parameters(model))
-    yield from _train(recipe, model, batches, rate=rate, evaluations=evaluations, settings=settings)
+    yield from _fit(recipe, model, batches, rate=rate, evaluations=evaluations, settings=settings)
     return model
 
 
-def _train(
+def train_once(
+    trial: Trial,
+    recipe: Recipe,
+    tuned: TunedRate,
+    *,
+    evaluations: int | None = None,
+    searched: Recipe | None = None,
+    snapshots: tuple[int, ...] = (),
+    score_by: ScoreBy = "best",
+    **settings: Any,
+) -> Generator[Measurement, None, TrainedModel]:
+    """Train as `train` does, once for all trials in this process that ask for the same; return the result.
+
+    It yields only how the learning rate was chosen. The rest is the caller's: to yield the measurements, and
+    to `check` for divergence. `snapshots` are the steps after which the weights are kept, 0 for before the
+    first. `score_by` says which evaluation is the score of a rate in a search.
+    """
+    evaluations = evaluations or trial.get("evaluations", 5)
+    rate = yield from _rate(trial, searched or recipe, tuned, evaluations, settings, score_by)
+    together = trial.get("together", 1)
+    first = trial.seed - trial.seed % together
+    seeds = tuple(range(first, first + together))
+    given = tuple(sorted(settings.items()))
+    trained = train_together(recipe, rate, seeds, evaluations, given, snapshots)
+    own: TrainedModel = trained[trial.seed - first]
+    return own
+
+
+def _rate(
+    trial: Trial,
+    recipe: Recipe,
+    tuned: TunedRate,
+    evaluations: int,
+    settings: Mapping[str, Any],
+    score_by: ScoreBy = "best",
+) -> Generator[Measurement, None, float]:
+    """The trial's rate. A search reaches as high as the rates that were tried by hand."""
+    given, high = tuple(sorted(settings.items())), max((HIGH, *tuned.tried))
+    return trial_rate(
+        trial, tuned, lambda trials: search_rate(recipe, trials, evaluations, given, high, score_by)
+    )
+
+
+def _fit(
     recipe: Recipe,
     model: nn.Module,
     batches: Iterator[Batch],
@@ -103,20 +161,12 @@ def _train(
     rate: float,
     evaluations: int,
     settings: Mapping[str, Any],
+    snapshots: Snapshots | None = None,
 ) -> Iterator[Measurement]:
     return fit(
-        model, recipe.loss, batches=batches, steps=recipe.steps, learning_rate=rate,
+        model, recipe.loss, batches=batches, steps=recipe.steps, learning_rate=rate, snapshots=snapshots,
         validate=recipe.validate, evaluate_every=max(1, recipe.steps // evaluations), **settings,
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """A model of several that learnt side by side, what was measured of it, and the error that ended it."""
-
-    model: nn.Module
-    measurements: list[Measurement] = field(default_factory=list)
-    diverged: list[DivergedError] = field(default_factory=list)
 
 
 @cache  # one training serves the trials of all these seeds
@@ -126,24 +176,27 @@ def train_together(
     seeds: tuple[int, ...],
     evaluations: int,
     settings: tuple[tuple[str, Any], ...] = (),
+    snapshots: tuple[int, ...] = (),
 ) -> tuple[TrainedModel, ...]:
-    """Train a new model of each seed, side by side; each has its best weights. `settings` go on to `fit`."""
+    """Train a new model of each seed, side by side; each has its best weights. `settings` are for `fit`."""
     models, batches = zip(*map(recipe.start, seeds), strict=True)
-    trained = tuple(map(TrainedModel, models))
+    trained = tuple(TrainedModel(model, snapshots={step: {} for step in snapshots}) for model in models)
     if len(trained) == 1:
+        (alone,) = trained
         try:
-            trained[0].measurements.extend(
-                _train(
-                    recipe, models[0], batches[0],
-                    rate=rate, evaluations=evaluations, settings=dict(settings),
+            alone.measurements.extend(
+                _fit(
+                    recipe, alone.model, batches[0], rate=rate, evaluations=evaluations,
+                    settings=dict(settings), snapshots=alone.snapshots,
                 )
             )  # fmt: skip
         except DivergedError as error:
-            trained[0].diverged.append(error)
+            alone.diverged.append(error)
         return trained
     for place, found in fit_seeds(
         models, recipe.loss, batches=batches, steps=recipe.steps, learning_rate=rate,
-        validate=recipe.validate, evaluate_every=max(1, recipe.steps // evaluations), **dict(settings),
+        validate=recipe.validate, evaluate_every=max(1, recipe.steps // evaluations),
+        snapshots=[each.snapshots for each in trained], **dict(settings),
     ):  # fmt: skip
         if isinstance(found, DivergedError):
             trained[place].diverged.append(found)
@@ -154,27 +207,43 @@ def train_together(
 
 @cache  # the same for every seed
 def search_rate(
-    recipe: Recipe, trials: int, evaluations: int, settings: tuple[tuple[str, Any], ...] = ()
+    recipe: Recipe,
+    trials: int,
+    evaluations: int,
+    settings: tuple[tuple[str, Any], ...] = (),
+    high: float = HIGH,
+    score_by: ScoreBy = "best",
 ) -> Search:
-    """The rate that does best on the validation split, on a seed that no verdict uses."""
+    """The rate up to `high` that scores best on the validation split, on a seed that no verdict uses."""
 
     def train(rate: float) -> Iterator[Measurement]:
         model, batches = recipe.start(TUNING_SEED)
-        return _train(recipe, model, batches, rate=rate, evaluations=evaluations, settings=dict(settings))
+        return _fit(recipe, model, batches, rate=rate, evaluations=evaluations, settings=dict(settings))
 
-    return search_learning_rate(train, trials=trials, rng=np.random.default_rng(TUNING_SEED))
+    rng = np.random.default_rng(TUNING_SEED)
+    return search_learning_rate(train, trials=trials, rng=rng, high=high, score_by=score_by)
+
+
+Draw = Callable[[np.random.Generator, int], tuple[np.ndarray, ...]]  # draw(rng, size), as synthetic tasks do
+
+
+def fresh_batches(draw: Draw, size: int, *, seed: int) -> Iterator[Batch]:
+    """Batches of fresh sequences of a synthetic task, without end."""
+    rng = np.random.default_rng(seed)
+    while True:
+        yield tuple(map(mx.array, draw(rng, size)))
 
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Fresh sequences of a made task, drawn by `batch(rng, size)` with a seed of their own: alike for all."""
+    """Fresh sequences of a synthetic task, drawn by `batch(rng, size)` with a fixed seed: equal for all."""
 
-    batch: Callable[[np.random.Generator, int], tuple[np.ndarray, ...]]
+    batch: Draw
     sequences: int
     seed: int
 
     def accuracy(self, model: nn.Module, *, at_once: int = 64) -> float:
-        """The share of right answers at scored positions. The task gives inputs, targets, scored."""
+        """The share of correct answers at scored positions. The task gives inputs, targets, scored."""
         inputs, targets, scored = self.batch(np.random.default_rng(self.seed), self.sequences)
         right = 0
         for i in range(0, len(inputs), at_once):

@@ -1,10 +1,11 @@
-"""How are several seeds of one small model trained side by side, to the results of one after another?
+"""How are several seeds of a small model trained side by side, with the results of one after another?
 
-The parameters of S models are stacked, and `mx.vmap` turns the gradient of one into that of all: S
-small products become one batched product, S calls of every other operation become one. Clipping is per
-seed, AdamW works on each number by itself, so that no seed can disturb another, not even by diverging.
+The parameters of S models are stacked, and `mx.vmap` turns the gradient of one model into that of all: S
+small products become one batched product, and S calls of any other operation become one. Gradients are
+clipped per seed and AdamW updates each number by itself, so that no seed can affect another, even if it
+diverges.
 
-It pays where a model is too small to fill the machine. Time of a step of 8 seeds, batches of 32, as a
+This pays where a model is too small to fill the machine. Time of a step of 8 seeds, batches of 32, as a
 share of 8 steps in turn, on two x86-64 cores (MLX 0.32, one BLAS thread, the best of 15):
 
                               eager  compiled
@@ -16,14 +17,13 @@ share of 8 steps in turn, on two x86-64 cores (MLX 0.32, one BLAS thread, the be
     Transformer, 64, T = 64    0.98      1.12
     Transformer, 128, T = 64   1.05      1.12
 
-Compiled, an LSTM by itself has a gradient of its own that cannot be mapped over seeds.
+A compiled LSTM that trains alone uses a custom gradient, which cannot be mapped over seeds.
 """
 
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import mlx.core as mx
 import numpy as np
@@ -32,13 +32,11 @@ from mlx.utils import tree_flatten, tree_unflatten
 
 from seqlab.errors import DivergedError, UsageError
 from seqlab.notebook.metrics import Measurement
-from seqlab.training.checkpoints import random_seed
+from seqlab.training.checkpoints import Snapshots, Weights, random_seed
 from seqlab.training.loop import REPORTS, divergence
 from seqlab.training.optimizer import adamw
 from seqlab.training.rates import default_warmup, rate_at, score
 from seqlab.training.step import Batch, Loss, compile_pays
-
-Weights = dict[str, mx.array]  # path -> all models' parameter, stacked
 
 
 def fit_seeds(
@@ -55,11 +53,13 @@ def fit_seeds(
     weight_decay: float = 0.01,
     max_norm: float = 1.0,
     compiled: bool | None = None,
+    snapshots: Sequence[Snapshots] | None = None,
 ) -> Iterator[tuple[int, Measurement | DivergedError]]:
     """Train models of one architecture in place, each on its own batches, as `fit` would one by one.
 
-    Yields the number of a model and what it measured. A model that diverges yields its error and
-    nothing after it; the others go on. `training_time` is each model's share of the whole time.
+    Yields a model's number in `models` and a measurement of it. A model that diverges yields its error and
+    nothing after it; the others continue. `training_time` is each model's share of the whole time.
+    `snapshots` has those of each model and takes trainable weights alone.
     Raises `UsageError` for what this cannot do: models or batches of different shapes, a loss that
     draws random numbers in training (dropout), and operations without vmap (MLX 0.32 has none for
     max pooling). There are no checkpoints and there is no early stopping: use `fit` for long runs.
@@ -77,6 +77,7 @@ def fit_seeds(
     alive = dict.fromkeys(range(len(models)))
     best: dict[int, tuple[float, Weights]] = {}
     sums, losses, seconds = np.zeros(len(models)), 0, 0.0
+    _take_snapshots(snapshots, 0, weights)
     for index in range(1, steps + 1):
         begin = time.perf_counter()
         batch = _batch(batches, index, steps)
@@ -86,6 +87,7 @@ def fit_seeds(
         values, norms = step(*batch)
         mx.eval(values, norms, weights, optimizer.state)
         seconds += time.perf_counter() - begin
+        _take_snapshots(snapshots, index, weights)
         sums, losses = sums + np.array(values, dtype=np.float64), losses + 1
         for seed in tuple(alive):
             if diverged := divergence(float(values[seed]), float(norms[seed]), index):
@@ -127,7 +129,7 @@ def _step(
 ) -> Callable[..., tuple[mx.array, mx.array]]:
     """One step of all models: their losses and the norms of their gradients before clipping.
 
-    `model` is any of them; it is what the loss is computed with.
+    `model` is any one of them; the loss is computed with it, after it is given the weights of each.
     """
 
     def one(own: Weights, fixed: Weights, *batch: mx.array) -> tuple[mx.array, Weights, mx.array]:
@@ -151,15 +153,22 @@ def _step(
                 f"MLX cannot train this model side by side: {error} Use fit, one by one."
             ) from error
         finally:
-            model.update(kept)  # what was put in stands for all models at once
+            model.update(kept)  # what it held stood for all models at once
         weights.update(optimizer.apply_gradients(gradients, weights))
         return values, norms
 
     return step
 
 
+def _take_snapshots(snapshots: Sequence[Snapshots] | None, index: int, weights: Weights) -> None:
+    """Keep the weights of this step for every model whose snapshots ask for it."""
+    for seed, own in enumerate(snapshots or ()):
+        if index in own:
+            own[index] = _own(weights, seed)
+
+
 def _stacked(models: Sequence[nn.Module], batches: Sequence[Iterator[Batch]]) -> tuple[Weights, Weights]:
-    """What is trained and what is not, of all models; `UsageError` unless they are alike."""
+    """The stacked parameters that are trained, and those that are frozen; `UsageError` for unlike models."""
     if not models or len(models) != len(batches):
         raise UsageError(
             "expected one model or more and an iterator of batches for each, "
@@ -190,21 +199,27 @@ def _batch(batches: Sequence[Iterator[Batch]], index: int, steps: int) -> Batch:
 
 
 def _refuse_random(model: nn.Module, loss: Loss, batch: Batch) -> None:
-    """Refuse a loss that draws random numbers, before any time is spent: nothing here is evaluated."""
+    """Refuse a loss that draws random numbers, before the first step: nothing here is evaluated."""
     before = random_seed()
     model.train()
     loss(model, *(part[0] for part in batch))
     if random_seed() != before:
         raise UsageError(
-            "the loss draws random numbers, as dropout does, and side by side every model would draw the "
-            "same. Train such models one by one, with fit."
+            "the loss draws random numbers, as dropout does; side by side, all models would draw the "
+            "same ones. Train such models one by one, with fit."
         )
 
 
 def _fill(model: nn.Module, weights: Weights, seed: int) -> Weights:
-    """Give a model its share of the weights, ready to be used, and return them."""
-    own: dict[str, Any] = {path: array[seed] for path, array in weights.items()}
-    mx.eval(own)
+    """Give a model its slice of the stacked weights and return them; it is left in evaluation mode."""
+    own = _own(weights, seed)
     model.update(tree_unflatten(list(own.items())))
     model.eval()
+    return own
+
+
+def _own(weights: Weights, seed: int) -> Weights:
+    """One model's slice of the stacked weights."""
+    own = {path: array[seed] for path, array in weights.items()}
+    mx.eval(own)
     return own

@@ -1,10 +1,10 @@
-"""One step of training: in which precision, is it compiled, and is the gradient still finite?
+"""What does one training step compute, in which precision, and is it compiled?
 
-The gradient is clipped by its global norm (@pascanu2013difficulty), which the step returns beside the
-loss: both are there once the step is evaluated, so that looking at them costs no wait of its own.
+The gradient is clipped by its global norm (@pascanu2013difficulty). The step returns that norm with the
+loss, so that the caller can check both for divergence without a second evaluation.
 
 In mixed precision (Micikevicius et al., 2018) the model computes in bfloat16. Its parameters, their
-gradients, the optimiser and the loss stay in float32; bfloat16 has float32's range, so that the loss
+gradients, the optimiser and the loss stay in float32. Since bfloat16 has the range of float32, the loss
 needs no scaling. On a CPU bfloat16 takes about ten times as long.
 """
 
@@ -23,7 +23,7 @@ Batch = tuple[mx.array, ...]
 Loss = Callable[..., mx.array]  # loss(model, *batch) -> a scalar
 Step = Callable[..., tuple[mx.array, mx.array, Any]]  # step(*batch) -> loss, gradient norm, state
 Precision = Literal["float32", "bfloat16"]
-# MLX 0.32 compiles by recursion over the graph: a chain of 20,000 products with its gradient ended the
+# MLX 0.32 compiles by recursion over the graph: a chain of 20,000 products with its gradient crashed the
 # process, one of 5,000 did not. A recurrent step in a compiled form is about three operations.
 LONGEST_COMPILED = 1_024
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -39,13 +39,13 @@ def training_step(
     precision: str | None = None,
     compiled: bool | None = None,
 ) -> Step:
-    """One step of a run of `steps`, for `fit` and for timing alike: evaluate the whole of what it returns.
+    """One step of a training of `steps`, for `fit` and for timing alike. Evaluate everything that it returns.
 
-    It returns the loss, the gradient's norm before clipping, and all state that it changed.
-    `compiled` None compiles where so many steps repay it on this device (`seqlab.machine.device.settings`).
+    It returns the loss, the gradient's norm before clipping, and all state that it changed. `compiled`
+    None compiles where that pays for so many steps on this device (`seqlab.machine.device.settings`).
     """
     gradient = _gradient(model, loss, chosen_precision(precision))
-    # The random state is part of it: left out, a compiled dropout would repeat one mask for ever.
+    # With the random state, without which a compiled dropout would use one mask at every step.
     state = [model.state, optimizer.state, mx.random.state]
 
     def step(*batch: mx.array) -> tuple[mx.array, mx.array]:
@@ -76,14 +76,14 @@ def _steps_in_time(batch: Batch) -> int:
 
 
 def compile_pays(model: nn.Module, steps: int) -> bool:
-    """Whether a run of so many steps gains more by a compiled step than compiling takes."""
+    """Whether a compiled step saves more time over a training of `steps` than compiling takes."""
     settings = device.settings()
     after = settings.compile_unrolled_after if _unrolled(model) else settings.compile_after
     return after is not None and steps >= after
 
 
 def chosen_precision(precision: str | None) -> Precision:
-    """The precision asked for; None is float32: bfloat16 changes more than the last digits of a result."""
+    """The precision asked for. None is float32, since bfloat16 changes more than a result's last digits."""
     if precision is None:
         return "float32"
     for known in PRECISIONS:
@@ -95,7 +95,7 @@ def chosen_precision(precision: str | None) -> Precision:
 def _gradient(
     model: nn.Module, loss: Loss, precision: Precision
 ) -> Callable[..., tuple[mx.array, dict[str, Any]]]:
-    """The loss and its gradient with respect to the parameters as they are kept, in float32."""
+    """The loss and its gradient with respect to the float32 parameters."""
     if precision == "float32":
         both = nn.value_and_grad(model, loss)
         return lambda *batch: both(model, *batch)
@@ -116,7 +116,7 @@ def _gradient(
 
 
 class _InBfloat16:
-    """The model as the loss sees it: inputs go in as bfloat16, outputs come out as float32."""
+    """The model that the loss is given: it casts inputs to bfloat16 and outputs to float32."""
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
@@ -129,7 +129,7 @@ class _InBfloat16:
 
 
 def _cast(tree: Any, dtype: mx.Dtype) -> Any:
-    """Every floating array of a tree as this type; whole numbers, such as tokens, stay what they are."""
+    """Every floating-point array of a tree as this type; integers, such as tokens, stay as they are."""
 
     def cast(leaf: Any) -> Any:
         floating = isinstance(leaf, mx.array) and mx.issubdtype(leaf.dtype, mx.floating)

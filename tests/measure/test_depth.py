@@ -101,12 +101,12 @@ def test_a_chain_longer_than_the_ordinary_stack() -> None:
     assert sequential_operations(chain, mx.ones(())) == 55_000
 
 
-def test_what_cannot_be_traced_is_said() -> None:
+def test_an_untraceable_function_is_refused() -> None:
     def evaluates(x: mx.array) -> mx.array:
         mx.eval(x + 1)
         return x
 
-    with pytest.raises(UsageError, match="cannot hand over"):
+    with pytest.raises(UsageError, match="cannot export"):
         sequential_operations(evaluates, X)
 
     squared = mx.custom_function(lambda x: x * x)

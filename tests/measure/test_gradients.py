@@ -1,4 +1,4 @@
-"""Gradients against distance, and who hears whom, on maps whose answers are known."""
+"""Gradients by distance, and which outputs depend on which inputs, on maps whose answers are known."""
 
 from collections.abc import Callable
 
@@ -10,6 +10,7 @@ from mlx import nn
 from seqlab.measure.gradients import (
     answer_gradient,
     connected_pairs,
+    decades_per_step,
     future_influence,
     influence,
     influences,
@@ -33,16 +34,24 @@ def decaying(rate: float) -> Callable[[mx.array], mx.array]:
 
 
 @pytest.mark.parametrize("rate", [0.5, 1.0, 1.5])
-def test_a_linear_recurrence_fades_by_its_rate(rate: float) -> None:
+def test_in_a_linear_recurrence_the_gradient_decays_by_its_rate(rate: float) -> None:
     rng = np.random.default_rng(0)
     norms = norm_by_distance(decaying(rate), length=20, width=3, batch=2, rng=rng)
     np.testing.assert_allclose(norms, rate ** np.arange(20), rtol=1e-5)
 
 
-def test_gradients_far_below_single_precision_squared_are_still_told() -> None:
+def test_gradients_whose_squares_underflow_are_still_measured() -> None:
     rng = np.random.default_rng(0)
     norms = norm_by_distance(decaying(0.1), length=36, width=2, batch=2, rng=rng)
     np.testing.assert_allclose(np.log10(norms), -np.arange(36.0), atol=1e-3)
+
+
+@pytest.mark.parametrize("first", [0, 1, 3])
+def test_the_trend_is_that_from_distance_one_on(first: int) -> None:
+    """A drop at distance 0, as of a residual path, is left out."""
+    distances = np.arange(first, 9)
+    norms = np.where(distances == 0, 1e6, 10.0 ** (-0.25 * distances))
+    assert decades_per_step(distances, norms) == pytest.approx(-0.25)
 
 
 def test_no_influence_at_all_has_a_finite_logarithm() -> None:
@@ -51,7 +60,7 @@ def test_no_influence_at_all_has_a_finite_logarithm() -> None:
     assert np.all((norms[1:] > 0) & (norms[1:] < 1e-36))
 
 
-def test_a_causal_map_hears_nothing_of_the_future() -> None:
+def test_a_causal_map_does_not_depend_on_the_future() -> None:
     rng = np.random.default_rng(0)
     x = mx.array(rng.standard_normal((2, 6, 3)), dtype=mx.float32)
     causal = decaying(0.5)
@@ -96,7 +105,7 @@ def test_an_answer_has_the_gradient_of_its_cross_entropy_but_for_how_wrong_it_is
         np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_an_answer_without_a_doubt_still_has_a_gradient() -> None:
+def test_a_certain_answer_still_has_a_gradient() -> None:
     """The loss is 0 in single precision, and so is all of its gradient."""
     x, answers = mx.ones((1, 6, 2)), mx.array([0])
 

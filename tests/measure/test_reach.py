@@ -35,7 +35,7 @@ def test_noise_moves_it_little():
         ([1.0] * 6, Reach(128.0, "at least")),
         ([0.9, 0.8, 0.9, 0.7, 0.6, 0.5], Reach(128.0, "at least")),
         ([0.4, 0.1, 0.0, 0.0, 0.0, 0.0], Reach(4.0, "at most")),
-        ([-3.0, -2.0, -1.0, 0.0, 0.0, 0.0], Reach(4.0, "at most")),  # worse than guessing is cut off
+        ([-3.0, -2.0, -1.0, 0.0, 0.0, 0.0], Reach(4.0, "at most")),  # worse than the chance level is clipped
     ],
 )
 def test_ends_are_bounds(successes, expected):

@@ -21,8 +21,8 @@ from seqlab.training import checkpoints
 from seqlab.training.checkpoints import Checkpoints
 from seqlab.training.loop import fit
 
-# Losses are told every second step; of four validations the first is the best, and the third after it ends
-# the training, so that a kill in between may lose a sum, a score or a count.
+# Losses are reported every second step; of four validations the first is the best, and the third after it
+# ends the training, so that a kill in between may lose a sum, a score or a count.
 STEPS, EVALUATE_EVERY, PATIENCE, TAKEN = 110, 20, 3, 80
 KILLED = "batch 42", "validation 2", "writing 33"
 CHILD = """
@@ -51,6 +51,7 @@ def train(
     patience: int = PATIENCE,
     twist: str = "",
     seen: list[str] | None = None,
+    snapshots: dict[int, dict[str, mx.array]] | None = None,
 ) -> tuple[dict[str, bytes], list[Measurement]]:
     """All weights and all measurements save times. `kill` is the moment to die in; `seen` gets them all."""
     mx.random.seed(seed)
@@ -99,6 +100,7 @@ def train(
                 evaluate_every=EVALUATE_EVERY,
                 patience=patience,
                 compiled=compiled,
+                snapshots=snapshots,
                 checkpoints=folder and Checkpoints(folder, every_seconds=0.0, keep_finished=keep_finished),
             )
         )
@@ -205,6 +207,20 @@ def test_a_finished_training_may_stand_for_itself(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_snapshots_survive(tmp_path: Path) -> None:
+    """The second time nothing is trained, and the weights after the asked steps are those of the file."""
+    taken, again = ({0: {}, 7: {}, TAKEN: {}} for _ in range(2))
+    weights, _ = train(tmp_path, keep_finished=True, snapshots=taken)
+    seen: list[str] = []
+    assert train(tmp_path, keep_finished=True, snapshots=again, seen=seen)[0] == weights
+    assert not any("validation" in one for one in seen)
+    for step, own in taken.items():
+        assert {path: array.tolist() for path, array in own.items()} == {
+            path: array.tolist() for path, array in again[step].items()
+        }
+    assert taken[7]["layers.0.weight"].tolist() != taken[TAKEN]["layers.0.weight"].tolist()
+
+
 def test_a_place_for_all_trainings(tmp_path: Path) -> None:
     checkpoints.use(Checkpoints(tmp_path, every_seconds=0.0, keep_finished=True))
     try:
@@ -217,7 +233,7 @@ def test_a_place_for_all_trainings(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_trainings_that_start_alike_on_other_data_are_told_apart(tmp_path: Path) -> None:
+def test_trainings_that_start_alike_on_other_data_are_kept_apart(tmp_path: Path) -> None:
     def both(folder: Path | None) -> list[list[float]]:
         place = folder and Checkpoints(folder, every_seconds=0.0, keep_finished=True)
         found = []

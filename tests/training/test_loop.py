@@ -114,6 +114,23 @@ def test_the_last_weights_stay_if_asked() -> None:
     assert model.layers[0].weight.tolist() == seen[1] != seen[0]
 
 
+def test_snapshots_are_the_weights_after_the_steps_asked_for() -> None:
+    model = network()
+    start = model.layers[0].weight.tolist()
+    seen: list[list[float]] = []
+
+    def validate(model: nn.Module) -> list[Measurement]:
+        seen.append(model.layers[0].weight.tolist())
+        return [Measurement("loss", 1.0, split="valid")]
+
+    taken: dict[int, dict[str, mx.array]] = {0: {}, 5: {}, 11: {}}
+    options = {"validate": validate, "evaluate_every": 5, "steps": 10, "snapshots": taken}
+    list(fit(model, squared_error, batches=same_batch(), learning_rate=0.05, **options))
+    assert taken[0]["layers.0.weight"].tolist() == start
+    assert taken[5]["layers.0.weight"].tolist() == seen[0] != seen[1]
+    assert taken[11] == {}
+
+
 def test_batches_that_end_early_are_an_error() -> None:
     with pytest.raises(UsageError, match="needs 10 batches, found 3"):
         list(fit(network(), squared_error, batches=iter([(X, Y)] * 3), steps=10, learning_rate=0.01))
@@ -161,7 +178,7 @@ def test_a_training_stops_when_validation_gets_no_better() -> None:
     found = list(fit(model, squared_error, batches=same_batch(), learning_rate=0.05, **options))
     assert {m.metric: m.value for m in found}["train_steps"] == 50
     assert [m.step for m in found if m.split == "valid"] == [10, 20, 30, 40, 50]
-    assert [m.step for m in found if m.split == "train"] == [20, 40, 50]  # the last ten are told as well
+    assert [m.step for m in found if m.split == "train"] == [20, 40, 50]  # the last ten are reported as well
     assert model.layers[0].weight.tolist() == seen[2] != seen[4]
     assert not model.training
 
@@ -219,7 +236,7 @@ def test_only_the_validation_split_may_choose_weights() -> None:
         ({"learning_rate": -1.0}, "learning_rate must be 0 or more, found -1"),
     ],
 )
-def test_settings_that_cannot_be_are_told_before_any_step(options: dict, message: str) -> None:
+def test_impossible_settings_are_refused_before_any_step(options: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         next(
             fit(

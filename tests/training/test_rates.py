@@ -11,12 +11,14 @@ from seqlab.errors import DivergedError, UsageError
 from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import Measurement
 from seqlab.training.rates import (
+    ScoreBy,
     Search,
     TunedRate,
     choose_learning_rate,
     rate_at,
     search_learning_rate,
-    tuned_or_searched_rate,
+    trial_rate,
+    validation_score,
 )
 
 
@@ -92,6 +94,11 @@ def test_a_search_repeats_itself() -> None:
     assert one == two != other
 
 
+@pytest.mark.parametrize(("score_by", "share"), [("best", 1.0), ("last", 0.7)])
+def test_a_training_is_scored_by_its_best_or_its_last_evaluation(score_by: ScoreBy, share: float) -> None:
+    assert validation_score(training(0.003), score_by) == pytest.approx(-share)
+
+
 def test_a_search_needs_validation() -> None:
     with pytest.raises(UsageError, match="measures the validation split, found none"):
         search_learning_rate(lambda rate: [Measurement("loss", rate)], rng=np.random.default_rng(0))
@@ -122,9 +129,7 @@ def test_a_trial_takes_the_rate_asked_for_or_searches_or_takes_the_tuned_one(
 ) -> None:
     trial = Trial("page", factors={}, seed=0, budget="quick", settings=settings)
     tuned = TunedRate(0.01, tried=(0.001, 0.01, 0.1), steps=90)
-    found, told = ended(
-        tuned_or_searched_rate(trial, tuned, lambda trials: Search(0.2, ((0.2, 1.0),) * trials))
-    )
+    found, measured = ended(trial_rate(trial, tuned, lambda trials: Search(0.2, ((0.2, 1.0),) * trials)))
     assert found == rate
-    assert [one.value for one in told if one.metric == "tuning_trials"] == [trials]
-    assert ("tried_rate" in {one.metric for one in told}) == (rate == 0.2)
+    assert [one.value for one in measured if one.metric == "tuning_trials"] == [trials]
+    assert ("tried_rate" in {one.metric for one in measured}) == (rate == 0.2)

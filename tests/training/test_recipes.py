@@ -1,7 +1,8 @@
-"""Do seeds that learn side by side learn what they would have learnt one by one, and is none mixed up?"""
+"""Do seeds trained side by side end where each would alone, is none mixed up, and is a training shared?"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import mlx.core as mx
 import numpy as np
@@ -12,15 +13,16 @@ from seqlab.errors import DivergedError
 from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import Measurement
 from seqlab.training.rates import TunedRate
-from seqlab.training.recipes import train
+from seqlab.training.recipes import TUNING_SEED, TrainedModel, train, train_once
 from seqlab.training.step import Batch
 
 TUNED = TunedRate(0.05, (0.05, 0.1), 12)
+Returned = TypeVar("Returned")
 
 
 @dataclass(frozen=True)
 class Doubling:
-    """A line through the origin learns to double; `poison` is the seed whose numbers are not finite."""
+    """A line through the origin learns to double; the data of the seed `poison` are not finite."""
 
     steps: int = 12
     poison: int = -1
@@ -44,21 +46,34 @@ class Doubling:
         return [Measurement("mse", float((model.weight.item() - 2) ** 2), "valid")]
 
 
-def learnt(recipe: Doubling, seed: int, together: int) -> tuple[list[Measurement], nn.Module]:
-    settings = {"steps": recipe.steps, "rate": 0.0, "together": together}
-    recipes = train(Trial("page", {}, seed, "smoke", settings), recipe, TUNED)
-    told = []
+def finished(training: Generator[Measurement, None, Returned]) -> tuple[list[Measurement], Returned]:
+    """What a training yields, and what it returns."""
+    measured = []
     while True:
         try:
-            told.append(next(recipes))
+            measured.append(next(training))
         except StopIteration as end:
-            return told, end.value
+            return measured, end.value
+
+
+def asked(recipe: Doubling, seed: int, **settings: float) -> Trial:
+    return Trial("page", {}, seed, "smoke", {"steps": recipe.steps, "rate": 0.0, **settings})
+
+
+def trained(recipe: Doubling, seed: int, together: int) -> tuple[list[Measurement], nn.Module]:
+    return finished(train(asked(recipe, seed, together=together), recipe, TUNED))
+
+
+def trained_once(
+    recipe: Doubling, seed: int, together: int, **options: object
+) -> tuple[list[Measurement], TrainedModel]:
+    return finished(train_once(asked(recipe, seed, together=together), recipe, TUNED, **options))
 
 
 def test_together_as_one_by_one() -> None:
     for seed in range(3):
-        alone, single = learnt(Doubling(), seed, 1)
-        together, one_of_three = learnt(Doubling(), seed, 3)
+        alone, single = trained(Doubling(), seed, 1)
+        together, one_of_three = trained(Doubling(), seed, 3)
         np.testing.assert_allclose(one_of_three.weight, single.weight, rtol=1e-4)
         assert [(one.metric, one.split, one.step) for one in together] == [
             (one.metric, one.split, one.step) for one in alone
@@ -70,14 +85,59 @@ def test_together_as_one_by_one() -> None:
 
 def test_one_training_serves_all_seeds_of_a_group() -> None:
     recipe = Doubling(steps=13)
-    weights = {seed: learnt(recipe, seed, 2)[1].weight.item() for seed in range(4)}
+    weights = {seed: trained(recipe, seed, 2)[1].weight.item() for seed in range(4)}
     assert recipe.starts == [0, 1, 2, 3]
     assert len(set(weights.values())) == 4
 
 
 def test_a_seed_that_diverges_fails_alone() -> None:
     recipe = Doubling(steps=14, poison=1)
-    told, _ = learnt(recipe, 0, 2)
-    assert told[-1].metric == "train_steps"
+    measured, _ = trained(recipe, 0, 2)
+    assert measured[-1].metric == "train_steps"
     with pytest.raises(DivergedError, match="training step 1"):
-        learnt(recipe, 1, 2)
+        trained(recipe, 1, 2)
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_trials_that_ask_for_the_same_share_a_training(together: int) -> None:
+    recipe = Doubling(steps=15)
+    found = [trained_once(recipe, 0, together)[1] for _ in range(2)]
+    assert found[0] is found[1]
+    assert recipe.starts == list(range(together))
+    measured, model = trained(Doubling(steps=15), 0, 1)
+    assert found[0].model.weight.item() == pytest.approx(model.weight.item(), rel=1e-4)
+    assert [one.metric for one in (*measured[:1], *found[0].measurements)] == [
+        one.metric for one in measured if one.metric != "parameters"
+    ]
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_snapshots_are_the_weights_after_their_steps(together: int) -> None:
+    """Trainings of fewer steps would have another schedule, so the validation says what the weights were."""
+    recipe = Doubling(steps=16)
+    _, found = trained_once(
+        recipe, 1, together, snapshots=(0, 4, 16), evaluations=4, keep_best=False, warmup_steps=0
+    )
+    errors = {one.step: one.value for one in found.measurements if one.split == "valid"}
+    weights = {step: found.at(step).weight.item() for step in (16, 0, 4)}
+    assert (weights[4] - 2) ** 2 == pytest.approx(errors[4])
+    assert (weights[16] - 2) ** 2 == pytest.approx(errors[16])
+    assert weights[0] == pytest.approx(Doubling().start(1)[0].weight.item())
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_a_training_that_diverged_says_so_when_asked(together: int) -> None:
+    _, found = trained_once(Doubling(steps=17, poison=1), 1, together)
+    with pytest.raises(DivergedError, match="training step 1"):
+        found.check()
+    assert "train_steps" not in {one.metric for one in found.measurements}
+
+
+def test_a_search_reaches_as_high_as_the_rates_tried_by_hand() -> None:
+    recipe = Doubling(steps=18)
+    trial = asked(recipe, 0, tuning=3)
+    measured, _ = finished(train_once(trial, recipe, TunedRate(0.05, (0.05, 5.0), 18)))
+    rates = [one.value for one in measured if one.metric == "tried_rate"]
+    assert 5.0 / 1e-4 > rates[-1] / rates[0] > 1e-1 / 1e-4
+    assert rates[-1] > 1e-1
+    assert recipe.starts == [TUNING_SEED] * 3 + [0]

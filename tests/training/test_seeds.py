@@ -75,7 +75,7 @@ def check_same(one: nn.Module, other: nn.Module) -> None:
         np.testing.assert_allclose(array, expected[path], rtol=0, atol=1e-5, err_msg=path)
 
 
-def told(found: list[Measurement]) -> dict[tuple[str, str, int | None], float]:
+def values(found: list[Measurement]) -> dict[tuple[str, str, int | None], float]:
     return {(one.metric, one.split, one.step): one.value for one in found if one.metric != "training_time"}
 
 
@@ -93,9 +93,9 @@ def check_equal(
         assert isinstance(one, Measurement)
         found[seed].append(one)
     for seed, model in enumerate(alone):
-        expected = told(list(fit(model, loss, batches=drawn(seed), **options)))
-        assert told(found[seed]) == pytest.approx(expected, abs=1e-5)
-        assert told(found[seed]).keys() == expected.keys()
+        expected = values(list(fit(model, loss, batches=drawn(seed), **options)))
+        assert values(found[seed]) == pytest.approx(expected, abs=1e-5)
+        assert values(found[seed]).keys() == expected.keys()
         check_same(models[seed], model)
         assert not models[seed].training
     assert any(np.abs(start[path] - array).max() > 1e-3 for path, array in weights(models[1]).items())
@@ -142,6 +142,23 @@ def test_each_keeps_its_own_best_weights() -> None:
     assert len({[one[0] for one in own].index(max(own)[0]) for own in seen}) > 1
 
 
+def test_each_takes_its_own_snapshots() -> None:
+    models, alone = made(perceptron), made(perceptron)
+    options = {"steps": 6, "learning_rate": 0.01, "compiled": False}
+    taken: list[dict[int, dict[str, mx.array]]] = [{0: {}, 4: {}} for _ in models]
+    batches = [numbers(seed) for seed in range(SEEDS)]
+    for _ in fit_seeds(models, squared_error, batches=batches, snapshots=taken, **options):
+        pass
+    for seed, model in enumerate(alone):
+        expected: dict[int, dict[str, mx.array]] = {0: {}, 4: {}}
+        for _ in fit(model, squared_error, batches=numbers(seed), snapshots=expected, **options):
+            pass
+        for step, own in taken[seed].items():
+            assert own.keys() == expected[step].keys()
+            for path, array in own.items():
+                np.testing.assert_allclose(array, expected[step][path], rtol=0, atol=1e-5, err_msg=path)
+
+
 def test_what_is_frozen_stays() -> None:
     models = made(perceptron)
     for model in models:
@@ -183,7 +200,7 @@ def test_a_seed_that_diverges_leaves_the_others_alone() -> None:
     for seed in (0, 2):
         expected = list(fit(alone[seed], squared_error, batches=drawn(seed), **options))
         mine = [one for own, one in found if own == seed]
-        assert told(mine) == pytest.approx(told(expected), abs=1e-5)
+        assert values(mine) == pytest.approx(values(expected), abs=1e-5)
         check_same(models[seed], alone[seed])
 
 

@@ -144,7 +144,7 @@ def test_a_run_is_compiled_from_the_length_where_it_pays(
 
 
 def test_a_recurrence_too_long_to_compile_runs_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLX would end the process; what is learnt is the same."""
+    """Compiling would crash the process; the training is the same."""
     calls: list[int] = []
 
     def counted(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
