@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seqlab.errors import DataError
-from seqlab.tasks import characters, files
+from seqlab.tasks import characters, files, images
 
 
 def test_every_packaged_file_is_whole():
@@ -33,7 +33,7 @@ def test_an_altered_file_is_refused(monkeypatch, tmp_path):
     altered[len(altered) // 2] ^= 1
     copy.write_bytes(altered)
     with pytest.raises(DataError, match="altered") as caught:
-        pictures.load()
+        images.load()
     message = str(caught.value)
     assert files.HASHES["mnist5k.npz"] in message  # what was expected
     assert str(copy) in message
