@@ -29,7 +29,7 @@ could have contributed to the answer, and does not prove that the network answer
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, partial
 
 import mlx.core as mx
 import numpy as np
@@ -48,10 +48,8 @@ from seqlab.notebook import (
     Curve,
     Difference,
     Experiment,
-    Factors,
     ImageGrid,
     Interval,
-    Matched,
     Measurement,
     Panel,
     Point,
@@ -221,24 +219,15 @@ def points(data: str | tuple[str, ...], fractions: tuple[float, ...], *, seeds: 
     )
 
 
-def claim(
-    key: str, statement: str, *, right: Factors | tuple[Factors, ...], matched: tuple[Matched, ...]
-) -> Claim:
-    """The ViT is at least one percentage point more accurate than the right, at every fraction."""
-    return Claim(
-        key,
-        Difference(
-            metric="accuracy", split="test", per=("data", "fraction"), along="fraction",
-            left={"model": VIT}, right=right, above=0.01, matched=matched,
-        ),
-        statement,
-    )  # fmt: skip
-
-
 DATA = ("digits", "fashion")
 FRACTIONS = (0.01, 0.03, 0.1, 0.3, 1.0)
 CHANCE = {"chance": 0.1}
 SMALL = {"batch": 32, "width": 32, "depth": 2, "patch": 7, "shift": 0.0, "turn": 0.0, "rate": 0.0}
+
+more_accurate = partial(
+    Difference, metric="accuracy", split="test", per=("data", "fraction"), along="fraction",
+    left={"model": VIT}, above=0.01,
+)  # fmt: skip
 
 experiment = Experiment(
     chapter=15,
@@ -273,20 +262,21 @@ experiment = Experiment(
         ),
     ),
     claims=(
-        claim(
+        Claim(
             "C38",
+            more_accurate(
+                right=tuple({"model": name} for name in (CNN, LSTM, LOGISTIC)),
+                matched=("examples",),  # logistic regression has one size; C44 matches the rest
+            ),
             "Trained on the same images, all of them or a fraction, the Vision Transformer is at least one "
             "percentage point more accurate than the best other model, logistic regression included.",
-            right=tuple({"model": name} for name in (CNN, LSTM, LOGISTIC)),
-            matched=("examples",),  # logistic regression has one size; C44 matches the rest
         ),
-        claim(
+        Claim(
             "C44",
+            more_accurate(right={"model": CNN}, matched=("parameters", "steps", "examples", "tuning")),
             "At equal parameters, training steps and images, all of them or a fraction, attention is at "
             "least one percentage point more accurate than a convolutional network, which is equally "
             "parallel.",
-            right={"model": CNN},
-            matched=("parameters", "steps", "examples", "tuning"),
         ),
     ),
     figures=(
