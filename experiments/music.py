@@ -90,7 +90,7 @@ NGRAMS: Mapping[str, Callable[[Chorales, SplitName], ngrams.Bits]] = {
 }
 NETWORKS = {"model": tuple(RATES)}
 CONTINUED = {"model": (backbones.TRANSFORMER, "TCN")}  # these networks continue a chorale
-MARGIN = 0.02 / math.log(2)  # bits: the smallest difference that counts, 0.02 nats a token
+MARGIN = 0.02 / math.log(2)  # bits: the smallest difference of interest, 0.02 nats per token
 
 OPENING = 4 * FRAMES_PER_BEAT  # frames by Bach: a bar of common time
 SAMPLING = Sampling(top_p=0.95)  # Holtzman et al., 2020

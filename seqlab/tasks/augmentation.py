@@ -24,7 +24,7 @@ def augment(
     down, right = rng.uniform(-shift, shift, (2, count, 1))
     middle = (side - 1) / 2
     rows, columns = np.indices((side, side)).reshape(2, 1, -1) - middle
-    # Where each pixel of the new image lies in the old one.
+    # The position of each pixel of the new image in the old one.
     y = np.clip(np.cos(angles) * rows - np.sin(angles) * columns - down + middle, 0, side - 1)
     x = np.clip(np.sin(angles) * rows + np.cos(angles) * columns - right + middle, 0, side - 1)
     top, left = np.minimum(y.astype(int), side - 2), np.minimum(x.astype(int), side - 2)

@@ -26,7 +26,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def music():
-    """Few and short chorales."""
+    """A few short chorales."""
     everything = dataset.load()
     return replace(
         everything,
@@ -83,7 +83,7 @@ def test_scores_of_a_frame_and_of_each_voice_add_up():
 
 @pytest.mark.parametrize("name", [backbones.TRANSFORMER, "TCN"])
 def test_a_chorale_is_continued_as_without_a_cache(few, music, name, monkeypatch):
-    """With the likeliest token alone, every token is that of a pass over the window up to it."""
+    """With top-1 sampling, every token is that of a pass over the window up to it."""
     monkeypatch.setattr(page, "SAMPLING", Sampling(top_k=1))
     model, _ = recipe(name).start(1)
     opening = music.test[0].opening(page.OPENING)
@@ -135,7 +135,7 @@ def test_a_verdict_rests_on_every_test_chorale(budget):
     assert settings["test_pieces"] >= len(dataset.load().test)
 
 
-def test_the_claims_face_every_other_model_and_the_parallel_ones():
+def test_the_opponents_are_every_other_model_and_the_parallel_ones():
     one, other = page.experiment.claims
     assert {side["model"] for side in one.rule.opponents} == {*page.RATES, *page.NGRAMS} - {
         backbones.TRANSFORMER

@@ -43,7 +43,7 @@ def test_all_networks_have_as_many_parameters(page: ModuleType, budget: str) -> 
     assert max(found.values()) <= 1.02 * min(found.values()), found
 
 
-def test_all_networks_of_a_seed_learn_from_the_same_batches(page: ModuleType) -> None:
+def test_all_networks_of_a_seed_train_on_the_same_batches(page: ModuleType) -> None:
     drawn = {}
     for name in page.NETWORKS:
         batches = recipe(page, model=name, shift=1.0, turn=5.0).start(7)[1]
@@ -71,7 +71,7 @@ def test_images_are_augmented_only_where_asked(page: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("budget", ["quick", "full"])
-def test_both_sides_of_every_claim_have_seeds_enough_in_every_cell(page: ModuleType, budget: str) -> None:
+def test_both_sides_of_every_claim_have_enough_seeds_in_every_cell(page: ModuleType, budget: str) -> None:
     planned = Counter(
         (trial.factors["data"], trial.factors["fraction"], trial.factors["model"])
         for trial in asked(page, budget)

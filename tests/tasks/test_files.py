@@ -9,7 +9,7 @@ from seqlab.errors import DataError
 from seqlab.tasks import characters, files, images
 
 
-def test_every_packaged_file_is_whole():
+def test_every_packaged_file_passes_its_check():
     assert set(files.check_all()) == set(files.HASHES)
 
 
@@ -62,7 +62,7 @@ def test_an_unknown_name_suggests_the_nearest():
 
 
 def test_a_pickle_is_never_loaded(monkeypatch, tmp_path):
-    """An array of objects would run code as it loads, hash or no hash."""
+    """An array of objects would run code as it loads, whatever its hash."""
     np.savez(tmp_path / "mnist5k.npz", X=np.array([{}], dtype=object))
     monkeypatch.setattr(files, "path", lambda name: tmp_path / name)
     with pytest.raises(ValueError, match="allow_pickle"):

@@ -1,4 +1,4 @@
-"""Are the chains split without leaks, and do batches, scores and baselines do what they should?"""
+"""Are the chains split without leaks, and are batches, scores and baselines correct?"""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def letters(one: Chain) -> str:
     return "".join(AMINO_ACIDS[place] for place in one.residues)
 
 
-def test_the_split_is_the_published_one_less_what_leaks(task):
+def test_the_split_is_the_published_one_without_the_chains_that_leak(task):
     assert [len(split) for split in (task.train, task.valid, task.test)] == [3_000 - 16, 300, 217]
     assert [sum(map(len, split)) for split in (task.train, task.valid, task.test)] == [
         420_976 - 1_999, 41_439, 45_036,
@@ -60,7 +60,7 @@ def test_eight_states_make_three_classes():
     ("sequence", "states", "message"),
     [("AC", "H", "2 residues, found 1"), ("AX", "HH", "found 'X'"), ("AC", "H-", "found '-'")],
 )
-def test_a_bad_chain_is_named(sequence, states, message):
+def test_a_malformed_chain_is_refused_by_name(sequence, states, message):
     with pytest.raises(DataError, match=f"chain 1ABC .*{message}"):
         chain(sequence, states, name="1ABC")
 

@@ -19,7 +19,7 @@ from seqlab.tasks.chorales.chorale import FRAMES_PER_BEAT, HIGHEST, SILENCE, STA
 
 SplitName = Literal["train", "valid", "test"]
 TEST_SHARE, VALID_SHARE = 0.2, 0.1  # of the melodies
-MAX_TRANSPOSITION = 6  # semitones: twelve keys, none farther than half an octave
+MAX_TRANSPOSITION = 6  # semitones: twelve keys, none more than half an octave away
 
 
 class Windows(NamedTuple):

@@ -1,11 +1,11 @@
-"""Interpolated Witten-Bell smoothing: how likely is a token after a context that was seldom seen?
+"""Interpolated Witten-Bell smoothing: how probable is a token after a rare context?
 
 With h' the context h without its last feature, and n(h) the number of different tokens seen after h (Chen
 and Goodman, 1998, section 2):
 
     p(t | h) = (count(h t) + n(h) p(t | h')) / (count(h) + n(h))
 
-down to a uniform distribution. After a context never seen, the shorter one's answer stands.
+down to a uniform distribution. After an unseen context the shorter one's probability is used.
 """
 
 from collections.abc import Iterator, Sequence

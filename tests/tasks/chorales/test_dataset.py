@@ -14,8 +14,8 @@ from seqlab.tasks.chorales.chorale import START, Chorale
 SPLITS = ("train", "valid", "test")
 
 
-def opened(chorale, steps):
-    """The soprano's first steps, found anew: every pair of neighbours among the notes that it strikes."""
+def first_steps(chorale, steps):
+    """The soprano's first steps, computed anew from every pair of consecutive notes."""
     line = [int(p) for p, s in zip(chorale.pitch[:, 0], chorale.onset[:, 0], strict=True) if s and p]
     return [after - before for before, after in pairwise(line)][:steps]
 
@@ -27,14 +27,14 @@ def test_every_chorale_is_in_one_split(music):
 
 
 def test_no_melody_is_in_two_splits_in_any_key(music):
-    melodies = [{tuple(opened(chorale, 20)) for chorale in music.split(split)} for split in SPLITS]
+    melodies = [{tuple(first_steps(chorale, 20)) for chorale in music.split(split)} for split in SPLITS]
     assert all(len(melody) == 20 for split in melodies for melody in split)
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert not melodies[one] & melodies[other]
 
 
 def test_as_many_chorales_share_a_melody_as_the_docstring_says(music):
-    times = Counter(tuple(opened(chorale, 20)) for split in SPLITS for chorale in music.split(split))
+    times = Counter(tuple(first_steps(chorale, 20)) for split in SPLITS for chorale in music.split(split))
     assert sum(count for count in times.values() if count > 1) == 89
 
 
