@@ -1,28 +1,30 @@
-"""Does attention tell helices from strands better than networks without it?
+"""Does attention predict helices and strands better than other networks?
 
-A protein is a chain of amino acids, written as a string of twenty letters, and most of it folds into
-helices and strands. Each residue here is to be labelled, from the sequence alone, with one of the eight
-states that the program DSSP tells apart in the known structure; counted as helix, strand or coil they
-make the three classes of the usual score, Q3. The networks learn the eight (Q8), and a class has the sum of
-its states' probabilities. Chains come from ProteinNet, a fixed set of which the training part was thinned to
-30 % identity [@alquraishi2019proteinnet]. No network sees alignments with related proteins, which the best
-predictors of secondary structure read.
+A protein is a chain of amino acids, written as a string of twenty letters, and most of it folds into helices
+and strands. The task is to label each residue of the chain, from the sequence alone, with one of the eight
+states that the program DSSP assigns from the known structure. Grouped into helix, strand and coil they make
+the three classes of the usual score, the accuracy Q3. The networks learn the eight states (Q8), and the
+probability of a class is the sum over its states. The chains come from ProteinNet, a fixed data set whose
+training part was thinned to 30 % identity [@alquraishi2019proteinnet]. No network reads alignments with
+related proteins, as the best predictors of secondary structure do.
 
-An encoder, a bidirectional LSTM and a convolutional network that looks to both sides have equally many
-parameters, steps, residues and tuning. The convolutional network is as parallel as the encoder, so it tells
-parallelism and attention apart. The classical baseline is logistic regression on a window of seventeen
-residues. Training cuts long chains at random; the test reads chains whole, so that a network that was trained
-on short pieces must bear a greater length. At the smaller budgets training stops long before the networks
-are done, which costs the one that must learn most from data the most: read a short budget as a short budget.
+A Transformer encoder, a bidirectional LSTM and a convolutional network that sees both sides have equally many
+parameters, training steps, residues and learning rates tried. The convolutional network is as parallel as the
+encoder, so it separates the effect of attention from that of parallelism. The baseline is logistic regression
+on a window of seventeen residues. Training crops long chains at random. The test uses whole chains, so a
+network that was trained on short pieces must generalise to longer ones. At the smaller budgets training stops
+long before the networks have converged. That is worst for the network that must learn most from data, and the
+verdicts hold for that training length.
 
 This is not what AlphaFold does. AlphaFold reads an alignment of related sequences and a representation of
-every pair of residues, which 48 Evoformer blocks of attention and triangle updates refine together; then a
-structure module places every atom in space [@jumper2021highly]. For language models of proteins, convolutions
+every pair of residues. 48 Evoformer blocks of attention and triangle updates refine both, and a structure
+module then places every atom in space [@jumper2021highly]. Among language models of proteins, convolutions
 were found to compete with Transformers [@yang2024convolutions].
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 
 import mlx.core as mx
 import numpy as np
@@ -60,21 +62,21 @@ REGRESSION = "logistic regression"
 # The full budget searches by itself, on that seed, with as many trials for every network.
 RATES = {ENCODER: 1e-2, CNN: 3e-2, LSTM: 3e-2}
 TUNED_STEPS = 120
-REACH = 61  # residues that an output of the CNN sees: four blocks
+RECEPTIVE_FIELD = 61  # residues: four blocks of the CNN
 # How attention knows order. Tried on the validation split with seed 1000, batches of 32, at the rates
-# 0.01 and 0.03: the encoder reached 0.60 with alibi, which favours what is near, and 0.55 with rope.
+# 0.01 and 0.03: the encoder reached 0.60 with alibi, which favours near residues, and 0.55 with rope.
 POSITIONS: Positions = "alibi"
 HEAD = backbones.TokenHead(vocabulary=proteins.VOCABULARY, outputs=len(proteins.STATES))
-# Residues of a batch that is only read: attention to chains of 256 is faster by few at once, an LSTM by many.
-AT_ONCE = 4_096
-SHOWN = range(100, 151)  # residues of the chain that is drawn, so that each can be seen
+# Residues of a batch in evaluation. On chains of 256, attention is faster in small batches, an LSTM in large.
+EVALUATION_BATCH = 4_096
+DRAWN_LENGTHS = range(100, 151)  # of the chain in the figure: short enough to see each residue
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Who learns, and how: all that the best learning rate may depend on. `length` is where chains are cut.
+    """Train one network to label residues, on chains cropped to `length`.
 
-    Every `valid_stride`-th validation chain is read.
+    Validation uses every `valid_stride`-th chain.
     """
 
     model: str
@@ -86,84 +88,72 @@ class Recipe:
     valid_stride: int
 
     def start(self, seed: int) -> tuple[nn.Module, Iterator[Batch]]:
-        """A model of the common size, and the batches that it will see."""
-        size = backbones.Size(self.width, self.depth, length=REACH, positions=POSITIONS)
+        """A network of the common size, and its training batches."""
+        size = backbones.Size(self.width, self.depth, length=RECEPTIVE_FIELD, positions=POSITIONS)
         model = backbones.build(self.model, size, HEAD, seed=seed)
         rng = np.random.default_rng(seed)
         drawn = proteins.load().batches(rng, batch=self.batch, length=self.length)
         return model, (tuple(map(mx.array, batch)) for batch in drawn)
 
     def loss(self, model: nn.Module, *batch: mx.array) -> mx.array:
-        """Cross entropy of the eight states, in nats a real residue."""
+        """Cross entropy of the eight states, in nats per real residue."""
         residues, states, real = batch
         return cross_entropy(model(residues, real), states, real)
 
     def validate(self, model: nn.Module) -> Iterable[Measurement]:
-        """Both scores on the validation chains; Q3 chooses."""
+        """Both accuracies on the validation chains; Q3 chooses."""
         return scores(predictor(model), proteins.load().valid[:: self.valid_stride], "valid")
 
 
 def predictor(model: nn.Module) -> Predictor:
-    """The model's probabilities for whole chains, some of like lengths at once."""
+    """The model's probabilities for whole chains, in batches of similar length."""
 
     def predict(chains: Sequence[Chain]) -> list[np.ndarray]:
-        told: dict[int, np.ndarray] = {}
-        for places in proteins.alike(chains, residues=AT_ONCE):
-            residues, _, real = proteins.padded([chains[place] for place in places])
+        predicted = [np.empty(0)] * len(chains)
+        for bucket in proteins.length_buckets(chains, residues=EVALUATION_BATCH):
+            residues, _, real = proteins.padded([chains[index] for index in bucket])
             probabilities = np.array(mx.softmax(model(mx.array(residues), mx.array(real)), axis=-1))
-            told |= {
-                place: row[: len(chains[place])] for place, row in zip(places, probabilities, strict=True)
-            }
-        return [told[place] for place in range(len(chains))]
+            for index, row in zip(bucket, probabilities, strict=True):
+                predicted[index] = row[: len(chains[index])]
+        return predicted
 
     return predict
 
 
 def scores(predict: Predictor, chains: Sequence[Chain], split: str) -> Iterator[Measurement]:
-    """Q3 and Q8."""
-    score = proteins.examine(predict, chains)
+    """Q3 and Q8 and, on the test chains, recall by class and Q3 by length."""
+    score = proteins.evaluate(predict, chains)
     yield Measurement("q3_accuracy", score.q3, split)
     yield Measurement("q8_accuracy", score.q8, split)
+    if split == "test":
+        for name, recall in score.recall.items():
+            yield Measurement(f"{name}_recall", recall, split)
+        for least, accuracy in score.q3_by_length.items():
+            yield Measurement("q3_at_length", accuracy, split, step=least)
 
 
-def details(predict: Predictor, chains: Sequence[Chain]) -> Iterator[Measurement]:
-    """All that is said of the test chains."""
-    score = proteins.examine(predict, chains)
-    yield Measurement("q3_accuracy", score.q3, "test")
-    yield Measurement("q8_accuracy", score.q8, "test")
-    for name, recall in score.recall.items():
-        yield Measurement(f"{name}_recall", recall, "test")
-    for least, accuracy in score.q3_by_length.items():
-        yield Measurement("q3_at_length", accuracy, "test", step=least)
-
-
-def shown_chain(chains: Sequence[Chain]) -> Chain:
+def drawn_chain(chains: Sequence[Chain]) -> Chain:
     """The first of a length that can be drawn that has a fifth of each class or more."""
 
     def mixed(chain: Chain) -> bool:
         shares = np.bincount(chain.classes, minlength=len(proteins.CLASSES)) / len(chain)
-        return len(chain) in SHOWN and bool((shares >= 0.2).all())
+        return len(chain) in DRAWN_LENGTHS and bool((shares >= 0.2).all())
 
     return next(filter(mixed, chains))
 
 
-def drawn(predict: Predictor, name: str) -> Artifact:
-    """One test chain: its classes, and those that are told of it."""
-    chain = shown_chain(proteins.load().test)
-    told = proteins.classes_told(predict([chain])[0])
-    rows = [tuple(map(float, row)) for row in (chain.classes, told)]
-    return Artifact.images(
-        "chain",
-        [
-            Panel(
-                title=f"chain {chain.name}",
-                matrix=tuple(rows),
-                categories=proteins.CLASSES,
-                rows=("DSSP", name),
-                x="residue",
-            )
-        ],
+def chain_image(predict: Predictor, name: str) -> Artifact:
+    """One test chain: its classes, and the predicted ones."""
+    chain = drawn_chain(proteins.load().test)
+    predicted = proteins.predicted_classes(predict([chain])[0])
+    panel = Panel(
+        title=f"chain {chain.name}",
+        matrix=tuple(tuple(map(float, row)) for row in (chain.classes, predicted)),
+        categories=proteins.CLASSES,
+        rows=("DSSP", name),
+        x="residue",
     )
+    return Artifact.images("chain", [panel])
 
 
 def run(trial: Trial) -> Iterator[Measurement | Artifact]:
@@ -173,23 +163,23 @@ def run(trial: Trial) -> Iterator[Measurement | Artifact]:
     if trial["model"] == REGRESSION:
         predict = proteins.logistic_regression(data)
         yield from scores(predict, data.valid[:: trial["valid_stride"]], "valid")
-        weights = proteins.WINDOW * proteins.VOCABULARY + 1  # one of a state's window, and its bias
+        weights = proteins.WINDOW * proteins.VOCABULARY + 1  # of a state: its window's, and its bias
         yield Measurement("parameters", weights * len(proteins.STATES))
     else:
         recipe = Recipe(**{field.name: trial[field.name] for field in fields(Recipe)})
         tuned = TunedRate(RATES[trial["model"]], TRIED_RATES, TUNED_STEPS)
         predict = predictor((yield from train(trial, recipe, tuned)))
-    yield from details(predict, data.test)
-    yield drawn(predict, trial["model"])
+    yield from scores(predict, data.test, "test")
+    yield chain_image(predict, trial["model"])
 
 
 def points(seeds: int) -> tuple[Point, ...]:
-    """Every network; logistic regression has no chance in it and runs once."""
+    """Every network; logistic regression is the same for every seed and runs once."""
     return grid(model=NETWORKS, seeds=seeds) + grid(model=REGRESSION)
 
 
-GUESSING = {"always coil": 0.429}  # the share of coil in the test chains, as published with the data
-CAPTION_LENGTHS = "A point stands at the shortest of its chains, the next one at twice that."
+CHANCE = {"always coil": 0.429}  # the fraction of coil in the test chains, as published with the data
+more_accurate = partial(Difference, metric="q3_accuracy", split="test", left={"model": ENCODER}, above=0.01)
 
 experiment = Experiment(
     chapter=18,
@@ -224,52 +214,49 @@ experiment = Experiment(
     claims=(
         Claim(
             "C39",
-            Difference(
-                metric="q3_accuracy", split="test", left={"model": ENCODER},
-                right=tuple({"model": name} for name in (CNN, LSTM, REGRESSION)), above=0.01,
+            more_accurate(
+                right=tuple({"model": name} for name in (CNN, LSTM, REGRESSION)),
                 matched=("examples",),  # logistic regression has no steps and no size to match
             ),
-            "What is tested is a weaker sentence, that attention tells secondary structure from the sequence "
-            "alone: at equal parameters and steps the encoder labels at least one residue in a hundred more "
-            "rightly as helix, strand or coil than the best other model, logistic regression included.",
+            "A weaker statement is tested, about secondary structure from the sequence alone: at equal "
+            "parameters and training steps, the encoder's accuracy on helix, strand and coil is at least one "
+            "percentage point higher than that of the best other model, logistic regression included.",
         ),
         Claim(
             "C44",
-            Difference(
-                metric="q3_accuracy", split="test", left={"model": ENCODER}, right={"model": CNN},
-                above=0.01, matched=("parameters", "steps", "examples", "tuning"),
-            ),
-            "Attention labels at least one residue in a hundred more rightly than convolutions, which are as "
-            "parallel as it is; otherwise parallelism without attention does as well.",
+            more_accurate(right={"model": CNN}, matched=("parameters", "steps", "examples", "tuning")),
+            "Attention is at least one percentage point more accurate than a convolutional network, which is "
+            "equally parallel; otherwise parallelism without attention does as well.",
         ),
     ),
     figures=(
         Interval(
-            x="q3_accuracy", y="model", split="test", guides=GUESSING,
-            caption="Share of residues of unseen chains whose class of three is told: helix, strand, coil.",
+            x="q3_accuracy", y="model", split="test", guides=CHANCE,
+            caption="Accuracy on the residues of test chains, of three classes: helix, strand, coil.",
         ),
         ImageGrid(
             artifact="chain", by=("model",),
-            caption="A test chain, residue by residue: what DSSP says of its structure, and what each model "
-            "tells from its sequence.",
+            caption="A test chain, residue by residue: the classes that DSSP assigns from its structure, and "
+            "those that each model predicts from its sequence.",
         ),
         Table(
             rows=("model",), split="test",
             metrics=("q3_accuracy", "q8_accuracy", "helix_recall", "strand_recall", "coil_recall"),
-            caption="Shares of residues told rightly: of three classes, of eight states, and of each class.",
+            caption="Accuracy on three classes and on eight states, and the recall of each class.",
         ),
         Curve(
             x="step", y="q3_at_length", hue="model", split="test", x_scale="log2",
-            caption="Whether long chains are harder. " + CAPTION_LENGTHS,
+            caption="Accuracy by length of the chain. A point is at the shortest length of its group, the "
+            "next one at twice that length.",
         ),
         Curve(
             x="step", y="q3_accuracy", hue="model", split="valid", where={"model": NETWORKS},
-            caption="Accuracy of three classes on the validation chains while the networks learn.",
+            caption="Accuracy on three classes on the validation chains during training.",
         ),
         Tradeoff(
             x="training_time", y="q3_accuracy", hue="model", split="test", where={"model": NETWORKS},
             x_scale="log10",
-            caption="What the time bought: accuracy of three classes against the time to train.",
+            caption="Test accuracy on three classes against training time.",
         ),
         Table(
             rows=("model",), split="test",

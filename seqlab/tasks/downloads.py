@@ -1,9 +1,9 @@
-"""Where do the larger data sets lie, and how do they get there?
+"""Where are the data sets that are not packaged, and how are they downloaded?
 
-They are too large, or too unclear in their licence, to travel with the code. Nothing is fetched unless a
-page's setting asks for it; once fetched, a set is at hand without a network, in the user's cache folder or
-where `SEQLAB_DATA` says. Every file's SHA-256 is pinned here, as is the commit that its address names, and a
-file of another hash is never kept. An interrupted download goes on where it stopped, if the server can.
+They are too large for the package, or their licence is unclear. Nothing is fetched unless a trial asks for
+it. A set that was fetched once needs no network again: it is in the user's cache folder, or where
+`SEQLAB_DATA` says. Every file's SHA-256 is pinned here, and its address names a commit; a file with another
+hash is never kept. An interrupted download continues where it stopped, if the server supports it.
 """
 
 import fcntl
@@ -17,13 +17,13 @@ from pathlib import Path
 from seqlab.errors import DataError, unknown
 
 VARIABLE = "SEQLAB_DATA"
-PATIENCE = (10, 60)  # seconds: to connect, and between two pieces
-PIECE = 1 << 13  # bytes: as much of what has arrived may be lost when a connection breaks
+TIMEOUTS = (10, 60)  # seconds: to connect, and between two chunks
+CHUNK = 1 << 13  # bytes: at most this much of what has arrived is lost when a connection breaks
 
 
 @dataclass(frozen=True)
 class Remote:
-    """One file: where it is to be had, what it must be, and how large it is."""
+    """One file: its address, hash and size."""
 
     address: str
     sha256: str
@@ -32,7 +32,7 @@ class Remote:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Files that belong together, and on which terms their authors offer them."""
+    """Files that belong together, and the licence on which their authors offer them."""
 
     licence: str
     files: Mapping[str, Remote]
@@ -51,7 +51,7 @@ _FASHION = (
 
 SETS: Mapping[str, DataSet] = {
     "ETTh1": DataSet(
-        # CC BY-ND 4.0 says the repository's LICENSE, others say copies elsewhere: hence by download only.
+        # The repository's LICENSE says CC BY-ND 4.0, copies elsewhere say otherwise: hence by download only.
         "CC BY-ND 4.0 in its repository; other distributors say otherwise",
         {
             "ETTh1.csv": Remote(
@@ -61,8 +61,8 @@ SETS: Mapping[str, DataSet] = {
             )
         },
     ),
-    # The labels' hashes were computed from that commit. The images' are those that many others pin beside
-    # the MD5 of the repository's own table.
+    # The labels' hashes were computed from that commit. The images' are those that many other projects pin,
+    # beside the MD5 of the repository's own table.
     "Fashion-MNIST": DataSet(
         "MIT",
         {
@@ -95,77 +95,77 @@ SETS: Mapping[str, DataSet] = {
 
 
 def folder(name: str) -> Path:
-    """Where the files of the named set lie, or will."""
+    """The folder of the named set, present or not."""
     from pooch import os_cache  # slow to import, and most runs fetch nothing
 
     return Path(os.environ.get(VARIABLE) or os_cache("seqlab")).expanduser() / name
 
 
 def fetch(name: str) -> Mapping[str, Path]:
-    """Every file of the set, by its name: checked, and fetched first where it is not there.
+    """Every file of the set, by its name: checked, and downloaded first where it is missing.
 
-    Raises `DataError` where the set is unknown, cannot be had, or is not what was pinned.
+    Raises `DataError` where the set is unknown, cannot be downloaded, or differs from what was pinned.
     """
     if name not in SETS:
         raise DataError(unknown("data set", name, SETS))
-    lies = folder(name)
+    target = folder(name)
     try:
-        lies.mkdir(parents=True, exist_ok=True)
-        with _alone(lies):
-            return {file: _fetched(lies / file, remote) for file, remote in SETS[name].files.items()}
+        target.mkdir(parents=True, exist_ok=True)
+        with _locked(target):
+            return {file: _fetched(target / file, remote) for file, remote in SETS[name].files.items()}
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise DataError(
-            f"expected to keep {name} ({_megabytes(SETS[name].size)}) in {lies}, found that it cannot be "
+            f"expected to keep {name} ({_megabytes(SETS[name].size)}) in {target}, found that it cannot be "
             f"written there ({reason}). Make room or set {VARIABLE} to another folder."
         ) from None
 
 
 def present(name: str) -> bool:
-    """Whether every file of the set lies in its folder, in its full size; `fetch` checks the hashes."""
-    lies = folder(name)
-    sizes = {file: lies / file for file in SETS[name].files}
+    """Whether every file of the set is in its folder, with its full size; `fetch` checks the hashes."""
+    target = folder(name)
+    sizes = {file: target / file for file in SETS[name].files}
     return all(
         path.is_file() and path.stat().st_size == SETS[name].files[file].size for file, path in sizes.items()
     )
 
 
 def states() -> Iterator[str]:
-    """For each set, one line: is it there, how large it is, its licence."""
+    """One line for each set: its size, its licence, and where it is."""
     for name, one in SETS.items():
         where = f"in {folder(name)}" if present(name) else "not fetched"
         yield f"{name} ({_megabytes(one.size)}; licence: {one.licence}): {where}"
 
 
 @contextmanager
-def _alone(lies: Path) -> Iterator[None]:
-    """Let one process at a time fetch into a folder: two would write to the same unfinished file."""
-    with open(lies / ".lock", "wb") as lock:
+def _locked(target: Path) -> Iterator[None]:
+    """Let one process at a time download into a folder: two would write to the same unfinished file."""
+    with open(target / ".lock", "wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _fetched(path: Path, remote: Remote) -> Path:
-    """The file, checked; one of another hash is fetched anew. It appears whole or not at all."""
+    """The file, checked; one with another hash is downloaded again. A file appears only when complete."""
     import pooch
     from requests import RequestException
 
-    pooch.get_logger().setLevel("WARNING")  # the bar says what is going on
+    pooch.get_logger().setLevel("WARNING")  # the progress bar is enough
     altered = path.is_file() and not pooch.hashes.hash_matches(path, remote.sha256)
-    found = "found another file there and " if altered else "found "
+    found = "found another file there and that" if altered else "found that"
     try:
         pooch.retrieve(
             remote.address,
             f"sha256:{remote.sha256}",
             path.name,
             path.parent,
-            downloader=Resuming(remote.size),
+            downloader=ResumingDownloader(remote.size),
         )
     except RequestException as error:
         raise DataError(
             f"expected {path.name} ({_megabytes(remote.size)}) at {path} or at {remote.address}, "
-            f"{found}no way to it ({_reason(error)}). Run again with a network, or put the file there by "
-            f"hand; its SHA-256 is {remote.sha256}."
+            f"{found} the download failed ({_reason(error)}). Run again with a network, or put the file "
+            f"there by hand; its SHA-256 is {remote.sha256}."
         ) from None
     except ValueError as error:  # pooch has removed the file
         got = str(error).partition("but got ")[2].partition(".")[0]
@@ -177,7 +177,7 @@ def _fetched(path: Path, remote: Remote) -> Path:
 
 
 def _reason(error: Exception) -> str:
-    """The cause in a few words; what requests says runs over several lines of nested brackets."""
+    """The cause in a few words; the messages of requests have several lines of nested brackets."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     return f"the server answered {status}" if status else type(error).__name__
 
@@ -187,10 +187,10 @@ def _megabytes(size: int) -> str:
 
 
 @dataclass(frozen=True)
-class Resuming:
+class ResumingDownloader:
     """A downloader for pooch that keeps what has arrived, and asks for the rest next time.
 
-    The unfinished file lies beside the finished one and is moved to where pooch wants it once it is whole.
+    The unfinished file is beside the finished one, and moved to where pooch expects it once complete.
     """
 
     size: int  # bytes
@@ -205,22 +205,22 @@ class Resuming:
             if arrived == self.size:
                 break
             try:
-                self._go_on(address, part)
+                self._resume(address, part)
                 break
             except RequestException:
-                if _length(part) <= arrived:  # else the connection broke on the way: go on at once
+                if _length(part) <= arrived:  # else the connection broke on the way: resume at once
                     raise
         os.replace(part, output)
 
-    def _go_on(self, address: str, part: Path) -> None:
-        """Ask for what is missing, or for all where the server knows no ranges."""
+    def _resume(self, address: str, part: Path) -> None:
+        """Ask for what is missing, or for everything where the server supports no ranges."""
         import requests
         from tqdm import tqdm
 
         arrived = _length(part) if _length(part) < self.size else 0
-        # As it is: a range of what was compressed on the way would not fit what has arrived.
+        # Uncompressed: a range of a compressed answer would not fit what has arrived.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={arrived}-"} if arrived else {})
-        with requests.get(address, headers=headers, stream=True, timeout=PATIENCE) as answer:
+        with requests.get(address, headers=headers, stream=True, timeout=TIMEOUTS) as answer:
             answer.raise_for_status()
             resumed = answer.headers.get("Content-Range", "").startswith(f"bytes {arrived}-")
             arrived = arrived if answer.status_code == 206 and resumed else 0
@@ -231,9 +231,9 @@ class Resuming:
                     disable=not sys.stderr.isatty(),
                 ) as bar,
             ):  # fmt: skip
-                for piece in answer.iter_content(PIECE):
-                    file.write(piece)
-                    bar.update(len(piece))
+                for chunk in answer.iter_content(CHUNK):
+                    file.write(chunk)
+                    bar.update(len(chunk))
 
 
 def _length(part: Path) -> int:

@@ -1,7 +1,7 @@
-"""Are the packaged data the ones that the results were measured on?
+"""Are the packaged data those that the results were measured on?
 
-Every file is checked against a hash in this module before its first use in a process. Nothing here
-can run code from a file: arrays are read without objects, texts as JSON.
+Every file is checked against a hash in this module before its first use in a process. No file can run code:
+arrays are read without objects, texts as JSON.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ HASHES = {
 
 
 def path(name: str) -> Path:
-    """Where the named file lies, once its hash is checked.
+    """The path of the named file, once its hash is checked.
 
     Raises `DataError` where the name is unknown or the file is missing, unreadable or altered.
     """
@@ -45,13 +45,13 @@ def arrays(name: str) -> dict[str, np.ndarray]:
 
 
 def texts(name: str) -> dict[str, str]:
-    """The texts of a checked `.json.xz` file, title to text, in their stored order."""
+    """The texts of a checked `.json.xz` file by title, in their stored order."""
     titled: dict[str, str] = json.loads(lzma.decompress(path(name).read_bytes()))
     return titled
 
 
 def check_all() -> tuple[str, ...]:
-    """The names of all data files, once every one is checked. Raises `DataError` at the first bad one."""
+    """The names of all data files, once all are checked. Raises `DataError` at the first that fails."""
     return tuple(path(name).name for name in HASHES)
 
 

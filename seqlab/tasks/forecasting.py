@@ -3,19 +3,19 @@
     |<------ lookback: 336 h ------>|<- horizon: 96 h ->|
                                     ^ origin: the first hour to forecast
 
-**Split** by time, 70/10/20. A window belongs to the split that holds all of its targets; a lookback
-may reach back across the border, as a forecaster's would, so the windows scored do not depend on its
-length. Values are z-scores by the training part. ETTh1, which is not packaged but fetched
-(`seqlab.tasks.downloads`), is split as Zhou et al. (2021) do: 12, 4 and 4 months of thirty days.
+**Splits** are by time, 70/10/20. A window belongs to the split that holds all of its targets. Its lookback
+may reach into the split before, as a forecaster's would, so the windows scored do not depend on its length.
+Values are z-scores by the training split. ETTh1, which is downloaded (`seqlab.tasks.downloads`), is split as
+Zhou et al. (2021) do: 12, 4 and 4 months of thirty days.
 
-**Missing hours** (traffic 4.2 %, household 1.2 %) are filled before anything else: traffic by
-interpolating linearly over the gap, household by repeating the last measured hour. So that they
-compare with the figures published with the data, `evaluate` scores filled hours as if they were measured;
-`measured_only=True` leaves them out. Interpolation lets a lookback that ends in a gap know a little
-of the hour after the gap; this concerns 15 of 4,725 test windows, and all models alike.
+**Missing hours** (traffic 4.2 %, household 1.2 %) are filled first: traffic by linear interpolation,
+household by repeating the last measured hour. To be comparable with the figures published with the data,
+`evaluate` scores filled hours as if they were measured; `measured_only=True` leaves them out. Interpolation
+leaks a little of the hour after a gap into a lookback that ends in the gap. This concerns 15 of 4,725 test
+windows, and is the same for all models.
 
-**Baselines.** With these conventions, all windows (stride 1), and channels forecast one by one with
-shared weights, every published figure comes out (test MSE/MAE; in brackets without filled hours):
+**Baselines.** With these conventions, all windows (stride 1), and one set of weights for all channels, every
+published figure is reproduced (test MSE/MAE; in brackets without filled hours):
 
     traffic     repeat-last     2.049/1.159  (2.047/1.159)   published 2.05/1.16
                 seasonal 168 h  0.094/0.152  (0.094/0.151)             0.094/0.152
@@ -43,7 +43,7 @@ from seqlab.tasks import downloads, files
 
 LOOKBACK = 336  # hours: two weeks, the lookback of Nie et al. (2023) and Zeng et al. (2023)
 HORIZON = 96  # hours: the shortest of theirs; the others are 192, 336 and 720
-WEEK = 168  # hours
+DAY, WEEK = 24, 168  # hours
 MONTH = 30 * 24  # hours, as the split of ETTh1 counts them
 SplitName = Literal["train", "valid", "test"]
 Predictor = Callable[[Float32[np.ndarray, "B L C"]], Float32[np.ndarray, "B H C"]]
@@ -66,7 +66,7 @@ class Windows(NamedTuple):
 
 @dataclass(frozen=True)
 class Series:
-    """The task: filled z-scores, which of them were measured, and where valid and test begin."""
+    """The task: filled z-scores, which of them were measured, and where valid and test start."""
 
     name: str
     columns: tuple[str, ...]
@@ -96,16 +96,22 @@ class Series:
     def stride(self, split: SplitName, forecasts: int) -> int:
         """The stride that leaves about so many forecasts of single series; 0 leaves all.
 
-        A stride that shares a factor with 24 meets only some hours of the day, and repeat-last then
-        scores far from its true mean; the same holds for 7 and the days of the week. So it shares none.
+        It shares no factor with the hours of a week. A stride that shares one with 24 would skip some hours
+        of the day, and repeat-last would then score far from its true mean; so would one of 7 days.
         """
         if not forecasts:
             return 1
         least = len(self.origins(split)) * len(self.columns) // forecasts
         return next(stride for stride in count(max(1, least)) if gcd(stride, WEEK) == 1)
 
+    @property
+    def example_origin(self) -> int:
+        """The origin of a forecast to draw: the first midnight in the second half of the test split."""
+        origins = self.origins("test")
+        return next(hour for hour in origins[len(origins) // 2 :] if hour % DAY == 0)
+
     def windows(self, split: SplitName, *, stride: int = 1) -> Windows:
-        """Every `stride`-th window, see `stride`. Nothing is copied."""
+        """Every `stride`-th window (see `stride`), as views."""
         origins, lookback = self.origins(split), self.lookback
         rows = slice(origins.start - lookback, origins.stop - lookback, stride)
         values, measured = (
@@ -127,8 +133,8 @@ class Series:
 def load(name: str, *, lookback: int = LOOKBACK, horizon: int = HORIZON) -> Series:
     """Read, fill, scale and split "traffic" (C=1), "household" or "ETTh1" (C=7).
 
-    ETTh1 is fetched where it is not there. Raises `UsageError` for another name, `DataError` where a file is
-    missing or altered or cannot be fetched.
+    ETTh1 is downloaded where it is missing. Raises `UsageError` for another name, `DataError` where a file is
+    missing or altered, or cannot be downloaded.
     """
     if name not in _READERS:
         raise UsageError(unknown("series", name, _READERS))
@@ -148,7 +154,7 @@ def _household() -> Series:
 
 
 def _etth1() -> Series:
-    """Loads and oil temperature of an electricity transformer; what follows the 20 months is left out."""
+    """Loads and oil temperature of an electricity transformer; hours after the 20 months are left out."""
     table = downloads.fetch("ETTh1")["ETTh1.csv"]
     _, *columns = table.read_text(encoding="utf-8").partition("\n")[0].strip().split(",")
     hours = np.loadtxt(table, delimiter=",", skiprows=1, usecols=range(1, len(columns) + 1))
@@ -206,7 +212,7 @@ def evaluate(
     measured_only: bool = False,
     batch: int = 256,
 ) -> Errors:
-    """Errors over all targets of the split's windows: the one scoring of every model and baseline."""
+    """Errors over all targets of the split's windows: every model and baseline is scored by this function."""
     windows = series.windows(split, stride=stride)
     squared = absolute = counted = 0.0
     for first in range(0, len(windows.target), batch):
@@ -244,7 +250,7 @@ def linear(series: Series) -> Predictor:
     def predict(window: Float32[np.ndarray, "B L C"]) -> Float32[np.ndarray, "B H C"]:
         by_channel = np.moveaxis(window, 2, 1)
         inputs = by_channel - by_channel[..., -1:]
-        inputs[..., -1] = 1  # the last value less itself says nothing; its place carries the intercept
+        inputs[..., -1] = 1  # the last value less itself is always 0; its place carries the intercept
         forecast: np.ndarray = by_channel[..., -1:] + inputs @ weights
         return np.moveaxis(forecast, 1, 2).astype(np.float32)
 
@@ -252,17 +258,17 @@ def linear(series: Series) -> Predictor:
 
 
 def _window_moments(channel: Float64[np.ndarray, "T"], width: int) -> Float64[np.ndarray, "M M"]:
-    """Sum over all windows w of (w, 1)(w, 1)^T, in O(T width): a window's next is itself, moved by one.
+    """Sum over all windows w of (w, 1)(w, 1)^T, in O(T width), since the next window is this one shifted.
 
-    Making the windows and multiplying them out costs the household series 50 GFLOP.
+    A product of all windows would take 50 GFLOP for the household series.
     """
     count = len(channel) - width + 1
     moments = np.empty((width + 1, width + 1))
     moments[0, :width] = np.correlate(channel, channel[:count], "valid")
     leaving, entering = channel[: width - 1], channel[count : count + width - 1]
     for i in range(1, width):
-        moved = moments[i - 1, i - 1 : width - 1] - leaving[i - 1] * leaving[i - 1 :]
-        moments[i, i:width] = moved + entering[i - 1] * entering[i - 1 :]
+        shifted = moments[i - 1, i - 1 : width - 1] - leaving[i - 1] * leaving[i - 1 :]
+        moments[i, i:width] = shifted + entering[i - 1] * entering[i - 1 :]
     moments[:width, width] = np.convolve(channel, np.ones(count), "valid")
     moments[width, width] = count
     return np.triu(moments) + np.triu(moments, 1).T

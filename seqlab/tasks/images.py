@@ -1,19 +1,19 @@
-"""Grey pictures of ten classes: handwritten digits, at hand, or garments, which are fetched once.
+"""Greyscale images of ten classes: packaged handwritten digits, or garments, which are fetched once.
 
 | data | train | valid | test | |
 |---|---|---|---|---|
 | digits | 3,500 | 500 | 1,000 | of MNIST (LeCun et al., 1998), 500 a class |
-| fashion | 55,000 | 5,000 | 10,000 | Fashion-MNIST (Xiao et al., 2017); the test pictures are its own |
+| fashion | 55,000 | 5,000 | 10,000 | Fashion-MNIST (Xiao et al., 2017); with its own test images |
 
-Every part has equally many of each class. The digits' test fifth is the one that scikit-learn's
-`train_test_split(test_size=0.2, stratify=y, random_state=0)` draws; it is drawn here with NumPy alone, so
-that training needs no scikit-learn. Validation pictures come out of what is left.
+Every split has equally many images of each class. The digits' test split is the one that scikit-learn's
+`train_test_split(test_size=0.2, stratify=y, random_state=0)` draws. It is drawn here with NumPy alone, so
+that training needs no scikit-learn. The validation split is drawn from the rest.
 
-On the digits' split, published with the data: 3-nearest-neighbours 93.5 %, support vectors 95.4 %,
-logistic regression 89.8 %. The first two come out with scikit-learn's defaults but for the
-support vectors' C=5 (its default C=1 gives 94.7 %). Logistic regression gives 89.6 % with
-the default C=1 on train and valid together, and 89.8 % as done here: C chosen on valid, fitted on
-train only, as every other model is.
+Published accuracies on this split of the digits: 3-nearest-neighbours 93.5 %, support vectors 95.4 %,
+logistic regression 89.8 %. scikit-learn's defaults give the first two, except that the support vectors
+need C=5 (the default C=1 gives 94.7 %). Logistic regression reaches 89.6 % with the default C=1 on train and
+valid together, and 89.8 % as done here: C is chosen on valid, and the model fitted on train only, as every
+other model is.
 """
 
 import gzip
@@ -22,43 +22,44 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64, UInt8
+from jaxtyping import Float, Float32, Int32, Int64, UInt8
 
 from seqlab.errors import DataError, UsageError, unknown
+from seqlab.notebook.artifacts import Matrix, Panel
 from seqlab.tasks import downloads, files
 
 CLASSES = 10
 SIDE = 28  # pixels
-VALID_A_CLASS, TEST_A_CLASS = 50, 100  # digits
-FASHION_TRAIN, FASHION_VALID_A_CLASS = 60_000, 500  # of its 60,000 training pictures
-# ImageSet, their classes, and the row numbers of those to train, to validate and to test with.
+VALID_PER_CLASS, TEST_PER_CLASS = 50, 100  # digits
+FASHION_TRAIN, FASHION_VALID_PER_CLASS = 60_000, 500  # of its 60,000 training images
 Rows = tuple[Int64[np.ndarray, "train"], Int64[np.ndarray, "valid"], Int64[np.ndarray, "test"]]
+# Images, labels, and the rows of the three splits.
 Stored = tuple[UInt8[np.ndarray, "N 28 28"], UInt8[np.ndarray, "N"], Rows]
 
 
 @dataclass(frozen=True)
-class Split:
-    """ImageSet, standardised, with their classes 0 to 9."""
+class LabelledImages:
+    """Standardised images with their classes, 0 to 9."""
 
     images: Float32[np.ndarray, "N 28 28"]
     labels: Int32[np.ndarray, "N"]
 
 
 @dataclass(frozen=True)
-class ImageSet:
-    """The task. `centre` and `scale` are the mean and deviation of all training pixels in [0, 1]."""
+class ImageDataset:
+    """The task. `mean` and `std` are those of all training pixels, in [0, 1]; they standardise all images."""
 
     names: tuple[str, ...]
-    train: Split
-    valid: Split
-    test: Split
-    centre: float
-    scale: float
+    train: LabelledImages
+    valid: LabelledImages
+    test: LabelledImages
+    mean: float
+    std: float
 
     def batches(
         self, rng: np.random.Generator, *, batch: int
     ) -> Iterator[tuple[Float32[np.ndarray, "B 28 28"], Int32[np.ndarray, "B"]]]:
-        """Training batches without end: each epoch a new order, its incomplete last batch left out."""
+        """Training batches without end: each epoch in a new order, without its incomplete last batch."""
         images, labels = self.train.images, self.train.labels
         if not 1 <= batch <= len(labels):
             raise UsageError(f"expected a batch of 1 to {len(labels)} images, found {batch}. Set another.")
@@ -68,39 +69,46 @@ class ImageSet:
                 if len(chosen) == batch:
                     yield images[chosen], labels[chosen]
 
-    def share(self, fraction: float, rng: np.random.Generator) -> "ImageSet":
-        """The same task with a fraction of the training pictures, equally many of each class.
+    def subset(self, fraction: float, rng: np.random.Generator) -> "ImageDataset":
+        """The same task with a fraction of the training images, equally many of each class.
 
-        Of two fractions drawn with equal generators the smaller one's pictures are among the larger one's.
-        Validation and test pictures stay, and so do the two numbers that standardise all of them.
+        With equal generators, a smaller fraction is a subset of a larger one. The validation and test splits
+        stay the same, and so does the standardisation.
         """
         if not 0 < fraction <= 1:
             raise UsageError(
-                f"expected a fraction above 0 and up to 1 of the training pictures, found {fraction:g}."
+                f"expected a fraction above 0 and up to 1 of the training images, found {fraction:g}."
             )
         rows = [np.flatnonzero(self.train.labels == label) for label in range(CLASSES)]
         kept = [rng.permutation(of_class)[: max(1, round(fraction * len(of_class)))] for of_class in rows]
         chosen = np.sort(np.concatenate(kept))
-        return replace(self, train=Split(self.train.images[chosen], self.train.labels[chosen]))
+        return replace(self, train=LabelledImages(self.train.images[chosen], self.train.labels[chosen]))
+
+    def overlay(
+        self, image: Float32[np.ndarray, "28 28"], weights: Float[np.ndarray, "R R"], *, title: str
+    ) -> Panel:
+        """The image with a weight laid over each of its patches, such as the attention that it receives."""
+        over = np.kron(weights, np.ones((SIDE // len(weights), SIDE // len(weights))))
+        return Panel(title, _rounded(image * self.std + self.mean), over=_rounded(over))
 
 
-def load(name: str = "digits", *, seed_of_split: int = 0) -> ImageSet:
-    """Read, split and standardise. Raises `DataError` where a file is missing, altered or not to be had."""
+def load(name: str = "digits", *, seed_of_split: int = 0) -> ImageDataset:
+    """Read, split and standardise. Raises `DataError` where a file is missing, altered or unreachable."""
     if name not in SOURCES:
         raise DataError(unknown("data set", name, SOURCES))
     names, read = SOURCES[name]
     stored, classes, (train, valid, test) = read(seed_of_split)
     pixels = stored.astype(np.float32) / 255
     labels = classes.astype(np.int32)
-    centre, scale = float(pixels[train].mean()), float(pixels[train].std())
-    standardised = (pixels - np.float32(centre)) / np.float32(scale)
-    return ImageSet(
+    mean, std = float(pixels[train].mean()), float(pixels[train].std())
+    standardised = (pixels - np.float32(mean)) / np.float32(std)
+    return ImageDataset(
         names=names,
-        train=Split(standardised[train], labels[train]),
-        valid=Split(standardised[valid], labels[valid]),
-        test=Split(standardised[test], labels[test]),
-        centre=centre,
-        scale=scale,
+        train=LabelledImages(standardised[train], labels[train]),
+        valid=LabelledImages(standardised[valid], labels[valid]),
+        test=LabelledImages(standardised[test], labels[test]),
+        mean=mean,
+        std=std,
     )
 
 
@@ -110,21 +118,26 @@ def _digits(seed: int) -> Stored:
 
 
 def _fashion(seed: int) -> Stored:
-    lies = downloads.fetch("Fashion-MNIST")
-    pictures, labels = (
-        np.concatenate([read_idx(lies[f"{part}-{kind}-ubyte.gz"]) for part in ("train", "t10k")])
+    paths = downloads.fetch("Fashion-MNIST")
+    images, labels = (
+        np.concatenate([read_idx(paths[f"{part}-{kind}-ubyte.gz"]) for part in ("train", "t10k")])
         for kind in ("images-idx3", "labels-idx1")
     )
-    train, valid, _ = split_rows(labels[:FASHION_TRAIN], seed=seed, valid=FASHION_VALID_A_CLASS, test=0)
-    return pictures, labels, (train, valid, np.arange(FASHION_TRAIN, len(labels)))
+    train, valid, _ = split_rows(labels[:FASHION_TRAIN], seed=seed, valid=FASHION_VALID_PER_CLASS, test=0)
+    return images, labels, (train, valid, np.arange(FASHION_TRAIN, len(labels)))
 
 
 GARMENTS = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
-# What the classes are called, and what reads the pictures, given the seed of the split.
+# The names of the classes, and the function that reads the images, given the seed of the split.
 SOURCES: Mapping[str, tuple[tuple[str, ...], Callable[[int], Stored]]] = {
     "digits": (tuple(map(str, range(CLASSES))), _digits),
     "fashion": (GARMENTS, _fashion),
 }
+
+
+def _rounded(matrix: np.ndarray) -> Matrix:
+    """To a thousandth, which is more than a figure shows."""
+    return tuple(tuple(round(float(value), 3) for value in row) for row in matrix)
 
 
 def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
@@ -136,9 +149,9 @@ def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
 
 
 def split_rows(
-    labels: UInt8[np.ndarray, "N"], *, seed: int, valid: int = VALID_A_CLASS, test: int = TEST_A_CLASS
+    labels: UInt8[np.ndarray, "N"], *, seed: int, valid: int = VALID_PER_CLASS, test: int = TEST_PER_CLASS
 ) -> Rows:
-    """Row numbers of train, valid and test; `valid` and `test` say how many of each class."""
+    """Row numbers of the three splits, with `valid` and `test` images of each class."""
     legacy = np.random.RandomState(seed)  # the generator that scikit-learn's split uses; its stream is fixed
     by_class = [np.flatnonzero(labels == label) for label in range(CLASSES)]
     shuffled = [rows[legacy.permutation(len(rows))] for rows in by_class]
@@ -147,16 +160,16 @@ def split_rows(
     return train, held_out, tested
 
 
-def logistic_regression(task: ImageSet) -> dict[str, float]:
-    """Accuracy of multinomial logistic regression on pixels in [0, 1]: on valid, which chose C; on test."""
+def logistic_regression(task: ImageDataset) -> dict[str, float]:
+    """Validation and test accuracy of multinomial logistic regression on pixels; validation chooses C."""
     from sklearn.linear_model import LogisticRegression  # 1 s to import, and only the baseline needs it
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    def pixels(split: Split) -> np.ndarray:
-        return (split.images * task.scale + task.centre).reshape(len(split.labels), -1).astype(np.float64)
+    def pixels(split: LabelledImages) -> np.ndarray:
+        return (split.images * task.std + task.mean).reshape(len(split.labels), -1).astype(np.float64)
 
     train = pixels(task.train)
-    with threadpool_limits(1):  # products this small are slower on two threads than on one
+    with threadpool_limits(1):  # such small products are slower on two threads than on one
         fitted = [
             LogisticRegression(C=strength, max_iter=1_000).fit(train, task.train.labels)
             for strength in (0.01, 0.1, 1.0)

@@ -1,4 +1,4 @@
-"""Does the page score every token once, and carry a chorale on as its model would?"""
+"""Does the page score every token once, and continue a chorale as its model would?"""
 
 import io
 import math
@@ -15,7 +15,8 @@ from seqlab.models import backbones
 from seqlab.models.sizing import parameters
 from seqlab.notebook import Artifact, Trial
 from seqlab.notebook.artifacts import panels_of
-from seqlab.tasks import chorales
+from seqlab.tasks.chorales import dataset, ngrams
+from seqlab.tasks.chorales.chorale import START, VOICES
 
 SETTINGS = {
     "steps": 2, "batch": 2, "frames": 16, "width": 16, "depth": 2, "valid_pieces": 1, "evaluations": 2,
@@ -25,8 +26,8 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def music():
-    """Few and short chorales."""
-    everything = chorales.load()
+    """A few short chorales."""
+    everything = dataset.load()
     return replace(
         everything,
         train=everything.train[:8],
@@ -37,7 +38,7 @@ def music():
 
 @pytest.fixture
 def few(music, monkeypatch):
-    monkeypatch.setattr(chorales, "load", lambda: music)
+    monkeypatch.setattr(dataset, "load", lambda: music)
     page.windows.cache_clear()  # of all chorales
     yield
     page.windows.cache_clear()
@@ -59,13 +60,13 @@ def test_networks_have_equally_many_parameters(few):
 
 
 @pytest.mark.parametrize("name", page.RATES)
-def test_bits_are_those_of_reading_each_window_by_itself(few, music, name):
+def test_bits_are_those_of_each_window_by_itself(few, music, name):
     model, _ = recipe(name).start(0)
-    found = page.bits(model, "test", frames=16)
+    found = page.network_bits(model, "test", frames=16)
     assert found.shape == (3 * 52, 4)
-    read, told, counted = music.windows("test", frames=16)
+    inputs, targets, scored = music.windows("test", frames=16)
     alone = []
-    for row, right, counts in zip(read, told, counted, strict=True):
+    for row, right, counts in zip(inputs, targets, scored, strict=True):
         logits = np.array(model(mx.array(row[None])))[0].astype(np.float64)
         chosen = logits[np.arange(len(right)), right] - np.log(np.exp(logits).sum(axis=1))
         alone.append(-chosen[counts] / math.log(2))
@@ -81,77 +82,62 @@ def test_scores_of_a_frame_and_of_each_voice_add_up():
 
 
 @pytest.mark.parametrize("name", [backbones.TRANSFORMER, "TCN"])
-def test_a_chorale_is_carried_on_as_reading_anew_would(few, music, name, monkeypatch):
-    """With the likeliest token alone, every token is that of a pass over the window up to it."""
+def test_a_chorale_is_continued_as_without_a_cache(few, music, name, monkeypatch):
+    """With top-1 sampling, every token is that of a pass over the window up to it."""
     monkeypatch.setattr(page, "SAMPLING", Sampling(top_k=1))
     model, _ = recipe(name).start(1)
     opening = music.test[0].opening(page.OPENING)
-    written = page.carried_on(model, opening, frames=40, window=16, key=mx.random.key(0))
+    written = page.continued(model, opening, frames=40, window=16, key=mx.random.key(0))
     np.testing.assert_array_equal(written.pitch[: page.OPENING], opening.pitch)
-    told, read = written.told().ravel(), np.r_[chorales.START, written.read().ravel()]
-    assert len(told) == 160
+    tokens, inputs = written.tokens().ravel(), np.r_[START, written.inputs().ravel()]
+    assert len(tokens) == 160
     for place in range(64, 160, 3):
         first = (place // 32 - 1) * 32
-        logits = np.array(model(mx.array(read[None, first : place + 1])))[0, -1]
-        assert logits[told[place]] == pytest.approx(logits.max(), abs=1e-5)
+        logits = np.array(model(mx.array(inputs[None, first : place + 1])))[0, -1]
+        assert logits[tokens[place]] == pytest.approx(logits.max(), abs=1e-5)
 
 
-def test_another_key_writes_another_chorale(few, music):
+def test_another_random_key_gives_another_chorale(few, music):
     model, _ = recipe("minGRU").start(0)
     opening = music.test[1].opening(page.OPENING)
     drawn = [
-        page.carried_on(model, opening, frames=32, window=16, key=mx.random.key(seed)).told()
+        page.continued(model, opening, frames=32, window=16, key=mx.random.key(seed)).tokens()
         for seed in (1, 1, 2)
     ]
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert not np.array_equal(drawn[0], drawn[2])
 
 
-def test_a_roll_shows_each_voice_at_its_pitch(music):
-    chorale = music.test[0]
-    panel = page.roll(chorale, "Bach")
-    shown = np.array(panel.matrix)
-    assert shown.shape == (46, 52)
-    names = [number for number, row in enumerate(panel.rows) if row]
-    assert [panel.rows[number] for number in names] == ["C5", "C4", "C3", "C2"]
-    assert [81 - number for number in names] == [72, 60, 48, 36]
-    for frame in (0, 17, 51):
-        for voice, pitch in enumerate(chorale.pitch[frame]):
-            here = shown[81 - int(pitch), frame]
-            assert here == voice or chorale.pitch[frame, int(here)] == pitch  # two may meet on a pitch
-    assert (shown >= 0).any(axis=0).all()
-
-
-def test_a_network_is_tested_and_its_chorale_can_be_seen_and_heard(few):
+def test_a_trained_network_yields_scores_a_piano_roll_and_a_midi_file(few):
     found = ran(backbones.TRANSFORMER)
     artifacts = {one.name: one for one in found if isinstance(one, Artifact)}
     truth, written = panels_of(artifacts["roll"])
     assert len(truth.matrix[0]) == len(written.matrix[0]) == 40
     assert [row[:16] for row in truth.matrix] == [row[:16] for row in written.matrix]
     song = mido.MidiFile(file=io.BytesIO(artifacts["chorale"].data))
-    assert [track.name for track in song.tracks] == list(chorales.VOICES)
-    assert song.length == pytest.approx(40 / 4 * 60 / page.BEATS_A_MINUTE)
+    assert [track.name for track in song.tracks] == list(VOICES)
+    assert song.length == pytest.approx(40 / 4 * 60 / page.BEATS_PER_MINUTE)
     measured = {(one.metric, one.split) for one in found if not isinstance(one, Artifact)}
     assert {("bits_per_token", "test"), ("bits_per_token", "valid"), ("train_examples", "")} <= measured
 
 
-def test_counting_is_measured_on_the_same_chorales(few, music):
+def test_an_ngram_is_scored_on_the_same_chorales(few, music):
     found = {(one.metric, one.split): one.value for one in ran("3-gram")}
-    tested = chorales.bits_interleaved(music, order=3)[: 2 * 52]
+    tested = ngrams.interleaved_bits(music, order=3)[: 2 * 52]
     assert found["bits_per_token", "test"] == pytest.approx(tested.mean())
-    first = chorales.bits_interleaved(music, "valid", order=3)[: music.valid[0].frames]
+    first = ngrams.interleaved_bits(music, "valid", order=3)[: music.valid[0].frames]
     assert found["bits_per_token", "valid"] == pytest.approx(first.mean())
 
 
 @pytest.mark.parametrize("budget", ["quick", "full"])
 def test_a_verdict_rests_on_every_test_chorale(budget):
     settings = page.experiment.budget(budget).settings
-    assert settings["test_pieces"] >= len(chorales.load().test)
+    assert settings["test_pieces"] >= len(dataset.load().test)
 
 
-def test_the_claims_face_every_other_model_and_the_parallel_ones():
+def test_the_opponents_are_every_other_model_and_the_parallel_ones():
     one, other = page.experiment.claims
-    assert {side["model"] for side in one.rule.opponents} == {*page.RATES, *page.CLASSICAL} - {
+    assert {side["model"] for side in one.rule.opponents} == {*page.RATES, *page.NGRAMS} - {
         backbones.TRANSFORMER
     }
     assert {side["model"] for side in other.rule.opponents} == {"minGRU", "TCN"}

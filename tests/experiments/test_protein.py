@@ -1,4 +1,4 @@
-"""Does the page on proteins give every network the same, and does it show what it says?"""
+"""Does the page on proteins treat every network alike, and yield what its figures need?"""
 
 from pathlib import Path
 from types import ModuleType
@@ -28,7 +28,7 @@ def page() -> ModuleType:
 
 @pytest.fixture
 def few_chains(monkeypatch: pytest.MonkeyPatch) -> proteins.Proteins:
-    """Some of each split, the one that is drawn among them."""
+    """A few chains of each split."""
     data = proteins.load()
     few = proteins.Proteins(train=data.train[:40], valid=data.valid[:8], test=data.test[::12])
     monkeypatch.setattr(proteins, "load", lambda: few)
@@ -56,54 +56,54 @@ def test_all_networks_read_the_same_residues(page: ModuleType) -> None:
         assert all(mx.array_equal(mine, yours) for mine, yours in zip(first, other, strict=True))
 
 
-def test_padding_teaches_nothing(page: ModuleType) -> None:
+def test_padding_does_not_change_the_loss(page: ModuleType) -> None:
     for name in page.NETWORKS:
-        learnt = recipe(page, name)
-        model, _ = learnt.start(0)
+        padded = recipe(page, name)
+        model, _ = padded.start(0)
         chains = proteins.load().test[:3]
         residues, states, real = map(mx.array, proteins.padded(chains, multiple=1))
         longer, other, still = map(mx.array, proteins.padded(chains, multiple=100))
-        loss = learnt.loss(model, residues, states, real)
-        np.testing.assert_allclose(loss, learnt.loss(model, longer, other + 7 * ~still, still), rtol=1e-5)
+        loss = padded.loss(model, residues, states, real)
+        np.testing.assert_allclose(loss, padded.loss(model, longer, other + 7 * ~still, still), rtol=1e-5)
 
 
 @pytest.mark.parametrize("at_once", [1, 700])
-def test_chains_are_told_alone_or_together_alike(
+def test_predictions_do_not_depend_on_the_batch(
     page: ModuleType, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "AT_ONCE", at_once)
+    monkeypatch.setattr(page, "EVALUATION_BATCH", at_once)
     chains = proteins.load().test[:6]
     for name in page.NETWORKS:
         model, _ = recipe(page, name).start(0)
-        for chain, told in zip(chains, page.predictor(model)(chains), strict=True):
+        for chain, predicted in zip(chains, page.predictor(model)(chains), strict=True):
             alone = mx.softmax(model(mx.array(chain.residues)[None]), axis=-1)[0]
-            np.testing.assert_allclose(told, alone, rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(predicted, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_a_chain_of_all_three_classes_is_drawn(page: ModuleType) -> None:
-    chain = page.shown_chain(proteins.load().test)
+    chain = page.drawn_chain(proteins.load().test)
     assert 100 <= len(chain) <= 150
     assert np.bincount(chain.classes).min() >= len(chain) / 5
 
 
 @pytest.mark.parametrize("name", ["encoder", "CNN", "bi-LSTM", "logistic regression"])
-def test_a_trial_tells_all_that_the_page_shows(
+def test_a_trial_yields_all_that_the_figures_need(
     page: ModuleType, name: str, few_chains: proteins.Proteins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "shown_chain", lambda chains: chains[0])
-    told = list(page.run(Trial("protein", {"model": name}, 0, "smoke", SMALL)))
-    (artifact,) = (one for one in told if isinstance(one, Artifact))
+    monkeypatch.setattr(page, "drawn_chain", lambda chains: chains[0])
+    yielded = list(page.run(Trial("protein", {"model": name}, 0, "smoke", SMALL)))
+    (artifact,) = (one for one in yielded if isinstance(one, Artifact))
     (panel,) = panels_of(artifact)
     assert panel.categories == proteins.CLASSES
     assert panel.rows == ("DSSP", name)
     assert panel.matrix[0] == tuple(few_chains.test[0].classes)
-    measured = {(one.metric, one.split) for one in told if isinstance(one, Measurement)}
-    shown = {
+    measured = {(one.metric, one.split) for one in yielded if isinstance(one, Measurement)}
+    needed = {
         metric
         for figure in page.experiment.figures
         for metric in (*getattr(figure, "metrics", ()), getattr(figure, "y", ""), getattr(figure, "x", ""))
         if metric in METRICS
     }
     network = {"train_steps", "training_time"}
-    assert shown - (network if name == page.REGRESSION else set()) <= {metric for metric, _ in measured}
+    assert needed - (network if name == page.REGRESSION else set()) <= {metric for metric, _ in measured}
     assert {("q3_accuracy", "valid"), ("q3_accuracy", "test")} <= measured

@@ -1,4 +1,4 @@
-"""Does the chapter on images give every model the same, and does it show what it says?"""
+"""Does the chapter on images treat every model alike, and draw attention where it belongs?"""
 
 from collections import Counter
 from pathlib import Path
@@ -15,7 +15,7 @@ from seqlab.notebook.artifacts import panels_of
 from seqlab.running.plan import Request, trials
 
 SMALL = {"steps": 3, "few_steps": 2, "batch": 16, "width": 32, "depth": 2, "patch": 7, "rate": 1e-3}
-STILL = {"shift": 0.0, "turn": 0.0}
+UNCHANGED = {"shift": 0.0, "turn": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def page() -> ModuleType:
 
 
 def recipe(page: ModuleType, **changes: object) -> object:
-    settings = {**SMALL, **STILL, "data": "digits", "model": page.VIT, "fraction": 0.1, **changes}
+    settings = {**SMALL, **UNCHANGED, "data": "digits", "model": page.VIT, "fraction": 0.1, **changes}
     return page.Recipe(**{name: settings[name] for name in page.Recipe.__dataclass_fields__})
 
 
@@ -43,7 +43,7 @@ def test_all_networks_have_as_many_parameters(page: ModuleType, budget: str) -> 
     assert max(found.values()) <= 1.02 * min(found.values()), found
 
 
-def test_all_networks_of_a_seed_learn_from_the_same_batches(page: ModuleType) -> None:
+def test_all_networks_of_a_seed_train_on_the_same_batches(page: ModuleType) -> None:
     drawn = {}
     for name in page.NETWORKS:
         batches = recipe(page, model=name, shift=1.0, turn=5.0).start(7)[1]
@@ -54,24 +54,24 @@ def test_all_networks_of_a_seed_learn_from_the_same_batches(page: ModuleType) ->
     assert not np.array_equal(other, drawn[page.CNN][0])
 
 
-def test_batches_hold_training_pictures_of_the_fraction_alone(page: ModuleType) -> None:
-    some = page.fewer("digits", 0.01, 4).train
-    known = {image.tobytes() for image in some.images}
+def test_batches_hold_only_training_images_of_the_fraction(page: ModuleType) -> None:
+    some = page.subset("digits", 0.01, 4).train
+    training = {image.tobytes() for image in some.images}
     batches = recipe(page, fraction=0.01, batch=64).start(4)[1]
     for _ in range(3):
         images = np.array(next(batches)[0])
         assert len(images) == len(some.labels) == 40
-        assert {image.tobytes() for image in images} <= known
+        assert {image.tobytes() for image in images} <= training
 
 
-def test_pictures_move_only_where_asked(page: ModuleType) -> None:
+def test_images_are_augmented_only_where_asked(page: ModuleType) -> None:
     still, moved = (np.array(next(recipe(page, shift=shift).batches(1))[0]) for shift in (0.0, 2.0))
     assert not np.array_equal(still, moved)
     np.testing.assert_allclose(moved.sum(), still.sum(), rtol=0.2)
 
 
 @pytest.mark.parametrize("budget", ["quick", "full"])
-def test_both_sides_of_every_claim_have_seeds_enough_in_every_cell(page: ModuleType, budget: str) -> None:
+def test_both_sides_of_every_claim_have_enough_seeds_in_every_cell(page: ModuleType, budget: str) -> None:
     planned = Counter(
         (trial.factors["data"], trial.factors["fraction"], trial.factors["model"])
         for trial in asked(page, budget)
@@ -93,12 +93,12 @@ def test_only_the_full_budget_asks_for_a_download(page: ModuleType) -> None:
     assert {trial.factors["data"] for trial in asked(page, "quick", data="fashion")} == {"fashion"}
 
 
-def test_a_trial_measures_and_shows_what_the_chapter_needs(page: ModuleType) -> None:
+def test_a_trial_yields_the_scores_and_attention_maps_of_the_chapter(page: ModuleType) -> None:
     trial = Trial(
-        "vit", {"data": "digits", "model": page.VIT, "fraction": 1.0}, 0, "quick", {**SMALL, **STILL}
+        "vit", {"data": "digits", "model": page.VIT, "fraction": 1.0}, 0, "quick", {**SMALL, **UNCHANGED}
     )
     yielded = list(page.run(trial))
-    plates = [one for one in yielded if isinstance(one, Artifact)]
+    artifacts = [one for one in yielded if isinstance(one, Artifact)]
     numbers = [one for one in yielded if not isinstance(one, Artifact)]
     assert [one.split for one in numbers if one.metric == "accuracy"][-1] == "test"
     assert sum(one.split == "test" for one in numbers) == 1
@@ -106,20 +106,20 @@ def test_a_trial_measures_and_shows_what_the_chapter_needs(page: ModuleType) -> 
     assert found["train_examples"] == 3_500
     assert found["train_steps"] == 3
     assert {"parameters", "step_flops", "tuning_trials", "training_time"} <= found.keys()
-    [shown] = plates
-    panels = panels_of(shown)
-    assert [panel.title.split(",")[0] for panel in panels] == list(map(str, page.SHOWN))
+    [maps] = artifacts
+    panels = panels_of(maps)
+    assert [panel.title.split(",")[0] for panel in panels] == list(map(str, page.MAPPED))
     for panel in panels:
         assert np.shape(panel.matrix) == (28, 28)
         assert 0 <= np.min(panel.matrix) < np.max(panel.matrix) <= 1
-        assert np.mean(panel.over) == pytest.approx(1, abs=1e-3)  # times the equal share
-        assert len(np.unique(panel.over)) <= 16  # a square is of one shade
+        assert np.mean(panel.over) == pytest.approx(1, abs=1e-3)  # relative to an even share
+        assert len(np.unique(panel.over)) <= 16  # a patch is of one shade
 
 
-def test_attention_lies_over_the_square_that_it_is_of(
+def test_attention_lies_over_the_patch_that_receives_it(
     page: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All attention to the third square of the second row of four: rows 7 to 13, columns 14 to 20."""
+    """All attention to the third patch of the second row of four: rows 7 to 13, columns 14 to 20."""
     model, _ = recipe(page).start(0)
     pointed = mx.zeros((1, 1, 4, 16, 16)).at[..., 6].add(1)
     monkeypatch.setattr(type(model), "attention", lambda self, images: pointed)
@@ -144,7 +144,7 @@ def test_only_what_was_tried_counts_as_tuned(
     page: ModuleType, monkeypatch: pytest.MonkeyPatch, fraction: float, steps: int, trials: int
 ) -> None:
     monkeypatch.setattr(page, "TUNED_FEW_STEPS", 2)
-    settings = {**SMALL, **STILL, "rate": 0.0, "few_steps": steps}
+    settings = {**SMALL, **UNCHANGED, "rate": 0.0, "few_steps": steps}
     trial = Trial("vit", {"data": "digits", "model": page.CNN, "fraction": fraction}, 0, "quick", settings)
     found = {one.metric: one.value for one in page.run(trial)}
     assert found["tuning_trials"] == trials
@@ -152,11 +152,11 @@ def test_only_what_was_tried_counts_as_tuned(
 
 
 @pytest.mark.parametrize("name", ["ViT", "CNN"])
-def test_side_by_side_learns_what_one_by_one_does(page: ModuleType, name: str) -> None:
+def test_seeds_trained_together_equal_those_trained_one_by_one(page: ModuleType, name: str) -> None:
     factors = {"data": "digits", "model": name, "fraction": 0.01}
     found = []
     for together in (1, 2):
-        trial = Trial("vit", factors, 1, "quick", {**SMALL, **STILL, "together": together})
+        trial = Trial("vit", factors, 1, "quick", {**SMALL, **UNCHANGED, "together": together})
         found.append({(one.metric, one.split, one.step): one.value for one in page.run(trial)})
     assert found[0].keys() == found[1].keys()
     for key in found[0]:

@@ -1,4 +1,4 @@
-"""Does the decomposition find a season, a level and a decay that are there, and look at the past alone?"""
+"""Does the decomposition find a known season, level and decay, each channel separately?"""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_a_season_that_repeats_is_forecast_exactly(rng):
     np.testing.assert_allclose(decomposition.forecast(history, 96), season[-96:], atol=5e-3)
 
 
-def test_what_remains_returns_to_its_level_as_an_autoregression_does(rng):
+def test_the_remainder_is_forecast_by_autoregression(rng):
     """A season and an AR(1) of coefficient 0.9: nearer to its conditional mean than last week is."""
     hours, horizon = 26 * SEASON, 48
     season, noise = 2 * weekly(hours, rng), rng.normal(scale=0.3, size=hours)
@@ -37,7 +37,7 @@ def test_what_remains_returns_to_its_level_as_an_autoregression_does(rng):
     assert np.mean((found - expected) ** 2) < 0.1 * np.mean((naive - expected) ** 2)
 
 
-def test_every_channel_and_window_by_itself(rng):
+def test_every_channel_and_window_is_forecast_separately(rng):
     window = rng.normal(size=(2, 4 * SEASON, 3)).astype(np.float32)
     together = decomposition.predict(window, 24)
     assert together.shape == (2, 24, 3)
@@ -45,5 +45,5 @@ def test_every_channel_and_window_by_itself(rng):
     np.testing.assert_allclose(together[1, :, 2], alone, rtol=1e-5)
 
 
-def test_a_constant_history_goes_on():
+def test_a_constant_history_stays_constant():
     np.testing.assert_array_equal(decomposition.forecast(np.full(4 * SEASON, 3.0), 5), np.full(5, 3.0))

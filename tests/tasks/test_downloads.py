@@ -24,7 +24,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Answer)
         self.asked: list[str | None] = []
-        self.ranges = True  # whether it knows ranges
+        self.ranges = True  # whether it supports ranges
         self.breaks_after: list[int] = []  # bytes, of the next answers
         self.content = CONTENT
         self.status = 200
@@ -96,7 +96,7 @@ def test_a_set_is_fetched_once_and_then_needs_no_network(server, pinned):
     assert visible(pinned) == ["made.bin"]
 
 
-def test_a_broken_connection_is_taken_up_where_it_broke(server, pinned):
+def test_a_broken_connection_resumes_where_it_broke(server, pinned):
     server.breaks_after = [100_000, 50_000]
     assert downloads.fetch("made")["made.bin"].read_bytes() == CONTENT
     first, *later = server.asked
@@ -108,7 +108,7 @@ def test_a_broken_connection_is_taken_up_where_it_broke(server, pinned):
 
 def test_an_unfinished_file_is_finished_by_the_next_run(server, pinned):
     server.breaks_after = [100_000, 0]  # the second try gets nothing, so the run gives up
-    with pytest.raises(DataError, match="found no way to it"):
+    with pytest.raises(DataError, match="found that the download failed"):
         downloads.fetch("made")
     assert visible(pinned) == ["made.bin.part"]  # never a half file under the whole one's name
     arrived = (pinned / "made.bin.part").stat().st_size
@@ -125,7 +125,7 @@ def test_a_server_without_ranges_starts_again(server, pinned):
 
 
 @pytest.mark.parametrize("length", [len(CONTENT), len(CONTENT) + 7])
-def test_a_part_as_long_as_the_whole_or_longer_does_not_confuse(server, pinned, length):
+def test_a_part_as_long_as_the_file_or_longer_does_no_harm(server, pinned, length):
     pinned.mkdir()
     (pinned / "made.bin.part").write_bytes((CONTENT + b"surplus")[:length])
     assert downloads.fetch("made")["made.bin"].read_bytes() == CONTENT
@@ -152,7 +152,7 @@ def test_an_altered_file_is_fetched_again(server, pinned):
     assert downloads.fetch("made")["made.bin"].read_bytes() == CONTENT
 
 
-def test_without_a_network_it_says_what_to_put_where(monkeypatch, tmp_path):
+def test_without_a_network_the_error_says_which_file_to_put_where(monkeypatch, tmp_path):
     with socket.socket() as closed:  # a port that nobody listens on
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}/made.bin"
@@ -160,20 +160,20 @@ def test_without_a_network_it_says_what_to_put_where(monkeypatch, tmp_path):
     with pytest.raises(DataError, match="ConnectionError") as caught:
         downloads.fetch("made")
     message = str(caught.value)
-    for told in (str(folder / "made.bin"), address, SHA256, "0.3 MB", "by hand"):
-        assert told in message
+    for part in (str(folder / "made.bin"), address, SHA256, "0.3 MB", "by hand"):
+        assert part in message
     assert "\n" not in message
     (folder / "made.bin").write_bytes(CONTENT)  # by hand
     assert downloads.fetch("made")["made.bin"].read_bytes() == CONTENT
 
 
-def test_a_refusing_server_is_named_by_its_answer(server, pinned):
+def test_the_error_gives_the_answer_of_a_refusing_server(server, pinned):
     server.status = 404
     with pytest.raises(DataError, match="the server answered 404"):
         downloads.fetch("made")
 
 
-def test_a_folder_that_cannot_be_made_is_told(server, pinned):
+def test_a_folder_that_cannot_be_made_is_refused(server, pinned):
     pinned.write_bytes(b"a file in its place")
     with pytest.raises(DataError, match=r"cannot be written there.*SEQLAB_DATA"):
         downloads.fetch("made")
@@ -185,7 +185,7 @@ def test_without_the_variable_it_is_the_users_cache(monkeypatch, tmp_path):
     assert downloads.folder("ETTh1") == tmp_path / "seqlab" / "ETTh1"
 
 
-def test_states_name_licence_and_whereabouts(server, pinned):
+def test_states_give_size_licence_and_folder(server, pinned):
     assert list(downloads.states()) == ["made (0.3 MB; licence: none): not fetched"]
     downloads.fetch("made")
     assert list(downloads.states()) == [f"made (0.3 MB; licence: none): in {pinned}"]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from seqlab.errors import DataError
-from seqlab.tasks import characters, files
+from seqlab.tasks import characters, files, images
 
 
-def test_every_packaged_file_is_whole():
+def test_every_packaged_file_passes_its_check():
     assert set(files.check_all()) == set(files.HASHES)
 
 
@@ -33,7 +33,7 @@ def test_an_altered_file_is_refused(monkeypatch, tmp_path):
     altered[len(altered) // 2] ^= 1
     copy.write_bytes(altered)
     with pytest.raises(DataError, match="altered") as caught:
-        pictures.load()
+        images.load()
     message = str(caught.value)
     assert files.HASHES["mnist5k.npz"] in message  # what was expected
     assert str(copy) in message
@@ -62,7 +62,7 @@ def test_an_unknown_name_suggests_the_nearest():
 
 
 def test_a_pickle_is_never_loaded(monkeypatch, tmp_path):
-    """An array of objects would run code as it loads, hash or no hash."""
+    """An array of objects would run code as it loads, whatever its hash."""
     np.savez(tmp_path / "mnist5k.npz", X=np.array([{}], dtype=object))
     monkeypatch.setattr(files, "path", lambda name: tmp_path / name)
     with pytest.raises(ValueError, match="allow_pickle"):

@@ -1,4 +1,4 @@
-"""Do the baselines give the figures published with the data, and does no window leak?"""
+"""Do the baselines reproduce the figures published with the data, and does no window leak?"""
 
 from hashlib import sha256
 
@@ -53,7 +53,7 @@ def test_baselines_give_the_published_figures(series, baseline):
     assert tuple(f"{value:.{d}f}" for value, d in zip(found, decimals, strict=True)) == expected
 
 
-def test_windows_lie_in_their_split(series):
+def test_windows_are_in_their_split(series):
     for split, first, end in (
         ("train", 0, series.valid_from),
         ("valid", series.valid_from, series.test_from),
@@ -79,7 +79,7 @@ def test_what_is_scored_does_not_depend_on_the_lookback(series, lookback, horizo
     assert other.origins("train").stop + horizon - 1 == other.valid_from
 
 
-def test_a_stride_meets_every_hour_of_the_week(series):
+def test_a_stride_has_every_hour_of_the_week(series):
     for forecasts in (7, 100, 1_000):
         stride = series.stride("test", forecasts)
         windows = len(series.origins("test")[::stride])
@@ -88,7 +88,7 @@ def test_a_stride_meets_every_hour_of_the_week(series):
     assert series.stride("test", 0) == series.stride("test", 10**9) == 1
 
 
-def test_a_window_longer_than_its_part_is_refused(traffic):
+def test_a_window_longer_than_its_split_is_refused(traffic):
     with pytest.raises(UsageError, match="no valid window of lookback 336 and horizon 3000"):
         forecasting.load("traffic", horizon=3_000).windows("valid")
 
@@ -118,7 +118,7 @@ def test_etth1_is_split_by_months(fetched):
     np.testing.assert_allclose(series.windows("test").target[0, 0], expected, atol=1e-5)
 
 
-def test_etth1_that_cannot_be_fetched_is_told(fetched, monkeypatch, tmp_path):
+def test_etth1_that_cannot_be_downloaded_is_an_error(fetched, monkeypatch, tmp_path):
     monkeypatch.setenv(downloads.VARIABLE, str(tmp_path / "elsewhere"))
     with pytest.raises(DataError, match=r"ETTh1\.csv.*put the file there by hand"):
         forecasting.load("ETTh1")
@@ -152,7 +152,7 @@ def test_scaling_and_the_linear_fit_see_train_only(rng):
 
 
 def test_linear_equals_least_squares_on_the_windows(rng):
-    """The moments are summed by moving along the series; multiplying all windows out must agree."""
+    """The moments are summed by shifting along the series; a product of all windows must agree."""
     noise = rng.normal(size=(1_600, 2)).cumsum(axis=0) * 0.1 + rng.normal(size=(1_600, 2))
     made = forecasting.prepare("made", ("a", "b"), season=24, hours=noise, fill=forecasting.carry_forward)
     windows = made.windows("train")
@@ -166,13 +166,13 @@ def test_linear_equals_least_squares_on_the_windows(rng):
     np.testing.assert_allclose(np.moveaxis(found, 2, 1), expected, atol=1e-4)
 
 
-def test_gaps_are_filled_and_remembered():
+def test_gaps_are_filled():
     gap = np.array([np.nan, 1.0, np.nan, np.nan, 4.0, np.nan])
     np.testing.assert_allclose(forecasting.interpolate(gap), [1, 1, 2, 3, 4, 4])
     np.testing.assert_allclose(forecasting.carry_forward(gap), [1, 1, 1, 1, 4, 4])
 
 
-def test_the_series_are_filled_and_say_where(series):
+def test_the_series_are_filled_and_marked_where(series):
     missing = {"traffic": 1_012, "household": 2_947}[series.name]
     assert (~series.measured).sum() == missing
     assert np.isfinite(series.values).all()

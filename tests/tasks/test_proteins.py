@@ -1,4 +1,4 @@
-"""Are the chains split without leaks, and do batches, scores and baselines do what they should?"""
+"""Are the chains split without leaks, and are batches, scores and baselines correct?"""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def letters(one: Chain) -> str:
     return "".join(AMINO_ACIDS[place] for place in one.residues)
 
 
-def test_the_split_is_the_published_one_less_what_leaks(task):
+def test_the_split_is_the_published_one_without_the_chains_that_leak(task):
     assert [len(split) for split in (task.train, task.valid, task.test)] == [3_000 - 16, 300, 217]
     assert [sum(map(len, split)) for split in (task.train, task.valid, task.test)] == [
         420_976 - 1_999, 41_439, 45_036,
@@ -60,7 +60,7 @@ def test_eight_states_make_three_classes():
     ("sequence", "states", "message"),
     [("AC", "H", "2 residues, found 1"), ("AX", "HH", "found 'X'"), ("AC", "H-", "found '-'")],
 )
-def test_a_bad_chain_is_named(sequence, states, message):
+def test_a_malformed_chain_is_refused_by_name(sequence, states, message):
     with pytest.raises(DataError, match=f"chain 1ABC .*{message}"):
         chain(sequence, states, name="1ABC")
 
@@ -110,9 +110,9 @@ def test_batches_that_cannot_be_are_refused(task, batch, length, message):
 
 
 @given(st.lists(st.integers(1, 90), max_size=30), st.integers(1, 300))
-def test_chains_of_like_lengths_are_read_together(lengths, residues):
+def test_buckets_hold_chains_of_similar_length(lengths, residues):
     chains = [chain("A" * length, "L" * length) for length in lengths]
-    groups = list(proteins.alike(chains, residues=residues))
+    groups = list(proteins.length_buckets(chains, residues=residues))
     assert sorted(place for group in groups for place in group) == list(range(len(chains)))
     longest = [max(len(chains[place]) for place in group) for group in groups]
     assert longest == sorted(longest)
@@ -120,13 +120,13 @@ def test_chains_of_like_lengths_are_read_together(lengths, residues):
         assert len(group) == 1 or len(group) * most <= residues
 
 
-def test_scores_are_counted_by_hand():
+def test_scores_equal_those_counted_by_hand():
     chains = [chain("AAAA", "HGEL"), chain("A" * 70, "B" + "T" * 69)]
 
-    def told(states):
+    def certain(states):
         return np.eye(8)[[STATES.index(state) for state in states]]
 
-    score = proteins.examine(lambda _: [told("HHEE"), told("B" + "S" * 69)], chains)
+    score = proteins.evaluate(lambda _: [certain("HHEE"), certain("B" + "S" * 69)], chains)
     assert score.q8 == pytest.approx((2 + 1) / 74)
     assert score.q3 == pytest.approx((3 + 70) / 74)
     assert score.recall == pytest.approx({"helix": 1, "strand": 1, "coil": 69 / 70})
@@ -134,28 +134,28 @@ def test_scores_are_counted_by_hand():
 
 
 def test_a_class_has_the_sum_of_its_states():
-    """T is the likeliest state, but a helix of any kind is likelier than a coil."""
+    """T is the most probable state, but a helix of any kind is more probable than a coil."""
     probabilities = np.array([[0.3, 0.2, 0.1, 0.0, 0.0, 0.4, 0.0, 0.0]])
-    score = proteins.examine(lambda _: [probabilities], [chain("A", "G")])
+    score = proteins.evaluate(lambda _: [probabilities], [chain("A", "G")])
     assert (score.q8, score.q3) == (0, 1)
-    assert [CLASSES[kind] for kind in proteins.classes_told(probabilities)] == ["helix"]
+    assert [CLASSES[kind] for kind in proteins.predicted_classes(probabilities)] == ["helix"]
 
 
-def test_naming_the_commonest_is_the_published_figure(task):
-    score = proteins.examine(proteins.majority(task), task.test)
+def test_the_majority_baseline_is_the_published_figure(task):
+    score = proteins.evaluate(proteins.majority(task), task.test)
     assert score.q3 == pytest.approx(0.429, abs=0.0005)
     assert score.q8 == pytest.approx(0.336, abs=0.0005)
 
 
 @pytest.mark.slow
 def test_logistic_regression_is_the_published_figure(task):
-    score = proteins.examine(proteins.logistic_regression(task), task.test)
+    score = proteins.evaluate(proteins.logistic_regression(task), task.test)
     assert score.q3 == pytest.approx(0.640, rel=0.01)
     assert score.q8 == pytest.approx(0.513, rel=0.01)
 
 
 def test_logistic_regression_reads_its_window_and_no_further():
-    """The state of a residue is said by the one eight places on; nine places on would be out of sight."""
+    """The state of a residue follows from the one eight places on; nine places on is outside the window."""
     rng = np.random.default_rng(0)
 
     def made(count):
@@ -169,8 +169,8 @@ def test_logistic_regression_reads_its_window_and_no_further():
 
     task = proteins.Proteins(train=made(40), valid=(), test=made(5))
     predict = proteins.logistic_regression(task)
-    assert proteins.examine(predict, task.test).q8 > 0.99
+    assert proteins.evaluate(predict, task.test).q8 > 0.99
     beyond = tuple(Chain(one.name, one.residues, np.roll(one.states, -1)) for one in task.train)
     further = proteins.logistic_regression(proteins.Proteins(train=beyond, valid=(), test=()))
     moved = [Chain(one.name, one.residues, np.roll(one.states, -1)) for one in task.test]
-    assert proteins.examine(further, moved).q8 < 0.75
+    assert proteins.evaluate(further, moved).q8 < 0.75

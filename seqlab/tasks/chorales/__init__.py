@@ -1,0 +1,1 @@
+"""Bach's four-part chorales as tokens and as a data set, with n-gram baselines and a piano roll."""
