@@ -240,7 +240,7 @@ def measure(place: Place, work: Work, store: Store, options: Options) -> int:
             device=name,
             blas=loaded.name,
             threads=threads,
-            calibration=found.words(),
+            calibration=found.summary(),
             cache_bytes=settings.cache_bytes,
         ),
     )
