@@ -190,7 +190,7 @@ def doctor(options: argparse.Namespace) -> int:
 
     def settings() -> str:
         in_use.append(_settings(again=options.calibrate))
-        return in_use[0].words()
+        return in_use[0].summary()
 
     add("settings", settings)
     if in_use:
@@ -206,7 +206,7 @@ def doctor(options: argparse.Namespace) -> int:
     add("store", lambda: _stored(workspace))
     _print(table)
     if in_use and in_use[0].calibration:
-        _print(_figures(in_use[0].calibration))
+        _print(_timings(in_use[0].calibration))
     return 1 if problems else 0
 
 
@@ -240,14 +240,14 @@ def _ceilings(settings: "InUse") -> str:
     return "; ".join(filter(None, [told, found.busy]))
 
 
-def _figures(found: "Calibration") -> Table:
-    title = f"What was tried, in {found.seconds:.0f} s: medians and quartiles"
-    table = _table("setting", "tried", "time", "25 % to 75 %", "chosen", title=title)
-    for one in found.figures:
+def _timings(found: "Calibration") -> Table:
+    title = f"Calibrated in {found.seconds:.0f} s: medians and quartiles"
+    table = _table("setting", "value", "time", "25 % to 75 %", "chosen", title=title)
+    for one in found.timings:
         once = one.low == one.high
         quartiles = "once" if once else f"{number(one.low, 's')} to {number(one.high, 's')}"
         table.add_row(
-            one.setting, one.tried, number(one.seconds, "s"), quartiles, "chosen" if one.chosen else ""
+            one.setting, one.value, number(one.seconds, "s"), quartiles, "chosen" if one.chosen else ""
         )
     return table
 

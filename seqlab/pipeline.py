@@ -198,7 +198,7 @@ def measure(workspace: Workspace, work: Work, store: Store, options: Options) ->
             device=name,
             blas=loaded.name,
             threads=threads,
-            calibration=found.words(),
+            calibration=found.summary(),
             cache_bytes=settings.cache_bytes,
         ),
     )

@@ -1,1 +1,1 @@
-"""Which settings are the fastest on this device: tried once, kept with their figures."""
+"""Which settings are the fastest on this device? Measured once per device and stored with the timings."""

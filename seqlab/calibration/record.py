@@ -1,9 +1,9 @@
-"""What was found when this device was calibrated, and where is it kept?
+"""The record of a calibration, and where it is stored.
 
-One JSON file per device, MLX version, BLAS, number of cores and version of what is tried, in the user's
-cache folder: another machine, a newer MLX, or other trials, are calibrated anew. So is a file that is not as
-it was written, with a line that says so. `SEQLAB_CALIBRATE=0` does without: then the defaults hold.
-No MLX in here: a command that has something to run reads one small file.
+There is one JSON file in the user's cache folder per device, MLX version, BLAS, number of cores and version
+of the record. Another machine, a newer MLX or another version are calibrated anew. So is a file that cannot
+be read, with a message. `SEQLAB_CALIBRATE=0` turns calibration off: then the defaults apply. This module does
+not import MLX, so a command reads its settings quickly.
 """
 
 import json
@@ -20,17 +20,17 @@ from seqlab.errors import UsageError
 from seqlab.machine import blas
 from seqlab.machine.settings import Settings, defaults
 
-# Of the file, and of the trials in `calibrate` and `work` that fill it: count up when either changes, and
-# every device is calibrated anew.
-VERSION = 2
-QUIET = 0.2  # of the processors' time taken by others: less than half a core of two
+# Of the file, and of the workloads in `calibrate` and `work`: raise it when either changes, and every device
+# is calibrated anew.
+VERSION = 3
+QUIET = 0.2  # share of processor time used by other processes: less than half a core of two
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a calibration holds for. `threads` are those that the BLAS began with.
+    """What a calibration applies to. `threads` is the initial number of threads of the BLAS.
 
-    `tf32` is what a GPU is asked by MLX_ENABLE_TF32; where it is not set, MLX takes TF32 if the GPU has it.
+    `tf32` is the value of MLX_ENABLE_TF32 on a GPU; if it is not set, MLX uses TF32 if the GPU supports it.
     """
 
     kind: str
@@ -43,24 +43,24 @@ class Machine:
 
     @classmethod
     def here(cls, kind: str, device: str, mlx: str) -> "Machine":
-        """This machine, with a device of these names."""
+        """This machine with a device of this kind and name."""
         loaded = blas.load()
         tf32 = os.environ.get("MLX_ENABLE_TF32", "") if kind == "gpu" else ""
         return cls(kind, device, mlx, loaded.name, blas.cores(), loaded.threads, tf32)
 
     @property
     def file(self) -> Path:
-        """Where its calibration is kept."""
+        """The file of its calibration."""
         digest = sha256(json.dumps([VERSION, asdict(self)]).encode()).hexdigest()[:16]
         return blas.cache_folder() / f"calibration-{digest}.json"
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One value that was tried: the median seconds of its rounds and their quartiles."""
+class Timing:
+    """One value of a setting: the median time of its rounds in seconds, and the quartiles."""
 
     setting: str
-    tried: str
+    value: str
     seconds: float
     low: float
     high: float
@@ -69,30 +69,30 @@ class Figure:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The settings chosen, the figures behind them, and the device's two ceilings under them."""
+    """The chosen settings, the timings behind them, and the two ceilings of the device with them."""
 
     machine: Machine
     settings: Settings
-    figures: tuple[Figure, ...]
+    timings: tuple[Timing, ...]
     flops_per_second: float  # the largest rate of matrix products
     bytes_per_second: float  # memory bandwidth
-    seconds: float  # how long calibrating took
-    others: float  # the share of all processors' time that other processes took meanwhile
+    seconds: float  # duration of the calibration
+    others: float  # share of all processor time used by other processes meanwhile
     date: str  # UTC, ISO 8601
 
     @property
     def busy(self) -> str:
-        """A warning where others were at work, since figures taken then are of little worth."""
+        """A warning if other processes were busy, which makes the timings unreliable; empty if not."""
         if self.others <= QUIET:
             return ""
-        return f"other processes took {self.others:.0%} of the processors meanwhile"
+        return f"other processes used {self.others:.0%} of the processors meanwhile"
 
     def text(self) -> str:
-        """As JSON."""
+        """The record as JSON."""
         return json.dumps({"version": VERSION, **asdict(self)}, indent=1)
 
-    def keep(self) -> None:
-        """Write it to its file, whole or not at all."""
+    def save(self) -> None:
+        """Write the record to its file, completely or not at all."""
         self.machine.file.parent.mkdir(parents=True, exist_ok=True)
         aside = self.machine.file.with_suffix(f".{os.getpid()}.part")
         aside.write_text(self.text())
@@ -101,54 +101,54 @@ class Calibration:
 
 @dataclass(frozen=True)
 class InUse:
-    """The settings that a run gets, and in a few words where they come from."""
+    """The settings of a run, and their origin."""
 
     settings: Settings
     origin: str
     calibration: Calibration | None = None
 
-    def words(self) -> str:
-        """For the provenance of a run."""
-        return f"{self.origin}: {self.settings.words()}"
+    def summary(self) -> str:
+        """Origin and settings in one line, for the provenance of a run."""
+        return f"{self.origin}: {self.settings.summary()}"
 
 
 def parse(text: str) -> Calibration:
-    """Read what `text()` wrote; `ValueError` for anything else."""
-    told = json.loads(text)
-    if not isinstance(told, dict):
-        raise ValueError("it is not a calibration")
-    if (version := told.pop("version", None)) != VERSION:
+    """Read what `Calibration.text` wrote; raises `ValueError` for anything else."""
+    data = json.loads(text)
+    if not isinstance(data, dict):
+        raise ValueError("expected a JSON object")
+    if (version := data.pop("version", None)) != VERSION:
         raise ValueError(f"expected version {VERSION}, found {version}")
     try:
-        found: Calibration = _typed(Calibration, told, "it")
+        found: Calibration = _typed(Calibration, data, "the record")
     except (UsageError, OverflowError) as error:
         raise ValueError(str(error)) from None
     return found
 
 
-def _typed(kind: Any, told: Any, where: str) -> Any:
-    """What JSON told, as a value of this type; `ValueError` where it is not one, to the last field."""
-    if isinstance(kind, type) and is_dataclass(kind) and isinstance(told, dict):
+def _typed(kind: Any, data: Any, where: str) -> Any:
+    """JSON data as a value of a type; raises `ValueError` if any field has another type or is missing."""
+    if isinstance(kind, type) and is_dataclass(kind) and isinstance(data, dict):
         fields = get_type_hints(kind)
-        if odd := sorted(fields.keys() ^ told.keys()):  # a default would stand for what was not tried
+        if odd := sorted(fields.keys() ^ data.keys()):  # no defaults: a missing setting was not measured
             wrong = "lacks" if odd[0] in fields else "has an unknown"
             raise ValueError(f"{where} {wrong} {odd[0]!r}")
-        return kind(**{name: _typed(part, told[name], name) for name, part in fields.items()})
-    if get_origin(kind) is tuple and isinstance(told, list):
-        return tuple(_typed(get_args(kind)[0], one, where) for one in told)
-    if get_origin(kind) is Literal and told in get_args(kind):
-        return told
+        return kind(**{name: _typed(part, data[name], name) for name, part in fields.items()})
+    if get_origin(kind) is tuple and isinstance(data, list):
+        return tuple(_typed(get_args(kind)[0], item, where) for item in data)
+    if get_origin(kind) is Literal and data in get_args(kind):
+        return data
     kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
-    if type(told) in kinds and (type(told) is not float or math.isfinite(told)):
-        return told
-    if float in kinds and type(told) is int:
-        return float(told)
+    if type(data) in kinds and (type(data) is not float or math.isfinite(data)):
+        return data
+    if float in kinds and type(data) is int:
+        return float(data)
     wanted = kind.__name__ if isinstance(kind, type) else kind
-    raise ValueError(f"{where}: expected {wanted}, found {told!r}"[:200])
+    raise ValueError(f"{where}: expected {wanted}, found {data!r}"[:200])
 
 
 def read(machine: Machine) -> Calibration | str:
-    """The calibration kept for this machine, or in words why there is none."""
+    """The stored calibration of this machine, or a message why there is none."""
     try:
         found = parse(machine.file.read_text())
     except FileNotFoundError:
@@ -159,12 +159,12 @@ def read(machine: Machine) -> Calibration | str:
 
 
 def switched_off() -> bool:
-    """Whether the environment asks for the defaults."""
+    """Whether the environment turns calibration off."""
     return os.environ.get("SEQLAB_CALIBRATE") == "0"
 
 
 def in_use(machine: Machine) -> InUse:
-    """The settings for a run on this machine: calibrated ones if there are any, else the defaults."""
+    """The settings for a run on this machine: the calibrated ones if there are any, else the defaults."""
     found = "SEQLAB_CALIBRATE=0" if switched_off() else read(machine)
     if isinstance(found, str):
         return InUse(defaults(machine.kind), f"defaults ({found})")
@@ -172,10 +172,10 @@ def in_use(machine: Machine) -> InUse:
 
 
 def measured(found: Calibration) -> InUse:
-    """A calibration's settings for a run."""
+    """The settings of a calibration, for a run."""
     return InUse(found.settings, ", ".join(filter(None, [f"measured {found.date}", found.busy])), found)
 
 
 def now() -> str:
-    """The date of a calibration made now."""
+    """The current time as in `Calibration.date`."""
     return datetime.now(UTC).isoformat(timespec="seconds")

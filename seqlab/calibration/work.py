@@ -1,7 +1,7 @@
-"""What does the lab compute, in small, that a setting can be judged by?
+"""Small workloads, typical of the experiments, on which settings are timed.
 
-Each function makes the arrays once and returns a step: call it, evaluate what it returns. The sizes are
-those of the pages; random numbers have a fixed seed, and all is float32.
+Each function makes its arrays once and returns a step: call it and evaluate what it returns. The sizes are
+those of the pages, and everything is float32. The caller seeds the random numbers.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from mlx import nn
 from seqlab.models import lstm, mingru, transformer
 from seqlab.models.parts.activations import gelu
 from seqlab.models.parts.attention import softmax_attention
-from seqlab.models.parts.positions import rotated
+from seqlab.models.parts.positions import rope
 from seqlab.training.optimizer import adamw
 from seqlab.training.step import training_step
 
@@ -21,8 +21,8 @@ Step = Callable[[], Any]
 
 
 def products() -> Step:
-    """Matrix products as they occur: a recurrent step's, a layer's over a batch of sequences, a large one."""
-    # (rows, columns in, columns out, how often): each shape takes a like share of the time.
+    """Matrix products of typical sizes: of a recurrent step, of a layer over a batch, and a large one."""
+    # (rows, columns in, columns out, repeats): each shape takes about the same share of the time.
     shapes = ((32, 64, 256, 256), (512, 64, 256, 32), (1024, 1024, 1024, 1))
     operands = [
         (mx.random.normal((rows, inner)), mx.random.normal((inner, columns)), count)
@@ -33,7 +33,7 @@ def products() -> Step:
 
 
 def attention_step() -> Step:
-    """A training step of a small Transformer at length 256: large arrays come and go."""
+    """A training step of a small Transformer at length 256, which allocates and frees large arrays."""
     return _training(transformer.Model(transformer.Config(64, depth=1)), batch=8, length=256, compiled=False)
 
 
@@ -48,7 +48,7 @@ def scan_gradient() -> Step:
 
 
 def activation_gradient() -> Step:
-    """GELU of 300,000 numbers, what an MLP has at length 128 and batch 8, forward and backward."""
+    """GELU of 300,000 numbers, as in an MLP at length 128 and batch size 8, forward and backward."""
     x = mx.random.normal((300_000,))
     mx.eval(x)
     return lambda: mx.value_and_grad(lambda x: gelu(x).sum())(x)
@@ -63,19 +63,19 @@ def softmax_gradient() -> Step:
 
 
 def rotation_gradient() -> Step:
-    """Rotary positions of the queries of 8 sequences of 128, forward and backward."""
+    """Rotary positions of queries, batch size 8 and length 128, forward and backward."""
     q = mx.random.normal((8, 4, 128, 16))
     mx.eval(q)
-    return lambda: mx.value_and_grad(lambda q: mx.sum(mx.square(rotated(q, mx.array(0)))))(q)
+    return lambda: mx.value_and_grad(lambda q: mx.sum(mx.square(rope(q, mx.array(0)))))(q)
 
 
 def parallel_steps() -> tuple[Step, Step]:
-    """The same training step of a Transformer, plain and compiled."""
+    """A training step of a Transformer, plain and compiled."""
     return _plain_and_compiled(lambda: transformer.Model(transformer.Config(64, depth=1)), length=128)
 
 
 def unrolled_steps() -> tuple[Step, Step]:
-    """The same of an LSTM, plain and compiled: its kernels are those of any length."""
+    """A training step of an LSTM, plain and compiled. Its compiled kernels are those of any length."""
     return _plain_and_compiled(lambda: lstm.Model(lstm.Config(64)), length=64)
 
 

@@ -1,1 +1,1 @@
-"""What computes here: the device, its BLAS and its settings for speed."""
+"""The machine that a run uses: its BLAS, device, settings and kernel variants."""

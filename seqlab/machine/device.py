@@ -1,4 +1,4 @@
-"""On which device does MLX compute here, and with which settings?"""
+"""The device on which MLX computes, and its settings."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from seqlab.machine.settings import Settings, check_kind, defaults
 
 @dataclass(frozen=True)
 class Device:
-    """`kind` is cpu or gpu; `name` tells this machine's device from others; `mlx` is MLX's version."""
+    """A device: `kind` is cpu or gpu, `name` identifies the model, `mlx` is the version of MLX."""
 
     kind: str
     name: str
@@ -19,29 +19,29 @@ class Device:
 
 
 _settings: Settings | None = None
-_own_cache: int | None = None  # MLX's limit of freed buffers, in bytes, before any was set here
+_own_cache: int | None = None  # MLX's default limit of freed buffers, in bytes
 
 
 def current(kind: str | None = None) -> Device:
-    """MLX's own choice, or the wanted kind; `UsageError` where this machine or build has no GPU."""
+    """MLX's default device, or that of a kind; raises `UsageError` if there is no GPU but one is wanted."""
     if kind is not None:
         check_kind(kind)
     if kind == "gpu" and not mx.is_available(mx.gpu):
         raise UsageError(
             "expected a GPU for --device gpu, found none that this build of MLX can use. "
-            "On Linux install the CUDA build (see README); on a Mac use Apple silicon. Or give --device cpu."
+            "On Linux install the CUDA build (see README), on a Mac use Apple silicon, or give --device cpu."
         )
     wanted = {"gpu": mx.gpu, "cpu": mx.cpu, None: mx.default_device().type}[kind]
-    told = mx.device_info(wanted)
+    info = mx.device_info(wanted)
     label = "gpu" if wanted == mx.gpu else "cpu"
-    name = f"{label} ({told.get('device_name') or told.get('architecture')})"
-    return Device(label, name, vars(mx)["__version__"])  # an attribute that MLX's type stubs leave out
+    name = f"{label} ({info.get('device_name') or info.get('architecture')})"
+    return Device(label, name, vars(mx)["__version__"])  # MLX's type stubs lack it
 
 
 def use(kind: str, settings: Settings | None = None) -> None:
-    """Compute on this kind of device from here on, with these settings or else its defaults.
+    """Compute on this kind of device from now on, with these settings or its defaults.
 
-    What they leave open is as the libraries began with, whatever was set in between.
+    A setting of None restores what the library started with, whatever was set since.
     """
     global _settings, _own_cache
     check_kind(kind)
@@ -55,6 +55,6 @@ def use(kind: str, settings: Settings | None = None) -> None:
 
 
 def settings() -> Settings:
-    """The settings last given to `use` in this process, else the device's defaults."""
+    """The settings last given to `use` in this process, or the defaults of the device."""
     on_cpu = mx.default_device().type == mx.DeviceType.cpu
     return _settings or defaults("cpu" if on_cpu else "gpu")

@@ -1,8 +1,8 @@
-"""In which of several equal kernels is a computation written, where the fastest depends on the device?
+"""Kernel variants: several ways to compute the same result, of which the fastest depends on the device.
 
-The kernels change the speed and the last digits, never what is computed. `Kernels()` is the mathematics as
-MLX has it, and what work is counted on; `machine.settings` has the defaults of each kind of device, and
-`seqlab.calibration` times them once.
+A variant changes the speed and the last digits of a result, never what is computed. `Kernels()` are MLX's own
+kernels, on which work is counted. `machine.settings` has the defaults of each kind of device, and
+`seqlab.calibration` measures once which variants are the fastest on a device.
 """
 
 from collections.abc import Iterator
@@ -14,27 +14,32 @@ from seqlab.errors import UsageError
 
 Tanh = Literal["native", "rational"]
 Exp = Literal["native", "polynomial"]
-Rope = Literal["native", "written"]
-MOST_PARTS = 8  # beyond about 10, the gradient of mx.split costs T² like that of indexing
+Rope = Literal["native", "elementwise"]
+MAX_SPLIT = 8  # beyond about 10 parts, the gradient of mx.split costs O(T²), as that of indexing does
 
 
 @dataclass(frozen=True)
 class Kernels:
-    """`split`: parts at each level when time is cut into steps, 2 to 8. `chunk`: a scan's chunks are
-    chunk × √T long. `tanh`, in GELU: MLX's own, or a ratio of polynomials. `exp`, in softmax: MLX's own
-    fused attention, or blocks of queries with a polynomial. `rope`: MLX's own rotation, a single operation
-    on a GPU alone, or ours. MLX's CPU build for x86-64 takes tanh and exp one number at a time.
+    """A choice of kernel variants; the defaults are MLX's own ("native").
+
+    `split` and `chunk` are sizes of a variant: how the time axis is divided for a recurrence and for a scan.
+    MLX's CPU build for x86-64 computes tanh and exp one number at a time, without vector instructions.
     """
 
     split: int = 8
+    """Parts per level when the time axis is split recursively into steps, 2 to 8."""
     chunk: float = 1.0
+    """The chunks of a scan over T steps are chunk × √T long."""
     tanh: Tanh = "native"
+    """tanh in GELU: MLX's, or a ratio of polynomials."""
     exp: Exp = "native"
+    """exp in softmax: MLX's fused attention, or blocks of queries with a polynomial for exp."""
     rope: Rope = "native"
+    """Rotary positions: MLX's, which is a single operation on a GPU only, or elementwise operations."""
 
     def __post_init__(self) -> None:
-        if not 2 <= self.split <= MOST_PARTS:
-            raise UsageError(f"split must be 2 to {MOST_PARTS}, found {self.split}.")
+        if not 2 <= self.split <= MAX_SPLIT:
+            raise UsageError(f"split must be 2 to {MAX_SPLIT}, found {self.split}.")
         if self.chunk <= 0:
             raise UsageError(f"chunk must be above 0, found {self.chunk:g}.")
         for name, known in (("tanh", Tanh), ("exp", Exp), ("rope", Rope)):
@@ -47,19 +52,19 @@ _current = Kernels()
 
 
 def current() -> Kernels:
-    """The kernels in use in this process."""
+    """The kernel variants in use in this process."""
     return _current
 
 
 def use(kernels: Kernels) -> None:
-    """Compute in these kernels from here on. What was compiled before keeps the old ones."""
+    """Use these kernel variants from now on. Functions compiled earlier keep the old ones."""
     global _current
     _current = kernels
 
 
 @contextmanager
 def using(kernels: Kernels) -> Iterator[None]:
-    """What is called within is computed in these kernels."""
+    """Use these kernel variants inside the `with` block."""
     before = current()
     use(kernels)
     try:
@@ -73,10 +78,10 @@ _compiling = False
 
 @contextmanager
 def compiling() -> Iterator[None]:
-    """What is called within is traced by `mx.compile`, where a chain of elementwise operations costs one.
+    """Declare that the code inside is traced by `mx.compile`, which fuses chains of elementwise operations.
 
-    Recurrences then use their own gradient (`seqlab.models.parts.through_time`), which MLX can neither
-    export, to count its work, nor map over seeds, and which does not pay uncompiled.
+    Recurrences then use a custom gradient (`seqlab.models.parts.bptt`). MLX can neither export it, to count
+    its work, nor map it over seeds, and uncompiled it is not faster.
     """
     global _compiling
     before, _compiling = _compiling, True
@@ -87,7 +92,7 @@ def compiling() -> Iterator[None]:
 
 
 def is_compiling() -> bool:
-    """Whether a step that is to be compiled is being traced."""
+    """Whether a step is being traced for compilation."""
     return _compiling
 
 
@@ -96,7 +101,7 @@ _exporting = False
 
 @contextmanager
 def exporting() -> Iterator[None]:
-    """What is called within is traced to hand its graph over, where no gradient of our own may stand."""
+    """Declare that the code inside is traced to export its graph, in which no custom gradient may occur."""
     global _exporting
     before, _exporting = _exporting, True
     try:
@@ -106,5 +111,5 @@ def exporting() -> Iterator[None]:
 
 
 def is_exporting() -> bool:
-    """Whether a graph is being traced to be counted or taken apart."""
+    """Whether a graph is being traced for export."""
     return _exporting

@@ -1,9 +1,9 @@
-"""What is set on a device before it computes, for speed alone?
+"""Performance settings of a device: threads, buffer cache, compilation and kernel variants.
 
-The settings change how fast a run is, never what it computes, so that they are no part of its identity;
-`kernels` may change the last digits of a result, since it orders the same sums in another way. They are
-measured once per device (`seqlab.calibration`); until then the defaults hold. No MLX in here: a worker
-reads its settings before MLX may be imported.
+They change how fast a run is, not what it computes, so they are not part of a run's identity. Kernel variants
+may change the last digits of a result, since they add in another order. `seqlab.calibration` measures the
+settings once per device; until then the defaults apply. This module does not import MLX, because a worker
+reads its settings before it may import MLX.
 """
 
 import sys
@@ -21,18 +21,19 @@ CPU_CACHE_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Settings:
-    """`blas_threads` and `cache_bytes` (of freed buffers kept) as the libraries have them where None.
-
-    `compile_after`: compile the step of a training run of at least so many steps; None for never.
-    `compile_unrolled_after`: the same for a model that takes its time steps one after another, of whose
-    many small operations compilation makes a few.
-    """
+    """The settings of a device. None leaves threads and cache as the libraries set them."""
 
     blas_threads: int | None = None
+    """Threads of the BLAS."""
     cache_bytes: int | None = None
+    """MLX's limit of freed buffers that it keeps for reuse, in bytes."""
     compile_after: int | None = None
+    """Compile the training step of runs with at least this many steps; None for never."""
     compile_unrolled_after: int | None = None
+    """The same for models that compute time steps one after another: compilation fuses their many small
+    operations into a few."""
     kernels: Kernels = field(default_factory=Kernels)
+    """Kernel variants."""
 
     def __post_init__(self) -> None:
         for name in ("blas_threads", "cache_bytes", "compile_after", "compile_unrolled_after"):
@@ -40,8 +41,8 @@ class Settings:
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise UsageError(f"{name} must be a whole number above 0, or None, found {value!r}.")
 
-    def words(self) -> str:
-        """All of them, in a few words."""
+    def summary(self) -> str:
+        """All settings in one line."""
         threads = "as found" if self.blas_threads is None else str(self.blas_threads)
         cache = "MLX's own" if self.cache_bytes is None else f"{self.cache_bytes / 2**20:,.0f} MiB"
         after = f"compile {_after(self.compile_after)} (recurrences {_after(self.compile_unrolled_after)})"
@@ -55,18 +56,18 @@ def _after(steps: int | None) -> str:
 
 
 def defaults(kind: str) -> Settings:
-    """The settings of a device that was not calibrated; `UsageError` for an unknown kind."""
+    """The settings of a device that is not calibrated; raises `UsageError` for an unknown kind."""
     check_kind(kind)
-    if kind == "cpu":  # compiling a step there takes 10 s and more
-        # Apple's CPUs have vector instructions for tanh and exp in MLX; its build for x86-64 has not.
-        scalar = Kernels(tanh="rational", exp="polynomial", rope="written")
-        kernels = Kernels(rope="written") if sys.platform == "darwin" else scalar
+    if kind == "cpu":  # no compilation: compiling a step takes 10 s and more
+        # MLX has vector instructions for tanh and exp on Apple's CPUs, but not in its build for x86-64.
+        x86 = Kernels(tanh="rational", exp="polynomial", rope="elementwise")
+        kernels = Kernels(rope="elementwise") if sys.platform == "darwin" else x86
         return Settings(cache_bytes=CPU_CACHE_BYTES, kernels=kernels)
-    # Compilation takes well under a second there, and launches are dear.
+    # On a GPU compilation takes well under a second and saves kernel launches, which are slow.
     return Settings(compile_after=50, compile_unrolled_after=50)
 
 
 def check_kind(kind: str) -> None:
-    """Raise `UsageError` unless MLX has this kind of device."""
+    """Raise `UsageError` unless `kind` is cpu or gpu."""
     if kind not in KINDS:
         raise UsageError(f"device must be cpu or gpu, found {kind!r}.")

@@ -1,1 +1,1 @@
-"""The architectures, one a file, each with `Config` and `Model`; heads make whole models of backbones."""
+"""The architectures, one per file, each with `Config` and `Model`; heads make whole models of backbones."""

@@ -1,10 +1,9 @@
-"""Which backbones stand side by side in a comparison, all as large as the Transformer of one width?
+"""Backbones for comparisons, all with as many parameters as the Transformer of the same width.
 
-Every backbone has one size that is free: the units of a recurrence, the channels of a convolution, the MLP's
-width of a Transformer. It is set so that the whole model, head included, has as many parameters as the model
-with the Transformer of the same width has, within 2 %. Depths are equal, save those of the TCN and the CNN,
-which have as many blocks as it takes to see `length` steps, and recurrent layers are residual as the
-Transformer's are.
+Every backbone has one free size: the units of a recurrence, the channels of a convolution, or the width of a
+Transformer's MLP. It is set so that the whole model, head included, has as many parameters as the model with
+the Transformer, within 2 %. Depths are equal, except that the TCN and the CNN have as many blocks as their
+receptive field needs to span `length` steps. Recurrent layers are residual, as the Transformer's are.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,6 +30,7 @@ from seqlab.models import (
     transformer,
 )
 from seqlab.models.heads import Backbone, LanguageModel
+from seqlab.models.parts.convolution import ConvolutionConfig
 from seqlab.models.parts.positions import Positions
 from seqlab.models.sizing import match_parameters, parameters
 
@@ -41,12 +41,12 @@ Wrap = Callable[[Backbone], nn.Module]
 
 @dataclass(frozen=True)
 class Size:
-    """What the backbones of a comparison have in common; each takes of it what it has a use for.
+    """The sizes that the backbones of a comparison share; each backbone uses those that apply to it.
 
-    `length` is the longest sequence, in steps, that a TCN must see: it has as many blocks as that takes, or
-    `blocks`. `positions` is how attention knows order; the others need none. `residual` wraps the layers of
-    the recurrent networks, `orthogonal` starts their recurrences. `forget_bias` is where an LSTM's forget
-    gate starts, `ring` the smallest and largest radius at which the LRU's eigenvalues do.
+    `length` is the longest sequence, in steps, which the receptive field of a TCN or CNN must span; `blocks`
+    sets the number of its blocks instead. `positions` is the positional encoding of attention. `residual`
+    adds residual connections to recurrent layers, `orthogonal` starts their recurrent matrices orthogonal.
+    `forget_bias` is the initial bias of an LSTM's forget gate, `ring` the range of the initial |λ| of an LRU.
     """
 
     width: int
@@ -57,11 +57,11 @@ class Size:
     residual: bool = True
     orthogonal: bool = True
     forget_bias: float = 1.0
-    ring: tuple[float, float] = (0.9, 0.999)  # for long memories; the original's default is the whole disc
+    ring: tuple[float, float] = (0.9, 0.999)  # for long memory; the paper's default is the whole disc
     blocks: int | None = None
 
     def recurrent(self, hidden: int | None) -> dict[str, Any]:
-        """What the Config of every recurrent network takes."""
+        """The arguments that the Config of every recurrent network takes."""
         return {"width": self.width, "depth": self.depth, "hidden": hidden, "residual": self.residual}
 
 
@@ -74,15 +74,15 @@ def _attention(size: Size, hidden: int | None, *, causal: bool) -> Backbone:
     )  # fmt: skip
 
 
-def _depth(config: Callable[..., tcn.Config] | Callable[..., residual_cnn.Config], size: Size) -> int:
-    """As few blocks as see the whole length, unless the size says how many."""
+def _depth(config: Callable[..., ConvolutionConfig], size: Size) -> int:
+    """The number of blocks: `size.blocks`, or as few as span the whole length."""
     enough = (depth for depth in count(1) if config(size.width, depth=depth).receptive_field >= size.length)
     return size.blocks or next(enough)
 
 
 @dataclass(frozen=True)
 class TokenHead:
-    """Wraps a backbone as a model of text: tokens to logits, of tokens or of `outputs` labels."""
+    """Makes a backbone a model of text: from tokens to the logits of tokens or of `outputs` labels."""
 
     vocabulary: int
     outputs: int | None = None
@@ -91,7 +91,7 @@ class TokenHead:
         return LanguageModel(backbone, vocabulary=self.vocabulary, outputs=self.outputs)
 
 
-# Each takes the common size and the one that is free to match parameters; None is the Config's default.
+# Each takes the shared sizes and the free size; None is the default of the Config.
 BACKBONES: Mapping[str, Callable[[Size, int | None], Backbone]] = {
     TRANSFORMER: lambda size, hidden: _attention(size, hidden, causal=True),
     ENCODER: lambda size, hidden: _attention(size, hidden, causal=False),
@@ -128,11 +128,11 @@ BACKBONES: Mapping[str, Callable[[Size, int | None], Backbone]] = {
 
 
 def build(name: str, size: Size, wrap: Wrap, *, seed: int) -> nn.Module:
-    """The named backbone of the common size in its head, its first weights drawn with `seed`.
+    """The named backbone in its head, initialised with `seed`.
 
-    `wrap` makes the whole model of a backbone. It must be hashable, and equal to itself from call to call, as
-    a function of a module is and a new `partial` is not: sizes are matched once a process. Raises
-    `UsageError` where no size comes within 2 % of the Transformer's parameters.
+    `wrap` makes the whole model of a backbone. It must be hashable and equal from call to call, like a
+    function of a module and unlike a new `partial`: sizes are matched once per process. Raises `UsageError`
+    if no size comes within 2 % of the Transformer's parameters.
     """
     hidden = matched_hidden(name, size, wrap)  # first: it draws from the random state
     mx.random.seed(seed)
@@ -141,7 +141,7 @@ def build(name: str, size: Size, wrap: Wrap, *, seed: int) -> nn.Module:
 
 @cache
 def matched_hidden(name: str, size: Size, wrap: Wrap) -> int:
-    """The free size that gives the model as many parameters as it has with the Transformer."""
+    """The free size with which the model has as many parameters as with the Transformer."""
     if name in (TRANSFORMER, ENCODER):
         return 4 * size.width  # Vaswani et al. 2017, section 3.3
     target = parameters(wrap(BACKBONES[TRANSFORMER](size, 4 * size.width)))

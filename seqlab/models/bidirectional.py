@@ -1,8 +1,9 @@
-"""Bidirectional LSTM (Graves and Schmidhuber, 2005): in each layer one reads on and one reads back.
+"""Bidirectional LSTM (Graves and Schmidhuber, 2005): each layer has one LSTM per direction.
 
 x ← x + W [LSTM→(norm(x)); LSTM←(norm(x))] + b
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -10,13 +11,13 @@ import mlx.nn as nn
 from jaxtyping import Bool, Float
 
 from seqlab.models import lstm
-from seqlab.models.parts.checks import check_positive, check_seen, check_sequence
-from seqlab.models.parts.lookahead import Lookahead
+from seqlab.models.parts.checks import check_positive
+from seqlab.models.parts.noncausal import NonCausal
 
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes: `hidden` units in each direction (width by default)."""
+    """Sizes: `hidden` units in each direction (width by default). `forget_bias`: see `lstm`."""
 
     width: int
     depth: int = 1
@@ -33,40 +34,38 @@ class Config:
 
 
 class Layer(nn.Module):
-    """norm, an LSTM each way, their outputs joined and added to what came in."""
+    """x + join([onward(norm(x)); back(norm(x))]): the outputs of both directions, joined and projected."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(config.width)
-        self.onward, self.back = (
-            lstm.Layer(
-                width=config.width, units=config.units, forget_bias=config.forget_bias, orthogonal=True
-            )
-            for _ in range(2)
-        )
+        direction = lstm.Config(config.width, hidden=config.units, forget_bias=config.forget_bias)
+        self.onward, self.back = (lstm.Layer(direction) for _ in range(2))
         self.join = nn.Linear(2 * config.units, config.width)
 
     def __call__(
-        self, x: Float[mx.array, "B L D"], seen: Bool[mx.array, "B L"] | None
+        self, x: Float[mx.array, "B L D"], mask: Bool[mx.array, "B L"] | None
     ) -> Float[mx.array, "B L D"]:
         y = self.norm(x)
-        both = [self.onward(y), turned(self.back(turned(y, seen)), seen)]
+        both = [self.onward(y), reverse_sequence(self.back(reverse_sequence(y, mask)), mask)]
         return x + self.join(mx.concatenate(both, axis=-1)).astype(x.dtype)
 
 
-def turned(x: Float[mx.array, "B L D"], seen: Bool[mx.array, "B L"] | None) -> Float[mx.array, "B L D"]:
-    """The real steps in reverse order, where they stand; padding, on the right, stays behind them.
+def reverse_sequence(
+    x: Float[mx.array, "B L D"], mask: Bool[mx.array, "B L"] | None
+) -> Float[mx.array, "B L D"]:
+    """Reverse the real steps of each sequence and leave padding, which is on the right, in place.
 
-    So neither direction has read padding when it comes to a real step.
+    So neither direction reads padding before a real step.
     """
-    if seen is None:
+    if mask is None:
         return x[:, ::-1]
-    at, real = mx.arange(x.shape[1]), mx.sum(seen, axis=1, keepdims=True)
-    order = mx.where(at < real, real - 1 - at, at)
+    steps, lengths = mx.arange(x.shape[1]), mx.sum(mask, axis=1, keepdims=True)
+    order = mx.where(steps < lengths, lengths - 1 - steps, steps)
     return mx.take_along_axis(x, order[..., None], axis=1)
 
 
-class Model(Lookahead):
+class Model(NonCausal):
     """A stack of layers: (B, L, width) to (B, L, width)."""
 
     def __init__(self, config: Config) -> None:
@@ -74,18 +73,6 @@ class Model(Lookahead):
         self.config = config
         self.layers = [Layer(config) for _ in range(config.depth)]
 
-    @property
-    def width(self) -> int:
-        """Features of an input and an output step."""
-        return self.config.width
-
-    def __call__(
-        self, x: Float[mx.array, "B L D"], seen: Bool[mx.array, "B L"] | None = None
-    ) -> Float[mx.array, "B L D"]:
-        """All steps at once. `seen` is True at real steps, all of which come before padding."""
-        check_sequence(x, size=self.width)
-        if seen is not None:
-            check_seen(seen, x)
-        for layer in self.layers:
-            x = layer(x, seen)
-        return x
+    def stack(self) -> Sequence[nn.Module]:
+        """The layers, first to last."""
+        return self.layers

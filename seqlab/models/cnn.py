@@ -1,7 +1,7 @@
-"""Small convolutional network (after LeNet-5: LeCun et al., 1998): the local control for images.
+"""Small convolutional network for images (after LeNet-5: LeCun et al., 1998): the control for the ViT.
 
-(3 × 3 convolution, ReLU, 2 × 2 maximum) twice, then a hidden layer and the logits. LeNet-5 has 5 × 5
-convolutions, averages where we take the maximum, squashing units and one more hidden layer.
+(3 × 3 convolution, ReLU, 2 × 2 max pooling) twice, then a hidden layer and the logits. LeNet-5 has 5 × 5
+convolutions, average pooling, saturating activations and one more hidden layer.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from seqlab.models.parts.checks import check_images, check_positive
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes: `channels` of the first convolution (the second has twice as many), `hidden` dense units."""
+    """Sizes: `channels` of the first convolution (the second has twice as many), `hidden` units."""
 
     channels: int = 16
     hidden: int = 64

@@ -1,7 +1,7 @@
-"""DLinear (Zeng et al., 2023): trend and remainder, a linear layer for each, nothing else.
+"""DLinear (Zeng et al., 2023): one linear layer for the trend of a window and one for the remainder.
 
 trend = moving average of the window, its ends repeated; forecast = A trend + B (window - trend) + bias.
-The same layers serve all channels.
+All channels share the layers.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from seqlab.models.parts.series import NORMALISATIONS, Normalisation, join_chann
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes, in steps of the series. `kernel`, odd, is the moving average's; the paper does not normalise."""
+    """Sizes, in steps of the series. `kernel`, odd, is the window of the moving average."""
 
     lookback: int
     horizon: int
     kernel: int = 25  # as in the authors' code
-    normalisation: Normalisation = "none"
+    normalisation: Normalisation = "none"  # as in the paper
 
     def __post_init__(self) -> None:
         check_positive(lookback=self.lookback, horizon=self.horizon, kernel=self.kernel)
@@ -32,7 +32,7 @@ class Config:
             raise UsageError(f"kernel must be odd, to have a middle, found {self.kernel}.")
 
 
-def averaging(length: int, kernel: int) -> np.ndarray:
+def averaging_matrix(length: int, kernel: int) -> np.ndarray:
     """The moving average as a matrix M (length × length), ends repeated: trend = window @ M."""
     matrix = np.zeros((length, length), np.float32)
     for offset in range(-(kernel // 2), kernel // 2 + 1):
@@ -49,12 +49,14 @@ class Model(nn.Module):
         self.config = config
         self.trend = nn.Linear(config.lookback, config.horizon)
         self.remainder = nn.Linear(config.lookback, config.horizon, bias=False)
-        self._averaging = mx.array(averaging(config.lookback, config.kernel))  # fixed: not a parameter
+        self._averaging = mx.array(
+            averaging_matrix(config.lookback, config.kernel)
+        )  # a constant, not a parameter
 
     def __call__(self, window: Float[mx.array, "B L C"]) -> Float[mx.array, "B H C"]:
         check_sequence(window, size=window.shape[-1], length=self.config.lookback)
-        x, level = normalise(window, self.config.normalisation)
+        x, statistics = normalise(window, self.config.normalisation)
         series = split_channels(x)
         trend = series @ self._averaging.astype(series.dtype)
         forecast = self.trend(trend) + self.remainder(series - trend)
-        return level.restore(join_channels(forecast, window.shape[-1]))
+        return statistics.denormalise(join_channels(forecast, window.shape[-1]))

@@ -1,12 +1,12 @@
-"""LSTM with one attention head (after SHA-RNN: Merity, 2019): can one head do what a state cannot hold?
+"""LSTM with one attention head (after SHA-RNN: Merity, 2019): does a single head lift the limit of a state?
 
 x ← x + LSTM(norm(x))          all layers but the last
 x ← x + Attention(norm(x))     causal, one head
 x ← x + LSTM(norm(x))          the last layer
 
-The LSTMs below tell the order, so the attention has no positions. Merity adds feed-forward blocks and leaves
-most projections out of the attention; ours keeps to an LSTM and plain attention, so that it differs from
-`lstm` with `residual=True` in that one layer only.
+The LSTMs below the attention encode the order, so it has no positions. Merity adds feed-forward blocks and
+leaves most projections out of the attention. Here both parts are standard, so that the model differs from
+`lstm` with `residual=True` in one layer only.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Config:
         check_positive(width=self.width, hidden=self.width if self.hidden is None else self.hidden)
 
     def layers(self, depth: int) -> lstm.Config:
-        """`depth` of the LSTM layers."""
+        """The Config of `depth` of the LSTM layers."""
         return lstm.Config(
             self.width, depth=depth, hidden=self.hidden, residual=True, forget_bias=self.forget_bias
         )
@@ -61,11 +61,6 @@ class Model(Streaming):
         self.attention = Attention(width=config.width, heads=1, rotary=False)
         self.above = lstm.Model(config.layers(1))
 
-    @property
-    def width(self) -> int:
-        """Features of an input and an output step."""
-        return self.config.width
-
     def __call__(self, x: Float[mx.array, "B L D"]) -> Float[mx.array, "B L D"]:
         check_sequence(x, size=self.width)
         x = self.below(x)
@@ -76,14 +71,14 @@ class Model(Streaming):
         below, above = (part.initial_state(batch, length).memory for part in (self.below, self.above))
         return State(0, (below, self.attention.empty_cache(batch, length), above), room=length)
 
-    def absorb(
+    def extend_memory(
         self, x: Float[mx.array, "B L D"], position: int, memory: Memory
     ) -> tuple[Float[mx.array, "B L D"], Memory]:
-        """L more inputs: the LSTMs go on from their states, the head sees all that is cached."""
+        """L more inputs: the LSTMs continue from their states, the head attends to the cache."""
         below, cache, above = memory
-        x, below = self.below.absorb(x, position, below)
+        x, below = self.below.extend_memory(x, position, below)
         y, cache = self.attention.extend(self.norm(x), cache, mx.array(position))
-        x, above = self.above.absorb(x + y, position, above)
+        x, above = self.above.extend_memory(x + y, position, above)
         return x, (below, cache, above)
 
     def advance(

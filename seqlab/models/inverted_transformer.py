@@ -1,9 +1,8 @@
-"""iTransformer (Liu et al., 2024): every variate's whole window is one token; attention is across variates.
+"""iTransformer (Liu et al., 2024): the window of each variate is one token; attention is across variates.
 
 Each window is normalised; X (lookback × C) becomes C tokens W_e x_c + b; an encoder without positions mixes
-them; one linear layer maps each token to its variate's forecast. No variate has a place in an order, so
-permuting the variates permutes the forecast, and any number of them will do. Ours normalises before each
-sub-layer, where the paper does it after.
+them; one linear layer maps each token to the forecast of its variate. The variates have no order: permuting
+them permutes the forecast, and their number may vary. Ours is pre-norm, the paper's post-norm.
 """
 
 from dataclasses import dataclass
@@ -49,8 +48,8 @@ class Model(nn.Module):
 
     def __call__(self, window: Float[mx.array, "B L C"]) -> Float[mx.array, "B H C"]:
         check_sequence(window, size=window.shape[-1], length=self.config.lookback)
-        x, level = normalise(window, self.config.normalisation)
-        x = self.to_width(x.swapaxes(1, 2))  # (B, C, width): a token a variate
+        x, statistics = normalise(window, self.config.normalisation)
+        x = self.to_width(x.swapaxes(1, 2))  # (B, C, width): one token per variate
         for block in self.blocks:
             x = block(x, None)
-        return level.restore(self.to_forecast(self.norm(x)).swapaxes(1, 2))
+        return statistics.denormalise(self.to_forecast(self.norm(x)).swapaxes(1, 2))

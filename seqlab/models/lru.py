@@ -1,13 +1,13 @@
-"""Linear recurrent unit (Orvieto et al., 2023): a complex diagonal state, linear in time, that stays stable.
+"""Linear recurrent unit (LRU; Orvieto et al., 2023): a stable, complex, diagonal linear recurrence.
 
-λ   = exp(-exp(ν) + i exp(θ)), so that |λ| < 1 whatever is learned;  log γ starts at log √(1 - |λ|²)
+λ   = exp(-exp(ν) + i exp(θ)), so that |λ| < 1 for all parameters;  log γ starts at log √(1 - |λ|²)
 h_t = λ ⊙ h_{t-1} + γ ⊙ (B x_t), complex
 y_t = Re(C h_t) + D ⊙ x_t
 
-A layer is x + GLU(GELU(y)) with y from norm(x), the paper's block with a norm by layer and without dropout:
-without a nonlinearity between them, layers of this kind would be one. Everything starts as in the paper's
-appendix A: |λ| uniform by area on a ring, phases uniform, B and C normal with variances 1/(2 width) and
-1/units a part, D normal.
+A layer is x + GLU(GELU(y)) with y computed from norm(x). This is the paper's block with layer norm and
+without dropout; without a nonlinearity, several layers would be equivalent to one. Initialisation follows the
+paper's appendix A: |λ| uniform by area on a ring, phases uniform, B and C normal with variances 1/(2 width)
+and 1/units for each of the real and imaginary parts, D normal.
 """
 
 import math
@@ -20,18 +20,18 @@ from jaxtyping import Float
 from seqlab.errors import UsageError
 from seqlab.models.parts.activations import gelu
 from seqlab.models.parts.checks import check_choice, check_positive
-from seqlab.models.parts.diagonal import FORMS, Form, Pair, both, times
+from seqlab.models.parts.diagonal import FORMS, Form, Pair, complex_product, map_parts
 from seqlab.models.parts.recurrence import Cell, CellState, RecurrentConfig, Stack
 
-TINY = 1e-6  # draws keep this far from 0, whose logarithm is not finite
+TINY = 1e-6  # random numbers stay this far from 0, where the logarithm is not finite
 
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes: `hidden` complex states a layer (width by default). `form`: see `parts.diagonal`.
+    """Sizes: `hidden` complex states per layer (width by default). `form`: see `parts.diagonal`.
 
-    |λ| starts between `r_min` and `r_max`, the phase between 0 and `max_phase`. The defaults are the
-    paper's; long memories want r_min = 0.9, r_max = 0.999 and smaller phases.
+    |λ| starts between `r_min` and `r_max`, the phase between 0 and `max_phase`. The defaults are the paper's;
+    for long memory use r_min = 0.9, r_max = 0.999 and smaller phases.
     """
 
     width: int
@@ -47,19 +47,19 @@ class Config:
         check_choice("form", self.form, FORMS)
         if not 0 <= self.r_min < self.r_max <= 1:
             raise UsageError(
-                f"the ring needs 0 <= r_min < r_max <= 1, found r_min {self.r_min:g}, r_max {self.r_max:g}."
+                f"expected 0 <= r_min < r_max <= 1, found r_min {self.r_min:g}, r_max {self.r_max:g}."
             )
         if not 0 < self.max_phase <= 2 * math.pi:
             raise UsageError(f"max_phase must be above 0 and at most 2π, found {self.max_phase:g}.")
 
     @property
     def units(self) -> int:
-        """Complex states of a layer."""
+        """The number of complex states of a layer."""
         return self.width if self.hidden is None else self.hidden
 
 
 class Recurrence(Cell):
-    """The equations: (B, L, width) to (B, L, width). A state is its real and its imaginary parts."""
+    """The recurrence: (B, L, width) to (B, L, width). A state is a pair of real and imaginary parts."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -75,46 +75,46 @@ class Recurrence(Cell):
         self.skip = mx.random.normal((width,))
 
     def initial_state(self, batch: int) -> CellState:
-        """Real and imaginary parts, both zero."""
+        """The real and imaginary parts, both zero."""
         return mx.zeros((batch, self.units)), mx.zeros((batch, self.units))
 
     def eigenvalues(self) -> tuple[Float[mx.array, "N"], Float[mx.array, "N"]]:
-        """λ, as real and imaginary parts; in float32, as bfloat16 would round |λ| = 0.999 to 1."""
+        """λ as real and imaginary parts, in float32, since bfloat16 would round |λ| = 0.999 to 1."""
         nu, theta = (log.astype(mx.float32) for log in (self.log_nu, self.log_theta))
         radius, phase = mx.exp(-mx.exp(nu)), mx.exp(theta)
         return radius * mx.cos(phase), radius * mx.sin(phase)
 
     def drive(self, x: Float[mx.array, "M D"]) -> tuple[Float[mx.array, "N M"], Float[mx.array, "N M"]]:
-        """γ ⊙ (B x) of M inputs; the few weights are scaled, not the many products."""
+        """γ ⊙ (B x) of M inputs. γ scales the weights, which are fewer than the products."""
         weight = mx.exp(self.log_gamma)[:, None] * self.input_weight
         real, imaginary = mx.split(weight.reshape(-1, x.shape[-1]) @ x.T, 2)
         return real, imaginary
 
     def read(self, h: Pair, x: Float[mx.array, "M D"]) -> Float[mx.array, "M D"]:
-        """Re(C h) + D ⊙ x of M states, which are kept in float32, in the type of x."""
+        """Re(C h) + D ⊙ x of M states; the states are float32, the result has the type of x."""
         return mx.concatenate(list(h)).T.astype(x.dtype) @ self.output_weight.T + self.skip * x
 
     def extend(
         self, x: Float[mx.array, "B L D"], state: CellState | None
     ) -> tuple[Float[mx.array, "B L D"], CellState]:
-        """L more steps, in the parallel form of the Config."""
+        """The outputs of L more steps, in the `form` of the Config, and the new state."""
         batch, length, width = x.shape
         real, imaginary = self.initial_state(batch) if state is None else state
         rows = x.reshape(-1, width)
-        b = both(lambda part: part.reshape(-1, batch, length), self.drive(rows))
+        b = map_parts(lambda part: part.reshape(-1, batch, length), self.drive(rows))
         h = FORMS[self.form](self.eigenvalues(), b, (real.T, imaginary.T))
-        y = self.read(both(lambda part: part.reshape(-1, batch * length), h), rows)
-        return y.reshape(x.shape), both(lambda part: part[..., -1].T, h)
+        y = self.read(map_parts(lambda part: part.reshape(-1, batch * length), h), rows)
+        return y.reshape(x.shape), map_parts(lambda part: part[..., -1].T, h)
 
     def step(self, x: Float[mx.array, "B D"], state: CellState) -> tuple[Float[mx.array, "B D"], CellState]:
-        """The recurrent form: one step."""
-        column = both(lambda part: part[:, None], self.eigenvalues())
-        h = both(mx.add, times(column, (state[0].T, state[1].T)), self.drive(x))
-        return self.read(h, x), both(mx.transpose, h)
+        """The output of one more step, by the recurrence, and the new state."""
+        column = map_parts(lambda part: part[:, None], self.eigenvalues())
+        h = map_parts(mx.add, complex_product(column, (state[0].T, state[1].T)), self.drive(x))
+        return self.read(h, x), map_parts(mx.transpose, h)
 
 
 class Layer(Cell):
-    """GLU(GELU(y)): two projections of width features, one gating the other (Dauphin et al., 2017)."""
+    """GLU(GELU(y)): two projections, one of which gates the other (Dauphin et al., 2017)."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -123,23 +123,23 @@ class Layer(Cell):
         self.to_value_and_gate = nn.Linear(config.width, 2 * config.width)
 
     def initial_state(self, batch: int) -> CellState:
-        """That of the recurrence."""
+        """The initial state of the recurrence."""
         return self.recurrence.initial_state(batch)
 
     def mix(self, y: Float[mx.array, "... D"]) -> Float[mx.array, "... D"]:
-        """The nonlinearity, each step for itself."""
+        """The nonlinearity, step by step."""
         value, gate = mx.split(self.to_value_and_gate(gelu(y)), 2, axis=-1)
         return value * mx.sigmoid(gate)
 
     def extend(
         self, x: Float[mx.array, "B L D"], state: CellState | None
     ) -> tuple[Float[mx.array, "B L D"], CellState]:
-        """L more steps."""
+        """The outputs of L more steps and the new state."""
         y, state = self.recurrence.extend(x, state)
         return self.mix(y), state
 
     def step(self, x: Float[mx.array, "B D"], state: CellState) -> tuple[Float[mx.array, "B D"], CellState]:
-        """One more step."""
+        """The output of one more step and the new state."""
         y, state = self.recurrence.step(x, state)
         return self.mix(y), state
 

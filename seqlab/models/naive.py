@@ -1,7 +1,7 @@
-"""Repeat-last and seasonal-naive: what does a forecast reach that learns nothing?
+"""Naive and seasonal naive forecasts: baselines without parameters.
 
-y_h = x_{L - s + (h mod s)}, h = 0, 1, …: the last season of s steps over and over; s = 1 repeats the last
-value (Hyndman and Athanasopoulos, Forecasting: principles and practice, section 5.2). No parameters.
+y_h = x_{L - s + (h mod s)}, h = 0, 1, …: the last season of s steps again and again; s = 1 repeats the last
+value (Hyndman and Athanasopoulos, Forecasting: principles and practice, section 5.2).
 """
 
 from dataclasses import dataclass
@@ -27,17 +27,17 @@ class Config:
         if self.period > self.lookback:
             raise UsageError(
                 f"lookback must hold a season of {self.period} steps, found {self.lookback}. "
-                "Look back further, or use season=None."
+                "Raise lookback or use season=None."
             )
 
     @property
     def period(self) -> int:
-        """After how many steps the forecast repeats itself."""
+        """The number of steps after which the forecast repeats."""
         return 1 if self.season is None else self.season
 
 
 class Model(nn.Module):
-    """A window (B, lookback, C) to its forecast (B, horizon, C), each channel by itself."""
+    """A window (B, lookback, C) to its forecast (B, horizon, C), channel by channel."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()

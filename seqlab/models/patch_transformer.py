@@ -1,9 +1,9 @@
-"""PatchTST (Nie et al., 2023): a series as overlapping patches, each channel by itself.
+"""PatchTST (Nie et al., 2023): an encoder of overlapping patches of a series, channel by channel.
 
 The window is normalised, its last value repeated for `stride` steps, then cut into patches of 16 values
-every 8; an encoder reads them, and one linear layer maps all its outputs to the forecast. Ours normalises
-before each sub-layer by layer, where the paper does it after and by batch; ReLU is our default, the paper has
-GELU. Width and heads are ours: the paper's are 128 and 16 (16 and 4 for small data sets).
+every 8. An encoder reads them, and one linear layer maps all its outputs to the forecast. Ours has a layer
+norm before each sub-layer, the paper a batch norm after it. Our default activation is ReLU, the paper's GELU;
+our default width and heads are 64 and 4, the paper's 128 and 16 (16 and 4 for small data sets).
 """
 
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Config:
 
     @property
     def patches(self) -> int:
-        """How many patches a window gives, the padded one included."""
+        """The number of patches in a window, with the padded one."""
         return (self.lookback - self.patch) // self.stride + 2
 
 
@@ -74,9 +74,9 @@ class Model(nn.Module):
 
     def __call__(self, window: Float[mx.array, "B L C"]) -> Float[mx.array, "B H C"]:
         check_sequence(window, size=window.shape[-1], length=self.config.lookback)
-        x, level = normalise(window, self.config.normalisation)
+        x, statistics = normalise(window, self.config.normalisation)
         x = self.to_width(cut(split_channels(x), self.config)) + self.positions.weight
         for block in self.blocks:
             x = block(x, None)
         forecast = self.to_forecast(self.norm(x).flatten(1))
-        return level.restore(join_channels(forecast, window.shape[-1]))
+        return statistics.denormalise(join_channels(forecast, window.shape[-1]))

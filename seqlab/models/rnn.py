@@ -8,36 +8,34 @@ from dataclasses import dataclass
 import mlx.core as mx
 from jaxtyping import Float
 
-from seqlab.models.parts import through_time
+from seqlab.models.parts import bptt
 from seqlab.models.parts.activations import fused_tanh
-from seqlab.models.parts.recurrence import CellState, RecurrentConfig, Stack, UnrolledCell, check_recurrent
-from seqlab.models.parts.through_time import BlockState
+from seqlab.models.parts.bptt import BlockState
+from seqlab.models.parts.recurrence import CellState, Stack, UnrolledCell, UnrolledConfig
 
 
 @dataclass(frozen=True)
-class Config(RecurrentConfig):
-    """Sizes; `orthogonal` starts U as an orthogonal matrix (see `UnrolledCell`)."""
-
-    orthogonal: bool = True
+class Config(UnrolledConfig):
+    """Sizes and how U starts."""
 
 
-class Fused(through_time.Fused):
-    """A step for `parts.through_time`."""
+class FusedStep(bptt.FusedStep):
+    """The step for compiled training (`parts.bptt`)."""
 
-    def ready(self, parameters: tuple[mx.array, ...], batch: int) -> mx.array:
+    def prepare(self, parameters: tuple[mx.array, ...], batch: int) -> mx.array:
         """U."""
         return parameters[0]
 
     def forward(
-        self, z: Float[mx.array, "1 B H"], ready: mx.array, state: BlockState
+        self, z: Float[mx.array, "1 B H"], prepared: mx.array, state: BlockState
     ) -> tuple[BlockState, mx.array]:
-        """One step."""
-        h = fused_tanh(mx.addmm(z, state[0], ready))
+        """The new state, which is all that `backward` needs."""
+        h = fused_tanh(mx.addmm(z, state[0], prepared))
         return (h,), h
 
-    def backward(self, gradient: BlockState, kept: mx.array) -> tuple[mx.array, mx.array, None, BlockState]:
+    def backward(self, gradient: BlockState, saved: mx.array) -> tuple[mx.array, mx.array, None, BlockState]:
         """∂tanh = 1 - tanh²."""
-        dz = gradient[0] * (1 - kept * kept)
+        dz = gradient[0] * (1 - saved * saved)
         return dz, dz, None, ()
 
 
@@ -47,24 +45,17 @@ class Layer(UnrolledCell):
     gates = 1
 
     def advance(self, z: Float[mx.array, "B G"], state: CellState) -> CellState:
-        """Two operations a step: a fused multiply-add and a tanh."""
+        """Two operations per step: a fused multiply-add and a tanh."""
         (h,) = state
         return (mx.tanh(mx.addmm(z, h, self.recurrent_weight.T)),)
 
-    def fused(self) -> Fused:
-        """The same for compiled steps."""
-        return Fused(self.input_weight, self.recurrent_weight, self.bias)
+    def fused_step(self) -> FusedStep:
+        """The same step for compiled training."""
+        return FusedStep(self.input_weight, self.recurrent_weight, self.bias)
 
 
 class Model(Stack):
     """A stack of tanh layers: (B, L, width) to (B, L, width)."""
 
     def __init__(self, config: Config) -> None:
-        check_recurrent(config)
-        super().__init__(
-            config,
-            [
-                Layer(width=config.width, units=config.units, orthogonal=config.orthogonal)
-                for _ in range(config.depth)
-            ],
-        )
+        super().__init__(config, [Layer(config) for _ in range(config.depth)])

@@ -1,4 +1,4 @@
-"""How large is a model, and which width makes it as large as another?"""
+"""How many parameters has a model, and which size gives it as many as another?"""
 
 from collections.abc import Callable
 
@@ -11,21 +11,21 @@ TOLERANCE = 0.02  # comparisons that match parameters are fair within 2 %
 
 
 def parameters(model: nn.Module) -> int:
-    """The number of trainable parameters, from shapes alone: nothing is evaluated."""
+    """The number of trainable parameters, computed from shapes without evaluating anything."""
     return int(tree_reduce(lambda total, array: total + array.size, model.trainable_parameters(), 0))
 
 
 def match_parameters(
     make: Callable[[int], nn.Module], target: int, *, low: int, high: int, multiple: int = 1
 ) -> int:
-    """The size from `low` to `high`, a multiple of `multiple`, whose model is nearest `target` parameters.
+    """The multiple of `multiple` from `low` to `high` for which `make` builds a model nearest to `target`.
 
-    `make` builds the model of a size; its count must grow with the size. Building draws from MLX's
-    random state, so seed after this, not before. Raises `UsageError` if the nearest is off by more than 2 %.
+    The number of parameters must grow with the size. Building models draws from MLX's random state, so set
+    the seed after this call. Raises `UsageError` if the nearest model differs by more than 2 %.
     """
     first, last = -(-low // multiple), high // multiple
     if first > last:
-        raise UsageError(f"no multiple of {multiple} lies between {low} and {high}.")
+        raise UsageError(f"no multiple of {multiple} lies between {low} and {high}. Widen the range.")
 
     def count(step: int) -> int:
         return parameters(make(step * multiple))

@@ -1,10 +1,10 @@
-"""Skip-gram with negative sampling (Mikolov et al., 2013): a vector for each word, by its neighbours.
+"""Skip-gram with negative sampling (Mikolov et al., 2013): word vectors learned from neighbouring words.
 
-score(w, v) = u_w · o_v        u: the word's own vector, o: its vector as another's neighbour
-loss = -E log σ(score(w, v)), v a neighbour of w, - k E log σ(-score(w, v)), v a word of anywhere
+score(w, v) = u_w · o_v        u: the vector of a word, o: its vector as a neighbour of another word
+loss = -E log σ(score(w, v)), v a neighbour of w, - k E log σ(-score(w, v)), v from the noise distribution
 
-A word's own vector is what is kept: words with like neighbours get like vectors. Where the words are few,
-both expectations are taken over all of them at once; to draw a neighbour and k others only estimates them.
+The word vectors are u: words with similar neighbours get similar vectors. With a small vocabulary both
+expectations are computed exactly, over all words; sampling a neighbour and k negatives estimates them.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from seqlab.models.parts.checks import check_positive, check_token_array
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes: so many words, so many features each."""
+    """Sizes: `vocabulary` words with `width` features each."""
 
     vocabulary: int
     width: int = 64
@@ -29,12 +29,12 @@ class Config:
 
 
 class Model(nn.Module):
-    """Words to the scores of all words as their neighbours; what order the words are in plays no part."""
+    """Words to the scores of all words as their neighbours; the order of the inputs does not matter."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        bound = config.width**-0.5  # scores near zero, but gradients that are not: all of them pass a product
+        bound = config.width**-0.5  # scores start near zero, but their gradients do not
         self.own = mx.random.uniform(-bound, bound, (config.vocabulary, config.width))
         self.as_neighbour = mx.random.uniform(-bound, bound, (config.vocabulary, config.width))
 
@@ -43,7 +43,7 @@ class Model(nn.Module):
         return self.own[words] @ self.as_neighbour.T
 
     def nearest(self, word: int, *, count: int) -> Int32[np.ndarray, "N"]:
-        """The other words whose vectors point most nearly the same way, by the cosine, nearest first."""
+        """The `count` other words with the largest cosine similarity to a word, nearest first."""
         vectors = np.array(self.own, np.float64)
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         order = np.argsort(-(vectors @ vectors[word]), kind="stable").astype(np.int32)
@@ -58,7 +58,11 @@ def expected_loss(
     *,
     others: int,
 ) -> Float[mx.array, ""]:
-    """In nats, the mean over words, given the distributions of their neighbours and of words of anywhere."""
-    # -log σ(-s) = s - log σ(s), so that both terms need the same logarithm.
-    taken = (neighbours + others * anywhere) * mx.logaddexp(0.0, -scores) + others * anywhere * scores
-    return mx.mean(mx.sum(taken, axis=-1))
+    """The loss in nats, its mean over words.
+
+    `neighbours` has the distribution of each word's neighbours, `anywhere` is the noise distribution, and
+    `others` is k, the number of negatives per neighbour.
+    """
+    # -log σ(-s) = s - log σ(s): both terms share one logarithm.
+    losses = (neighbours + others * anywhere) * mx.logaddexp(0.0, -scores) + others * anywhere * scores
+    return mx.mean(mx.sum(losses, axis=-1))

@@ -1,7 +1,7 @@
-"""Transformer (Vaswani et al., 2017), pre-norm: a decoder when causal, else an encoder.
+"""Transformer (Vaswani et al., 2017), pre-norm: a decoder if causal, otherwise an encoder.
 
-x ← x + Attention(norm(x)), then x ← x + MLP(norm(x)), `depth` times; `parts.positions` says how order
-enters. No final norm: the heads have one.
+x ← x + Attention(norm(x)), then x ← x + MLP(norm(x)), `depth` times. `parts.positions` has the positional
+encodings. There is no final norm: the heads have one.
 """
 
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from jaxtyping import Bool, Float, Int
 from seqlab.errors import UsageError
 from seqlab.models.parts.attention import Activation, Block, Cache, check_block
 from seqlab.models.parts.checks import check_positive, check_sequence
-from seqlab.models.parts.positions import Mask, Placement, Positions, check_positions
-from seqlab.models.parts.streaming import State, Streaming, read_through
+from seqlab.models.parts.positions import Mask, PositionalEncoding, Positions, check_positions
+from seqlab.models.parts.streaming import State, Streaming, apply_blocks
 
 
 @dataclass(frozen=True)
 class Config:
     """Sizes. `hidden` is the MLP's width (4 × width by default).
 
-    `length` is the longest sequence that learned positions serve; the other kinds do not need it.
-    `residual` and `norm` turned off leave out the sums and the norms of every block, to see what they do.
+    `length` is the longest sequence for learned positions; the other kinds do not need it. Without `residual`
+    or `norm` the blocks have no residual connections or no layer norms, for ablations.
     """
 
     width: int
@@ -45,40 +45,36 @@ class Config:
 class Model(Streaming):
     """A stack of attention blocks: (B, L, width) to (B, L, width)."""
 
-    takes_seen = True
+    takes_mask = True
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.positions = Placement(config)
+        self.positions = PositionalEncoding(config)
         self.blocks = [
             Block(config, rotary=self.positions.rotary, residual=config.residual, norm=config.norm)
             for _ in range(config.depth)
         ]
 
     @property
-    def width(self) -> int:
-        """Features of an input and an output step."""
-        return self.config.width
-
-    @property
     def causal(self) -> bool:
-        """Whether a position sees only itself and those before it."""
+        """Whether a position attends only to itself and earlier ones."""
         return self.config.causal
 
     def __call__(
-        self, x: Float[mx.array, "B L D"], seen: Bool[mx.array, "B L"] | None = None
+        self, x: Float[mx.array, "B L D"], mask: Bool[mx.array, "B L"] | None = None
     ) -> Float[mx.array, "B L D"]:
-        """All steps at once. `seen` is True at real tokens: what is elsewhere, and how much, changes nothing
-        at them. Padding may stand on the right, and on the left as well with none, rope and alibi. What
-        comes out at padding means nothing, but is finite.
+        """All steps at once. `mask` is True at real tokens, whose outputs do not depend on padding.
+
+        Padding may be on the right; with the positions none, rope and alibi also on the left. Outputs at
+        padding are finite and meaningless.
         """
         check_sequence(x, size=self.width)
         self.positions.check(x.shape[1])
-        mask = self.positions.whole(x, causal=self.causal, seen=seen)
+        attention_mask = self.positions.attention_mask(x, causal=self.causal, mask=mask)
         x = self.positions.add(x, mx.arange(x.shape[1]))
         for block in self.blocks:
-            x = block(x, mask)
+            x = block(x, attention_mask)
         return x
 
     def initial_state(self, batch: int, length: int) -> State:
@@ -89,37 +85,37 @@ class Model(Streaming):
         self.positions.check(length)
         return State(0, [block.attention.empty_cache(batch, length) for block in self.blocks], room=length)
 
-    def absorb(
+    def extend_memory(
         self, x: Float[mx.array, "B L D"], position: int, memory: list[Cache]
     ) -> tuple[Float[mx.array, "B L D"], list[Cache]]:
-        """L more inputs, their keys and values written into the caches at once."""
+        """L more inputs, whose keys and values are written into the caches."""
         check_sequence(x, size=self.width)
-        here = mx.array(position) + mx.arange(x.shape[1])
-        mask = self._reached(here, memory)
-        return read_through(
-            [partial(block.extend, position=here[0], mask=mask) for block in self.blocks],
-            self.positions.add(x, here),
+        positions = mx.array(position) + mx.arange(x.shape[1])
+        mask = self._cache_mask(positions, memory)
+        return apply_blocks(
+            [partial(block.extend, position=positions[0], mask=mask) for block in self.blocks],
+            self.positions.add(x, positions),
             memory,
         )
 
     def advance(
         self, x: Float[mx.array, "B D"], position: Int[mx.array, ""], memory: list[Cache]
     ) -> tuple[Float[mx.array, "B D"], list[Cache]]:
-        """One more input, attending to the cached ones."""
+        """One more input, which attends to the cached ones."""
         check_sequence(x[:, None], size=self.width)
-        here = position[None]
-        mask = self._reached(here, memory)
-        return read_through(
+        positions = position[None]
+        mask = self._cache_mask(positions, memory)
+        return apply_blocks(
             [partial(block.step, position=position, mask=mask) for block in self.blocks],
-            self.positions.add(x, here),
+            self.positions.add(x, positions),
             memory,
         )
 
-    def _reached(self, here: Int[mx.array, "L"], memory: list[Cache]) -> Mask:
-        room = memory[0][0].shape[2]
-        self.positions.check(room)
-        return self.positions.cached(here, room)
+    def _cache_mask(self, positions: Int[mx.array, "L"], memory: list[Cache]) -> Mask:
+        capacity = memory[0][0].shape[2]
+        self.positions.check(capacity)
+        return self.positions.cache_mask(positions, capacity)
 
     def uncached(self, prefix: Float[mx.array, "B L D"]) -> Float[mx.array, "B D"]:
-        """The last position's output by computing the whole prefix anew: decoding without a cache."""
+        """The output at the last position, computed from the whole prefix: decoding without a cache."""
         return self(prefix)[:, -1]

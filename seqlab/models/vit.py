@@ -1,14 +1,14 @@
 """Vision Transformer (Dosovitskiy et al., 2021): an image as a sequence of square patches.
 
-Patches are projected, learned positions added, an encoder run; the mean of its outputs is classified, where
-the paper classifies that of an added class token (its appendix D.3 finds both alike). ReLU is the default
-here as in our other encoders; the paper has GELU, which is `activation="gelu"`. Positions begin as large as
-standardised pixels make a token: begun smaller, what stands where is at first lost in the mean.
+Patches are projected, learned positions added, and an encoder is run. The mean of its outputs is classified;
+the paper classifies the output of an extra class token and finds both equally good (its appendix D.3). ReLU
+is the default, as in our other encoders; the paper's GELU is `activation="gelu"`. Positions start at the
+scale that standardised pixels give a token. If they started smaller, the mean would at first hide the order.
 
-The convolutional stem (CCT: Hassani et al., 2021) reads pixels with 3 × 3 convolutions and ReLU instead. As
-in Xiao et al. (2021) they have stride 2 and channels that double up to the width, and a linear layer follows;
-there is no batch norm, so that images stay independent. The image is halved as often as makes up a patch,
-which gives as many tokens where the patch is a power of two that divides the size, else about as many.
+The convolutional stem (CCT: Hassani et al., 2021) replaces the projection of patches by 3 × 3 convolutions
+with ReLU. As in Xiao et al. (2021) they have stride 2, their channels double up to the width, and a linear
+layer follows. There is no batch norm, so that images stay independent. The number of halvings is log₂ of the
+patch, rounded: if the patch is a power of two that divides the size, this gives as many tokens as patches do.
 """
 
 import math
@@ -32,7 +32,7 @@ Stem = Literal["patches", "convolution"]
 class Config:
     """Sizes, in pixels for `size` and `patch`; `hidden` is the MLP's width (4 × width by default).
 
-    `stem` is how pixels become tokens; with "convolution", `patch` says how coarsely.
+    `stem` is how pixels become tokens; with "convolution", `patch` sets the total stride.
     """
 
     width: int = 64
@@ -54,29 +54,29 @@ class Config:
         if self.stem == "patches" and self.size % self.patch:
             raise UsageError(f"patch must divide size, found patch {self.patch} and size {self.size}.")
         if self.stem == "convolution" and self.patch == 1:
-            raise UsageError("a convolution stem halves the image: patch must be 2 or more, found 1.")
+            raise UsageError("with a convolution stem patch must be 2 or more, found 1.")
 
     @property
     def halvings(self) -> int:
-        """Strided convolutions of the stem."""
+        """The number of strided convolutions in the stem."""
         return 0 if self.stem == "patches" else round(math.log2(self.patch))
 
     @property
     def side(self) -> int:
-        """Tokens along a side of the image."""
-        # Each halving rounds up, and so do all of them at once.
+        """The number of tokens along a side of the image."""
+        # Each halving rounds up, which equals rounding up once at the end.
         return self.size // self.patch if self.stem == "patches" else -(-self.size // 2**self.halvings)
 
 
 def patchify(images: Float[mx.array, "B S S"], patch: int) -> Float[mx.array, "B N E"]:
-    """Cut images into squares, row by row, and flatten each."""
+    """Cut images into N square patches, row by row, and flatten each to E pixels."""
     batch, size, _ = images.shape
     side = size // patch
     return images.reshape(batch, side, patch, side, patch).swapaxes(2, 3).reshape(batch, side**2, patch**2)
 
 
 class ConvolutionStem(nn.Module):
-    """relu(3 × 3 convolution of stride 2), channels doubling up to the width; tokens row by row."""
+    """relu(3 × 3 convolution of stride 2), channels doubling up to the width; N tokens, row by row."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class ConvolutionStem(nn.Module):
             nn.Conv2d(inputs, outputs, kernel_size=3, stride=2, padding=1)
             for inputs, outputs in zip([1, *channels], channels, strict=False)
         ]
-        for layer in self.layers:  # of variance 2 / inputs (He et al. 2015); MLX draws 1 / (3 inputs)
+        for layer in self.layers:  # variance 2 / inputs (He et al. 2015); MLX draws 1 / (3 inputs)
             layer.weight *= math.sqrt(6)
 
     def __call__(self, images: Float[mx.array, "B S S"]) -> Float[mx.array, "B N D"]:
@@ -105,13 +105,13 @@ class Model(nn.Module):
             self.stem = ConvolutionStem(config)
         self.to_width = nn.Linear(config.patch**2 if config.stem == "patches" else config.width, config.width)
         self.positions = LearnedPositions(length=config.side**2, width=config.width)
-        self.positions.weight *= math.sqrt(config.width)  # of deviation 1 then, as the pixels
+        self.positions.weight *= math.sqrt(config.width)  # to standard deviation 1, as the pixels have
         self.blocks = [Block(config, rotary=False) for _ in range(config.depth)]
         self.norm = nn.LayerNorm(config.width)
         self.to_logits = nn.Linear(config.width, config.classes)
 
     def embed(self, images: Float[mx.array, "B S S"]) -> Float[mx.array, "B N D"]:
-        """Tokens, their positions added."""
+        """Tokens with their positions added."""
         if self.config.stem == "convolution":
             features = self.stem(images)
         else:
@@ -128,26 +128,26 @@ class Model(nn.Module):
         return logits
 
     def attention(self, images: Float[mx.array, "B S S"]) -> Float[mx.array, "B Y H N N"]:
-        """How much each token takes of each, by layer and head, as in the forward pass; rows sum to 1."""
+        """The attention weights of a forward pass for each of Y layers and H heads; rows sum to 1."""
         check_images(images, size=self.config.size)
         x = self.embed(images)
-        found = []
+        weights = []
         for block in self.blocks:
-            found.append(block.attention.weights(block.attention_norm(x)))
+            weights.append(block.attention.weights(block.attention_norm(x)))
             x = block(x, None)
-        return mx.stack(found, axis=1)
+        return mx.stack(weights, axis=1)
 
 
 def rollout(attention: Float[mx.array, "B Y H N N"]) -> Float[mx.array, "B N"]:
-    """How much of each token reaches the mean that is classified: attention rollout (Abnar & Zuidema, 2020).
+    """How much each token contributes to the classified mean: attention rollout (Abnar & Zuidema, 2020).
 
-    Heads are averaged, half of each layer is the residual stream that hands a token on, and the layers are
-    multiplied: (A + I) / 2 of the last times … times that of the first. Sums to 1 for each image. It follows
-    attention alone, and leaves out what values and MLPs do to what is handed on.
+    The attention A of each layer is averaged over heads and mixed with the residual stream to (A + I) / 2,
+    and the layers are multiplied, the last one on the left. The result sums to 1 for each image. Rollout
+    follows attention weights alone and ignores values and MLPs.
     """
     layers = mx.mean(attention, axis=2)
-    stream = mx.eye(layers.shape[-1])
-    flow = stream
+    identity = mx.eye(layers.shape[-1])
+    flow = identity
     for layer in range(layers.shape[1]):
-        flow = (layers[:, layer] + stream) / 2 @ flow
+        flow = (layers[:, layer] + identity) / 2 @ flow
     return mx.mean(flow, axis=1)

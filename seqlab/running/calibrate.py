@@ -39,11 +39,11 @@ def measure(machine: Machine, *, seconds: float | None = None) -> InUse:
         why = f"{type(error).__name__}: {error}".strip(": ").replace("\n", " ")
         _say(f"failed, so the defaults hold ({why}).\n")
         return InUse(defaults(machine.kind), f"defaults (calibration failed: {why})")
-    _say(f"{calibration.seconds:.0f} s: {calibration.settings.words()}.\n")
+    _say(f"{calibration.seconds:.0f} s: {calibration.settings.summary()}.\n")
     if calibration.busy:
         _say(f"But {calibration.busy}. Give `seqlab doctor --calibrate` when it is quiet.\n")
     try:
-        calibration.keep()
+        calibration.save()
     except OSError as error:
         _say(f"It cannot be kept, so the next command calibrates again: {error}\n")
     return measured(calibration)

@@ -1,6 +1,6 @@
 """A calibration with a value of its own in every place."""
 
-from seqlab.calibration.record import Calibration, Figure, Machine
+from seqlab.calibration.record import Calibration, Machine, Timing
 from seqlab.machine.kernels import Kernels
 from seqlab.machine.settings import Settings
 
@@ -8,9 +8,9 @@ MACHINE = Machine("cpu", "cpu (made)", "0.0", "OpenBLAS", cores=2, threads=2, tf
 CALIBRATION = Calibration(
     machine=MACHINE,
     settings=Settings(2, 4 << 30, 900, None, Kernels(split=4, chunk=2.0, tanh="native")),
-    figures=(
-        Figure("split", "8", 0.020, 0.019, 0.021, chosen=False),
-        Figure("split", "4", 0.015, 0.014, 0.016, chosen=True),
+    timings=(
+        Timing("split", "8", 0.020, 0.019, 0.021, chosen=False),
+        Timing("split", "4", 0.015, 0.014, 0.016, chosen=True),
     ),
     flops_per_second=2e11,
     bytes_per_second=3e10,

@@ -35,16 +35,16 @@ def test_every_setting_is_tried_and_one_of_each_chosen(
     before = (device.settings(), blas.threads(), os.environ.get("TMPDIR"), mx.random.state[0].tolist())
     found = measured(tmp_path / "cache", monkeypatch)
 
-    tried = {one.setting: [other.tried for other in found.figures if other.setting == one.setting]
-             for one in found.figures}  # fmt: skip
-    assert tried["split"] == ["8", "4"]
-    assert tried["chunk"] == ["1", "0.5", "2"]
-    assert tried["tanh"] == ["rational", "native"]
-    assert tried["parallel step"] == tried["recurrent step"] == ["plain", "compiled"]
-    assert tried["buffer cache"][:2] == ["1,024 MiB", "32 MiB"]
-    for setting in tried.keys() - {"first parallel step", "first recurrent step"}:
-        assert sum(one.chosen for one in found.figures if one.setting == setting) == 1
-    assert all(0 < one.low <= one.seconds <= one.high for one in found.figures)
+    values = {one.setting: [other.value for other in found.timings if other.setting == one.setting]
+             for one in found.timings}  # fmt: skip
+    assert values["split"] == ["8", "4"]
+    assert values["chunk"] == ["1", "0.5", "2"]
+    assert values["tanh"] == ["rational", "native"]
+    assert values["parallel step"] == values["recurrent step"] == ["plain", "compiled"]
+    assert values["buffer cache"][:2] == ["1,024 MiB", "32 MiB"]
+    for setting in values.keys() - {"first parallel step", "first recurrent step"}:
+        assert sum(one.chosen for one in found.timings if one.setting == setting) == 1
+    assert all(0 < one.low <= one.seconds <= one.high for one in found.timings)
     assert min(found.flops_per_second, found.bytes_per_second, found.seconds) > 0
     if sys.platform == "linux":
         assert found.settings.compile_after is found.settings.compile_unrolled_after is None
@@ -52,7 +52,7 @@ def test_every_setting_is_tried_and_one_of_each_chosen(
 
     said = capfd.readouterr().err
     assert said.startswith(f"Calibrating {found.machine.device}, once per device ... ")
-    assert f"s: {found.settings.words()}.\n" in said
+    assert f"s: {found.settings.summary()}.\n" in said
     after = (device.settings(), blas.threads(), os.environ.get("TMPDIR"), mx.random.state[0].tolist())
     assert after == before  # nothing leaks into this process
 
@@ -61,6 +61,6 @@ def test_every_setting_is_tried_and_one_of_each_chosen(
 @pytest.mark.skipif(shutil.which("g++") is None, reason="MLX compiles with g++")
 def test_compilation_is_timed_cold_however_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
-        figures = {(one.setting, one.tried): one.seconds for one in measured(tmp_path, monkeypatch).figures}
+        timings = {(one.setting, one.value): one.seconds for one in measured(tmp_path, monkeypatch).timings}
         for what in ("parallel", "recurrent"):
-            assert figures[f"first {what} step", "compiled"] > 10 * figures[f"{what} step", "compiled"]
+            assert timings[f"first {what} step", "compiled"] > 10 * timings[f"{what} step", "compiled"]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from seqlab.calibration.choice import LEAST_ROUNDS, MOST_ROUNDS, break_even, fastest, rounds
+from seqlab.calibration.choice import MAX_ROUNDS, MIN_ROUNDS, break_even, fastest, rounds
 
-STEADY = [1.0] * LEAST_ROUNDS
+STEADY = [1.0] * MIN_ROUNDS
 
 
 @pytest.mark.parametrize(
@@ -32,12 +32,12 @@ def test_rounds_are_compared_within_themselves() -> None:
 
 def test_equally_fast_ones_seldom_differ() -> None:
     rng = np.random.default_rng(0)
-    noise = rng.lognormal(sigma=0.5, size=(2000, 2, LEAST_ROUNDS))
+    noise = rng.lognormal(sigma=0.5, size=(2000, 2, MIN_ROUNDS))
     assert np.mean([fastest(times.tolist()) for times in noise]) < 0.02
 
 
 def test_too_few_rounds_choose_nothing() -> None:
-    few = LEAST_ROUNDS - 1
+    few = MIN_ROUNDS - 1
     assert fastest([[1.0] * few, [0.1] * few]) == 0
 
 
@@ -55,10 +55,10 @@ def test_candidates_take_turns_for_as_long_as_asked(monkeypatch: pytest.MonkeyPa
         return len(times[0])
 
     monkeypatch.setattr("seqlab.calibration.choice.time.perf_counter", lambda: clock)
-    assert taken(each=0.0, seconds=1.0) == MOST_ROUNDS
-    assert calls == "ab" * MOST_ROUNDS
+    assert taken(each=0.0, seconds=1.0) == MAX_ROUNDS
+    assert calls == "ab" * MAX_ROUNDS
     assert taken(each=1.0, seconds=29.0) == 10
-    assert taken(each=1.0, seconds=5.0) == LEAST_ROUNDS
+    assert taken(each=1.0, seconds=5.0) == MIN_ROUNDS
     assert taken(each=1.0, seconds=0.1) == 2  # a machine too busy to wait for
 
 

@@ -22,13 +22,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_it_is_read_as_it_was_kept(cache: Path) -> None:
     assert read(MACHINE) == "not calibrated yet"
-    CALIBRATION.keep()
+    CALIBRATION.save()
     assert read(MACHINE) == CALIBRATION
     assert [path for path in cache.rglob("*") if path.is_file()] == [MACHINE.file]  # nothing half-written
 
 
 def test_each_machine_has_its_own() -> None:
-    CALIBRATION.keep()
+    CALIBRATION.save()
     for other in (
         replace(MACHINE, device="cpu (another)"),
         replace(MACHINE, mlx="9.9"),
@@ -43,7 +43,7 @@ def test_each_machine_has_its_own() -> None:
 
 
 def test_other_trials_or_another_format_are_calibrated_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    CALIBRATION.keep()
+    CALIBRATION.save()
     before = CALIBRATION.text()
     monkeypatch.setattr(record, "VERSION", record.VERSION + 1)
     assert read(MACHINE) == "not calibrated yet"
@@ -72,45 +72,45 @@ def test_the_precision_asked_of_a_gpu_is_part_of_what_it_holds_for(monkeypatch: 
         lambda text: text.replace('"seconds"', '"minutes"'),
         lambda text: json.dumps({**json.loads(text), "more": 1}),
         lambda text: text.replace('"chosen": true', '"chosen": "yes"'),
-        lambda text: text.replace('"tried": "8"', '"tried": 8'),
+        lambda text: text.replace('"value": "8"', '"value": 8'),
         lambda text: text.replace('"split": 4', '"split": 4.5'),
         lambda text: text.replace('"blas_threads": 2', '"blas_threads": true'),
         *(
             lambda text, name=name, value=value: json.dumps({**json.loads(text), name: value})
-            for name in ("flops_per_second", "seconds", "others", "date", "figures", "machine", "settings")
+            for name in ("flops_per_second", "seconds", "others", "date", "timings", "machine", "settings")
             for value in (None, ["fast"], float("inf"), 10**400)
         ),
         lambda text: text.replace(',\n   "rope": "native"', ""),  # kept before there was this setting
     ],
 )
 def test_what_cannot_be_read_is_told_and_not_used(change: Callable[[str], str]) -> None:
-    CALIBRATION.keep()
+    CALIBRATION.save()
     MACHINE.file.write_text(change(CALIBRATION.text()))
     told = read(MACHINE)
     assert isinstance(told, str)
     assert told.startswith("calibration unreadable")
     assert "\n" not in told
     assert in_use(MACHINE).settings == defaults("cpu")
-    assert "unreadable" in in_use(MACHINE).words()
+    assert "unreadable" in in_use(MACHINE).summary()
 
 
 def test_a_run_gets_what_was_measured_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert in_use(MACHINE).words().startswith("defaults (not calibrated yet): BLAS threads as found")
-    CALIBRATION.keep()
+    assert in_use(MACHINE).summary().startswith("defaults (not calibrated yet): BLAS threads as found")
+    CALIBRATION.save()
     found = in_use(MACHINE)
     assert (found.settings, found.calibration) == (CALIBRATION.settings, CALIBRATION)
-    assert found.words() == (
+    assert found.summary() == (
         "measured 2026-01-02T03:04:05+00:00: BLAS threads 2, buffer cache 4,096 MiB, compile from 900 steps "
         "(recurrences never), "
         "split 4, chunk 2, tanh native, exp native, rope native"
     )
     monkeypatch.setenv("SEQLAB_CALIBRATE", "0")
-    assert in_use(MACHINE).words().startswith("defaults (SEQLAB_CALIBRATE=0): ")
+    assert in_use(MACHINE).summary().startswith("defaults (SEQLAB_CALIBRATE=0): ")
     assert in_use(MACHINE).settings == defaults("cpu")
 
 
 def test_a_busy_machine_is_told() -> None:
     assert CALIBRATION.busy == ""
-    replace(CALIBRATION, others=0.7).keep()
-    told = "measured 2026-01-02T03:04:05+00:00, other processes took 70% of the processors meanwhile: BLAS"
-    assert in_use(MACHINE).words().startswith(told)
+    replace(CALIBRATION, others=0.7).save()
+    told = "measured 2026-01-02T03:04:05+00:00, other processes used 70% of the processors meanwhile: BLAS"
+    assert in_use(MACHINE).summary().startswith(told)

@@ -10,13 +10,13 @@ from mlx.utils import tree_flatten
 
 from seqlab.errors import UsageError
 from seqlab.models import transformer
-from seqlab.models.parts.attention import Attention, CrossAttention, mask_source
-from seqlab.models.parts.positions import Placement, slopes
+from seqlab.models.parts.attention import Attention, CrossAttention, cross_attention_mask
+from seqlab.models.parts.positions import PositionalEncoding, slopes
 
 WIDTH, HEADS, SIZE, BATCH, LENGTH = 8, 2, 4, 3, 7
 POSITIONS = ("none", "sinusoidal", "learned", "rope", "alibi")
 RELATIVE = ("none", "rope", "alibi")
-SEEN = mx.array([[1] * 7, [1] * 5 + [0] * 2, [0] * 2 + [1] * 5]) == 1
+MASK = mx.array([[1] * 7, [1] * 5 + [0] * 2, [0] * 2 + [1] * 5]) == 1
 
 
 def backbone(positions: str, *, causal: bool = True, depth: int = 2) -> transformer.Model:
@@ -31,7 +31,7 @@ def affine(layer: nn.Linear, x: np.ndarray) -> np.ndarray:
     return x @ np.array(layer.weight, np.float64).T + np.array(layer.bias, np.float64)
 
 
-def turned(x: np.ndarray, position: int) -> np.ndarray:
+def rotated(x: np.ndarray, position: int) -> np.ndarray:
     """Rotary positions (Su et al. 2021, equation 34), features i and i + K/2 being a pair."""
     half = len(x) // 2
     angle = position * 10_000.0 ** (-np.arange(half) / half)
@@ -41,19 +41,19 @@ def turned(x: np.ndarray, position: int) -> np.ndarray:
     )
 
 
-def loop(q, k, v, *, may_see, positions: str = "none") -> np.ndarray:
-    """One example: softmax over what each position may see, head by head, in doubles; nothing seen is 0."""
+def loop(q, k, v, *, may_attend, positions: str = "none") -> np.ndarray:
+    """One example: softmax over what each position may attend to, by head, in doubles; 0 if that is nothing."""
     joined = np.zeros_like(q)
     for head in range(HEADS):
         own = slice(head * SIZE, (head + 1) * SIZE)
         for i in range(len(q)):
             scores, values = [], []
             for j in range(len(k)):
-                if not may_see(i, j):
+                if not may_attend(i, j):
                     continue
                 query, key = q[i, own], k[j, own]
                 if positions == "rope":
-                    query, key = turned(query, i), turned(key, j)
+                    query, key = rotated(query, i), rotated(key, j)
                 score = query @ key / math.sqrt(SIZE)
                 if positions == "alibi":
                     score -= abs(i - j) * 2.0 ** (-8 * (head + 1) / HEADS)
@@ -66,17 +66,17 @@ def loop(q, k, v, *, may_see, positions: str = "none") -> np.ndarray:
 
 @pytest.mark.parametrize("positions", RELATIVE)
 @pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
-@pytest.mark.parametrize("seen", [None, SEEN], ids=["whole", "padded"])
-def test_attention_follows_its_equation(positions, causal, seen, randomised) -> None:
-    placement = Placement(transformer.Config(WIDTH, heads=HEADS, positions=positions))
-    module = randomised(Attention(width=WIDTH, heads=HEADS, rotary=placement.rotary))
+@pytest.mark.parametrize("mask", [None, MASK], ids=["whole", "padded"])
+def test_attention_follows_its_equation(positions, causal, mask, randomised) -> None:
+    encoding = PositionalEncoding(transformer.Config(WIDTH, heads=HEADS, positions=positions))
+    module = randomised(Attention(width=WIDTH, heads=HEADS, rotary=encoding.rotary))
     x = mx.random.normal((BATCH, LENGTH, WIDTH))
-    found = np.array(module(x, placement.whole(x, causal=causal, seen=seen)))
-    real = np.ones((BATCH, LENGTH), bool) if seen is None else np.array(seen)
+    found = np.array(module(x, encoding.attention_mask(x, causal=causal, mask=mask)))
+    real = np.ones((BATCH, LENGTH), bool) if mask is None else np.array(mask)
     for b, row in enumerate(np.array(x, np.float64)):
         q, k, v = np.split(affine(module.to_qkv, row), 3, axis=1)
         y = loop(
-            q, k, v, may_see=lambda i, j, b=b: real[b, j] and (j <= i or not causal), positions=positions
+            q, k, v, may_attend=lambda i, j, b=b: real[b, j] and (j <= i or not causal), positions=positions
         )
         expected = affine(module.to_output, y)
         np.testing.assert_allclose(found[b][real[b]], expected[real[b]], rtol=1e-4, atol=1e-5)
@@ -85,15 +85,16 @@ def test_attention_follows_its_equation(positions, causal, seen, randomised) -> 
 def test_cross_attention_follows_its_equation(randomised) -> None:
     module = randomised(CrossAttention(width=WIDTH, heads=HEADS))
     x, source = mx.random.normal((BATCH, 4, WIDTH)), mx.random.normal((BATCH, LENGTH, WIDTH))
-    seen = mx.array([[1] * 7, [0, 1, 1, 0, 1, 0, 0], [0] * 7]) == 1  # the last source is nothing but padding
-    for mask in (None, seen):
-        found = module(x, module.project(source, mask), None if mask is None else mask_source(mask))
+    # The last source consists of padding only.
+    padded = mx.array([[1] * 7, [0, 1, 1, 0, 1, 0, 0], [0] * 7]) == 1
+    for mask in (None, padded):
+        found = module(x, module.project(source, mask), None if mask is None else cross_attention_mask(mask))
         for b in range(BATCH):
             q, (k, v) = (
                 affine(module.to_q, np.array(x[b], np.float64)),
                 np.split(affine(module.to_kv, np.array(source[b], np.float64)), 2, axis=1),
             )
-            y = loop(q, k, v, may_see=lambda i, j, b=b, mask=mask: mask is None or mask[b, j].item())
+            y = loop(q, k, v, may_attend=lambda i, j, b=b, mask=mask: mask is None or mask[b, j].item())
             np.testing.assert_allclose(found[b], affine(module.to_output, y), rtol=1e-4, atol=1e-5)
 
 
@@ -110,8 +111,8 @@ def test_padding_on_the_right_changes_nothing(positions: str, causal: bool) -> N
     model, x = backbone(positions, causal=causal), mx.random.normal((2, LENGTH, WIDTH))
     for amount in (1, 4):
         padded = mx.concatenate([x, 9 * mx.random.normal((2, amount, WIDTH))], axis=1)
-        seen = mx.broadcast_to(mx.arange(LENGTH + amount) < LENGTH, padded.shape[:2])
-        np.testing.assert_allclose(model(padded, seen)[:, :LENGTH], model(x), atol=1e-5)
+        mask = mx.broadcast_to(mx.arange(LENGTH + amount) < LENGTH, padded.shape[:2])
+        np.testing.assert_allclose(model(padded, mask)[:, :LENGTH], model(x), atol=1e-5)
 
 
 @pytest.mark.parametrize("positions", RELATIVE)
@@ -120,23 +121,23 @@ def test_padding_on_the_left_changes_nothing_where_positions_are_relative(positi
     model, x = backbone(positions, causal=causal), mx.random.normal((2, LENGTH, WIDTH))
     for amount in (1, 4):
         padded = mx.concatenate([9 * mx.random.normal((2, amount, WIDTH)), x], axis=1)
-        seen = mx.broadcast_to(mx.arange(LENGTH + amount) >= amount, padded.shape[:2])
-        np.testing.assert_allclose(model(padded, seen)[:, amount:], model(x), atol=1e-5)
+        mask = mx.broadcast_to(mx.arange(LENGTH + amount) >= amount, padded.shape[:2])
+        np.testing.assert_allclose(model(padded, mask)[:, amount:], model(x), atol=1e-5)
 
 
 @pytest.mark.parametrize("positions", POSITIONS)
 @pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
 def test_padding_alone_is_finite_and_gets_no_gradient_from_real_tokens(positions: str, causal: bool) -> None:
     model, x = backbone(positions, causal=causal), mx.random.normal((BATCH, LENGTH, WIDTH))
-    seen = mx.concatenate([mx.zeros((1, LENGTH), dtype=mx.bool_), SEEN[1:]])
+    mask = mx.concatenate([mx.zeros((1, LENGTH), dtype=mx.bool_), MASK[1:]])
 
     def at_real_tokens(x: mx.array) -> mx.array:
-        return mx.sum(mx.where(seen[..., None], mx.square(model(x, seen)), 0))
+        return mx.sum(mx.where(mask[..., None], mx.square(model(x, mask)), 0))
 
     slope = mx.grad(at_real_tokens)(x)
-    assert mx.abs(mx.where(seen[..., None], 0, slope)).max().item() == 0
-    assert (mx.abs(slope[1:]).max(axis=-1) > 0).tolist() == seen[1:].tolist()
-    everywhere = nn.value_and_grad(model, lambda x: mx.sum(mx.square(model(x, seen))))
+    assert mx.abs(mx.where(mask[..., None], 0, slope)).max().item() == 0
+    assert (mx.abs(slope[1:]).max(axis=-1) > 0).tolist() == mask[1:].tolist()
+    everywhere = nn.value_and_grad(model, lambda x: mx.sum(mx.square(model(x, mask))))
     value, gradients = everywhere(x)
     assert all(mx.isfinite(array).all().item() for _, array in [("", value), *tree_flatten(gradients)])
 
@@ -160,7 +161,7 @@ def test_half_precision_stays_half(positions: str) -> None:
     model.set_dtype(mx.bfloat16)
     x = mx.random.normal((BATCH, LENGTH, WIDTH)).astype(mx.bfloat16)
     y, state = model.extend(x, model.initial_state(BATCH, LENGTH))
-    assert {a.dtype for _, a in tree_flatten([y, model(x, SEEN), state.memory])} == {mx.bfloat16}
+    assert {a.dtype for _, a in tree_flatten([y, model(x, MASK), state.memory])} == {mx.bfloat16}
     np.testing.assert_allclose(*(np.array(a.astype(mx.float32)) for a in (y, model(x))), atol=0.1)
 
 
@@ -193,15 +194,15 @@ def test_alibi_in_an_encoder_is_symmetric() -> None:
 
 @pytest.mark.usefixtures("as_users_have_it")
 @pytest.mark.parametrize(
-    ("seen", "message"),
+    ("mask", "message"),
     [
         (mx.ones((2, LENGTH)), "must be bool"),
         (mx.ones((2, LENGTH + 1), dtype=mx.bool_), r"shape \(2, 7\)"),
     ],
 )
-def test_a_mask_that_cannot_be(seen: mx.array, message: str) -> None:
+def test_a_mask_that_cannot_be(mask: mx.array, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        backbone("rope")(mx.zeros((2, LENGTH, WIDTH)), seen)
+        backbone("rope")(mx.zeros((2, LENGTH, WIDTH)), mask)
 
 
 @pytest.mark.usefixtures("as_users_have_it")

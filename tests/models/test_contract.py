@@ -27,9 +27,11 @@ TIMED = {name: kind for name, kind in ZOO.items() if kind.timed}
 STREAMING = {name: kind for name, kind in ZOO.items() if kind.causal}
 ENCODERS = {name: kind for name, kind in TIMED.items() if not kind.causal}
 
-# The last of each form's names: those of which `Kernels()` has the first.
+# The last variant of each kernel; `Kernels()` has the first.
 FASTEST = {
-    name: get_args(form)[-1] for name, form in get_type_hints(kernels.Kernels).items() if get_args(form)
+    name: get_args(variants)[-1]
+    for name, variants in get_type_hints(kernels.Kernels).items()
+    if get_args(variants)
 }
 
 # Beside odd sizes: the smallest, which Hypothesis tries first, and others, the same in every run.
@@ -259,13 +261,13 @@ def test_work_can_be_counted(kind: Kind, s: Sizes) -> None:
 @few
 @example(s=ODD, split=3, chunk=0.5)
 @given(s=sizes(), split=st.integers(2, 8), chunk=st.floats(0.3, 3))
-def test_the_fast_forms_compute_the_same(kind: Kind, s: Sizes, split: int, chunk: float) -> None:
-    """Ratios and polynomials for tanh and exp, blocks of attention, recurrences with their own gradient."""
+def test_the_fast_kernel_variants_compute_the_same(kind: Kind, s: Sizes, split: int, chunk: float) -> None:
+    """Rational tanh, polynomial exp, blocks of attention, recurrences with a custom gradient."""
     model, inputs = made(kind, s)
     expected, gradients = slope(model, inputs)
     fast = kernels.Kernels(split=split, chunk=chunk, **FASTEST)
     with (
-        mock.patch.multiple(attention, LEAST_SCORES=0, BLOCK=4),  # sequences are short here
+        mock.patch.multiple(attention, MIN_SCORES=0, BLOCK=4),  # sequences are short here
         kernels.using(fast),
         kernels.compiling(),
     ):

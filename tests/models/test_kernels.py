@@ -1,4 +1,4 @@
-"""The fast kernels of attention, its rotation and the loss equal MLX's own."""
+"""The fast kernel variants of attention, rotary positions and the loss equal those of MLX."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,9 @@ from seqlab.machine import kernels
 from seqlab.measure.graph import primitives
 from seqlab.models import transformer
 from seqlab.models.parts.activations import LOWEST, power_of_two, rational_tanh
-from seqlab.models.parts.attention import BLOCK, LEAST_SCORES, softmax_attention
+from seqlab.models.parts.attention import BLOCK, MIN_SCORES, softmax_attention
 from seqlab.models.parts.losses import cross_entropy
-from seqlab.models.parts.positions import rotated
+from seqlab.models.parts.positions import rope
 
 POLYNOMIAL = kernels.Kernels(exp="polynomial")
 LENGTHS = (BLOCK, BLOCK + 1, 2 * BLOCK + 37)
@@ -31,13 +31,13 @@ def test_the_powers_of_whole_numbers_are_exact() -> None:
     np.testing.assert_array_equal(power_of_two(x), np.exp2(np.array(x)))
 
 
-def test_what_is_far_below_is_nothing_at_all_and_no_number_stays_none() -> None:
+def test_the_power_of_very_small_exponents_is_zero_and_nan_stays_nan() -> None:
     np.testing.assert_array_equal(power_of_two(mx.array([LOWEST, -1e3, -1e9, -3e38, -mx.inf])), np.zeros(5))
     assert np.isnan(power_of_two(mx.array([mx.nan]))).all()
 
 
 @pytest.mark.parametrize("function", [power_of_two, rational_tanh])
-def test_a_fast_form_maps_over_any_axis_and_compiles(function: Callable[[mx.array], mx.array]) -> None:
+def test_a_fast_variant_maps_over_any_axis_and_compiles(function: Callable[[mx.array], mx.array]) -> None:
     x = -mx.random.uniform(0, 9, (3, 5))
     gradient = mx.grad(lambda x: function(x).sum())
     np.testing.assert_array_equal(mx.vmap(function, in_axes=1, out_axes=1)(x), function(x))
@@ -46,7 +46,7 @@ def test_a_fast_form_maps_over_any_axis_and_compiles(function: Callable[[mx.arra
 
 
 @pytest.mark.parametrize("function", [power_of_two, rational_tanh])
-def test_a_fast_form_is_exported_with_its_gradient(function: Callable[[mx.array], mx.array]) -> None:
+def test_a_fast_variant_is_exported_with_its_gradient(function: Callable[[mx.array], mx.array]) -> None:
     x = -mx.random.uniform(0, 9, (3, 5))
     gradient = mx.grad(lambda x: function(x).sum())
     assert len(list(primitives(gradient, x, form=POLYNOMIAL))) > 5
@@ -65,7 +65,7 @@ def masks(length: int) -> dict[str, object]:
         "shared": allowed[0, 0] | itself,
         "keys": (mx.arange(length) < length - 5)[None, None, None],
         "added": mx.where(itself, 0.0, -mx.random.uniform(shape=(4, length, length))),
-        "hiding": mx.where(allowed | itself, 0.0, -mx.inf),
+        "masked": mx.where(allowed | itself, 0.0, -mx.inf),
     }
 
 
@@ -83,7 +83,7 @@ def test_blocks_equal_the_whole(kind: str, length: int) -> None:
     both = mx.value_and_grad(loss, argnums=(0, 1, 2))
     (_, expected), slopes = both(q, k, v)
     with kernels.using(POLYNOMIAL):
-        assert 12 * length * length >= LEAST_SCORES
+        assert 12 * length * length >= MIN_SCORES
         (_, found), gradients = both(q, k, v)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=2e-6)
     for gradient, slope in zip(gradients, slopes, strict=True):
@@ -91,7 +91,7 @@ def test_blocks_equal_the_whole(kind: str, length: int) -> None:
 
 
 @pytest.mark.parametrize("positions", ["rope", "alibi"])
-def test_the_future_weighs_exactly_nothing(positions: str) -> None:
+def test_the_future_has_weight_zero(positions: str) -> None:
     model = transformer.Model(transformer.Config(16, depth=1, heads=2, positions=positions))
     x = mx.random.normal((4, 3 * BLOCK, 16))
     with kernels.using(POLYNOMIAL):
@@ -101,26 +101,26 @@ def test_the_future_weighs_exactly_nothing(positions: str) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 9])
-def test_the_written_rotation_is_the_native_one(length: int) -> None:
+def test_the_elementwise_rotation_equals_the_native_one(length: int) -> None:
     x, weights = mx.random.normal((2, 2, 3, length, 6))
 
     def loss(x: mx.array) -> tuple[mx.array, mx.array]:
-        y = rotated(x, mx.array(7))
+        y = rope(x, mx.array(7))
         return mx.sum(weights * y), y
 
     both = mx.value_and_grad(loss)
     (_, expected), slope = both(x)
-    with kernels.using(kernels.Kernels(rope="written")):
+    with kernels.using(kernels.Kernels(rope="elementwise")):
         (_, found), gradient = both(x)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     np.testing.assert_allclose(gradient, slope, atol=1e-5)
 
 
-@pytest.mark.parametrize("form", [kernels.Kernels(), POLYNOMIAL], ids=["native", "polynomial"])
-def test_only_what_counts_is_in_the_mean(form: kernels.Kernels) -> None:
+@pytest.mark.parametrize("variant", [kernels.Kernels(), POLYNOMIAL], ids=["native", "polynomial"])
+def test_the_mean_is_over_counted_positions(variant: kernels.Kernels) -> None:
     logits, targets = mx.random.normal((3, 5, 7)), mx.random.randint(0, 7, (3, 5))
     counted = mx.arange(5) < mx.array([5, 2, 1])[:, None]
-    with kernels.using(form):
+    with kernels.using(variant):
         several = mx.concatenate([logits[0], logits[1, :2], logits[2, :1]])
         expected = cross_entropy(several, mx.concatenate([targets[0], targets[1, :2], targets[2, :1]]))
         value, slope = mx.value_and_grad(cross_entropy)(logits, targets, counted)
@@ -129,7 +129,7 @@ def test_only_what_counts_is_in_the_mean(form: kernels.Kernels) -> None:
     assert mx.any(slope[1, :2]).item()
 
 
-def test_the_cross_entropy_is_mlx_s_own() -> None:
+def test_the_cross_entropy_equals_that_of_mlx() -> None:
     logits, targets = 30 * mx.random.normal((3, 5, 11)), mx.random.randint(0, 11, (3, 5))
     both = mx.value_and_grad(lambda logits: cross_entropy(logits, targets))
     expected, slope = both(logits)
@@ -139,11 +139,11 @@ def test_the_cross_entropy_is_mlx_s_own() -> None:
     np.testing.assert_allclose(gradient, slope, rtol=1e-5, atol=1e-7)
 
 
-def test_a_logit_of_minus_infinity_rules_its_class_out() -> None:
-    """As in MLX's own loss, value and gradient: of a class that is not the right one and of one that is."""
+def test_a_logit_of_minus_infinity_excludes_its_class() -> None:
+    """As in MLX's own loss, value and gradient, whether or not the class is the target."""
     logits = 3 * mx.random.normal((4, 7))
-    ruled_out = mx.array([[1, 2], [0, 6], [3, 4], [5, 5]])
-    logits = mx.put_along_axis(logits, ruled_out, mx.array(-mx.inf), axis=1)
+    excluded = mx.array([[1, 2], [0, 6], [3, 4], [5, 5]])
+    logits = mx.put_along_axis(logits, excluded, mx.array(-mx.inf), axis=1)
     for targets in (mx.array([0, 3, 6, 6]), mx.array([1, 3, 6, 6])):
         value, slope = mx.value_and_grad(cross_entropy)(logits, targets)
         with kernels.using(POLYNOMIAL):

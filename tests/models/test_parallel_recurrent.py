@@ -13,7 +13,7 @@ from seqlab.machine import kernels
 from seqlab.models import linear_attention, lru, mingru, minlstm
 from seqlab.models.parts.diagonal import FORMS, powers
 from seqlab.models.parts.matrix_memory import chunked, recurrent
-from seqlab.models.parts.recurrence import time_steps
+from seqlab.models.parts.recurrence import unbind_steps
 from seqlab.models.parts.scan import SCANS
 from seqlab.models.parts.streaming import Streaming
 
@@ -181,7 +181,7 @@ def same_state(found, expected) -> None:
 def test_all_forms_agree_over_many_steps(cell) -> None:
     cell, x = cell(), normal(BATCH, 512, WIDTH)
     outputs, state = [], cell.initial_state(BATCH)
-    for x_t in time_steps(x, axis=1):
+    for x_t in unbind_steps(x, axis=1):
         y, state = cell.step(x_t, state)
         outputs.append(y)
     option, choices = ("form", FORMS) if hasattr(cell, "form") else ("scan", SCANS)
@@ -193,7 +193,7 @@ def test_all_forms_agree_over_many_steps(cell) -> None:
 def test_linear_attention_agrees_over_many_steps() -> None:
     model, x = linear_attention.Model(linear_attention.Config(WIDTH, depth=1, heads=3)), normal(1, 512, WIDTH)
     outputs, memory = [], model.initial_state(1, 512).memory
-    for x_t in time_steps(x, axis=1):
+    for x_t in unbind_steps(x, axis=1):
         y, memory = model.advance(x_t, mx.array(0), memory)
         outputs.append(y)
     np.testing.assert_allclose(mx.stack(outputs, axis=1), model(x), atol=1e-5)
@@ -284,7 +284,7 @@ def test_gradients_are_those_of_finite_differences(name: str, randomised) -> Non
         "LRU": (lru.Recurrence(lru.Config(WIDTH)), lru_reference, lambda layer, x: layer(x)),
         "retention": (
             linear_attention.LinearAttention(width=WIDTH, heads=3, decay=True),
-            lambda layer, x: linear_attention_reference(layer, x, layer.rates()),
+            lambda layer, x: linear_attention_reference(layer, x, layer.decays()),
             lambda layer, x: layer.extend(x, mx.zeros((1, 3, 2, 3)))[0],
         ),
     }[name]
@@ -405,9 +405,9 @@ def test_minlstm_forget_bias_starts_where_asked() -> None:
     assert np.abs(bias[5:]).max() < 0.5  # ±1/√5, as in any linear layer
 
 
-def test_rates_are_those_of_retnet() -> None:
+def test_decays_are_those_of_retnet() -> None:
     layer = linear_attention.LinearAttention(width=8, heads=4, decay=True)
-    np.testing.assert_array_equal(layer.rates(), [1 - 1 / 32, 1 - 1 / 64, 1 - 1 / 128, 1 - 1 / 256])
+    np.testing.assert_array_equal(layer.decays(), [1 - 1 / 32, 1 - 1 / 64, 1 - 1 / 128, 1 - 1 / 256])
 
 
 @pytest.mark.parametrize(

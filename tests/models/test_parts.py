@@ -8,24 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab.errors import UsageError
-from seqlab.machine.kernels import MOST_PARTS
+from seqlab.machine.kernels import MAX_SPLIT
 from seqlab.models.parts.activations import gelu, rational_tanh
 from seqlab.models.parts.checks import check_choice, check_tokens
-from seqlab.models.parts.recurrence import time_steps
+from seqlab.models.parts.recurrence import unbind_steps
 from seqlab.models.parts.scan import SCANS, loop
 from seqlab.models.parts.series import NORMALISATIONS, join_channels, normalise, split_channels
 
 
 @settings(max_examples=30, deadline=None)
 @given(length=st.integers(1, 150), axis=st.sampled_from([0, 1]))
-def test_time_steps_are_the_slices_in_order(length: int, axis: int) -> None:
+def test_unbind_steps_are_the_slices_in_order(length: int, axis: int) -> None:
     x = mx.arange(length * 2).reshape(length, 2)
-    steps = time_steps(x if axis == 0 else x.T, axis=axis)
+    steps = unbind_steps(x if axis == 0 else x.T, axis=axis)
     assert len(steps) == length
     np.testing.assert_array_equal(mx.stack(steps), x)
 
 
-def test_time_steps_never_split_into_many_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unbind_steps_splits_into_few_parts_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     split, most = mx.split, []
 
     def counted(*args, **kwargs):
@@ -34,8 +34,8 @@ def test_time_steps_never_split_into_many_parts(monkeypatch: pytest.MonkeyPatch)
         return parts
 
     monkeypatch.setattr(mx, "split", counted)
-    time_steps(mx.zeros((300, 1)), axis=0)
-    assert max(most) <= MOST_PARTS
+    unbind_steps(mx.zeros((300, 1)), axis=0)
+    assert max(most) <= MAX_SPLIT
 
 
 @pytest.mark.parametrize("name", ["doubling", "chunked"])
@@ -78,13 +78,13 @@ def test_gelu_is_the_tanh_form() -> None:
 
 
 @pytest.mark.parametrize("how", NORMALISATIONS)
-def test_restoring_undoes_normalising(how: str) -> None:
+def test_denormalising_undoes_normalising(how: str) -> None:
     x = 5 + 3 * mx.random.normal((2, 9, 3))
-    normal, level = normalise(x, how)
-    np.testing.assert_allclose(level.restore(normal), x, atol=1e-5)
+    normal, statistics = normalise(x, how)
+    np.testing.assert_allclose(statistics.denormalise(normal), x, atol=1e-5)
 
 
-def test_normalising_takes_out_level_and_scale() -> None:
+def test_normalising_removes_shift_and_scale() -> None:
     x = 5 + 3 * mx.random.normal((2, 99, 3))
     centred, _ = normalise(x, "mean_std")
     np.testing.assert_allclose(mx.mean(centred, axis=1), 0, atol=1e-5)
@@ -95,7 +95,7 @@ def test_normalising_takes_out_level_and_scale() -> None:
     np.testing.assert_array_equal(constant, 0)
 
 
-def test_channels_come_back_in_their_places() -> None:
+def test_joining_channels_undoes_splitting() -> None:
     x = mx.random.normal((2, 5, 3))
     series = split_channels(x)
     np.testing.assert_array_equal(series[4], x[1, :, 1])
@@ -127,7 +127,7 @@ def test_a_misspelt_choice_is_suggested() -> None:
 
 @pytest.mark.parametrize("in_axes", [(0, 0), (0, None), (None, 1)])
 def test_a_chunked_scan_maps_over_models_as_one_by_one(in_axes: tuple[int | None, int | None]) -> None:
-    """With its own gradient, which MLX could not map by itself."""
+    """Its gradient is custom, so MLX needs a rule for mapping it."""
     gradient = mx.grad(lambda a, b: mx.sum(mx.square(SCANS["chunked"](a, b, None))), argnums=(0, 1))
     shapes = {None: (2, 20, 3), 0: (4, 2, 20, 3), 1: (2, 4, 20, 3)}
     arrays = [mx.random.uniform(shape=shapes[axis]) for axis in in_axes]

@@ -41,7 +41,7 @@ def test_a_model_with_a_period_knows_the_place_however_it_reads(backbone: nn.Mod
     """The same token four times, in a period of three: whole, and in pieces that begin amid a period."""
     model = heads.LanguageModel(backbone, vocabulary=5, period=3)
     tokens = mx.full((2, 8), 3)
-    first = model.read(model._placed(tokens, mx.arange(8)))  # before the backbone mixes steps
+    first = model.read(model._embed_at(tokens, mx.arange(8)))  # before the backbone mixes steps
     np.testing.assert_allclose(first[:, 0], first[:, 3], atol=1e-6)
     assert mx.abs(first[:, 0] - first[:, 1]).max().item() > 1e-2
     whole = model(tokens)
@@ -63,9 +63,9 @@ def test_a_model_of_masked_tokens_leaves_padding_out(side: str) -> None:
     tokens, padding = mx.random.randint(0, 5, (2, 6)), mx.random.randint(0, 5, (2, 4))
     padded = mx.concatenate([padding, tokens] if side == "left" else [tokens, padding], axis=1)
     real = slice(4, 10) if side == "left" else slice(6)
-    seen = mx.broadcast_to(mx.array([t in range(10)[real] for t in range(10)]), (2, 10))
+    mask = mx.broadcast_to(mx.array([t in range(10)[real] for t in range(10)]), (2, 10))
     assert model(tokens).shape == (2, 6, 3)
-    np.testing.assert_allclose(model(padded, seen)[:, real], model(tokens), atol=1e-5)
+    np.testing.assert_allclose(model(padded, mask)[:, real], model(tokens), atol=1e-5)
 
 
 @pytest.mark.parametrize("pool", ["last", "mean"])
@@ -73,13 +73,13 @@ def test_a_model_of_masked_tokens_leaves_padding_out(side: str) -> None:
 def test_a_classifier_leaves_padding_out(pool: str, backbone: nn.Module) -> None:
     model, rows = heads.RowClassifier(backbone, channels=3, classes=4, pool=pool), mx.random.normal((3, 7, 3))
     lengths = [7, 4, 1]
-    seen = mx.arange(7) < mx.array(lengths)[:, None]
+    mask = mx.arange(7) < mx.array(lengths)[:, None]
     alone = [model(rows[i : i + 1, :length]) for i, length in enumerate(lengths)]
-    np.testing.assert_allclose(model(rows, seen), mx.concatenate(alone), atol=1e-5)
-    assert mx.isfinite(model(rows, mx.zeros_like(seen))).all().item()
+    np.testing.assert_allclose(model(rows, mask), mx.concatenate(alone), atol=1e-5)
+    assert mx.isfinite(model(rows, mx.zeros_like(mask))).all().item()
 
 
-def test_a_body_that_sees_ahead_and_takes_no_mask_refuses_one() -> None:
+def test_a_non_causal_backbone_without_a_mask_refuses_one() -> None:
     class Ahead(gru.Model):
         causal = False
 

@@ -10,15 +10,15 @@ import pytest
 from mlx.utils import tree_flatten
 
 from seqlab.models import encoder_decoder, transformer
-from seqlab.models.parts.attention import Attention, Block, mask_source
-from seqlab.models.parts.positions import Placement
+from seqlab.models.parts.attention import Attention, Block, cross_attention_mask
+from seqlab.models.parts.positions import PositionalEncoding
 
 torch = pytest.importorskip("torch")
 
 BATCH, LENGTH, SOURCE, WIDTH, HEADS, HIDDEN = 3, 7, 5, 12, 3, 20
-SEEN = np.arange(LENGTH) < np.array([7, 4, 1])[:, None]
-SOURCE_SEEN = np.arange(SOURCE) < np.array([5, 3, 1])[:, None]
-FUTURE = torch.triu(torch.ones(LENGTH, LENGTH, dtype=torch.bool), diagonal=1)  # True is hidden there
+REAL = np.arange(LENGTH) < np.array([7, 4, 1])[:, None]
+SOURCE_REAL = np.arange(SOURCE) < np.array([5, 3, 1])[:, None]
+FUTURE = torch.triu(torch.ones(LENGTH, LENGTH, dtype=torch.bool), diagonal=1)  # True where masked
 
 Arrays = dict[str, np.ndarray]
 Names = Callable[[Arrays], Arrays]  # their parameters, or gradients, under our names
@@ -114,12 +114,12 @@ def inputs_of(*lengths: int) -> list[np.ndarray]:
 
 
 def our_mask(x: mx.array, *, causal: bool, padded: bool) -> Any:
-    placement = Placement(transformer.Config(WIDTH, heads=HEADS, positions="none"))
-    return placement.whole(x, causal=causal, seen=mx.array(SEEN) if padded else None)
+    encoding = PositionalEncoding(transformer.Config(WIDTH, heads=HEADS, positions="none"))
+    return encoding.attention_mask(x, causal=causal, mask=mx.array(REAL) if padded else None)
 
 
 def their_masks(*, causal: bool, padded: bool) -> tuple[Any, Any]:
-    return FUTURE if causal else None, torch.tensor(~SEEN) if padded else None
+    return FUTURE if causal else None, torch.tensor(~REAL) if padded else None
 
 
 MASKS = pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_multi_head_attention(mask: dict[str, bool]) -> None:
             0
         ],
         inputs=inputs_of(LENGTH),
-        real=SEEN[..., None] if mask["padded"] else 1,
+        real=REAL[..., None] if mask["padded"] else 1,
     )
 
 
@@ -171,7 +171,7 @@ def test_encoder_layer(mask: dict[str, bool], activation: str) -> None:
         run=lambda x: ours(x, our_mask(x, **mask)),
         torch_run=lambda x: theirs(x, src_mask=future, src_key_padding_mask=padding),
         inputs=inputs_of(LENGTH),
-        real=SEEN[..., None] if mask["padded"] else 1,
+        real=REAL[..., None] if mask["padded"] else 1,
     )
 
 
@@ -182,16 +182,19 @@ def test_decoder_layer_with_cross_attention(padded: bool) -> None:
     )
     config = encoder_decoder.Config(9, WIDTH, heads=HEADS, hidden=HIDDEN)
     ours = encoder_decoder.DecoderBlock(config, rotary=False)
-    seen = mx.array(SOURCE_SEEN) if padded else None
+    mask = mx.array(SOURCE_REAL) if padded else None
     compare(
         ours,
         theirs,
         decoder_layer,
         run=lambda y, source: ours(
-            y, "causal", ours.cross.project(source, seen), None if seen is None else mask_source(seen)
+            y,
+            "causal",
+            ours.cross.project(source, mask),
+            None if mask is None else cross_attention_mask(mask),
         ),
         torch_run=lambda y, source: theirs(
-            y, source, tgt_mask=FUTURE, memory_key_padding_mask=torch.tensor(~SOURCE_SEEN) if padded else None
+            y, source, tgt_mask=FUTURE, memory_key_padding_mask=torch.tensor(~SOURCE_REAL) if padded else None
         ),
         inputs=inputs_of(LENGTH, SOURCE),
         real=1,

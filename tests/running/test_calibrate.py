@@ -23,7 +23,7 @@ SHOWS = CALM.replace(
     'yield Measurement("accuracy", 0.2',
     """from seqlab.machine import blas, device
     from seqlab.machine import kernels
-    assert kernels.current() == device.settings().forms
+    assert kernels.current() == device.settings().kernels
     yield Measurement("train_steps", device.settings().compile_after or 0)
     yield Measurement("tuning_trials", blas.threads())
     yield Measurement("accuracy", 0.2""",
@@ -153,7 +153,7 @@ def test_doctor_shows_the_settings_and_measures_them_again(
     seqlab("doctor")
     shown = capsys.readouterr().out
     assert "defaults (not calibrated yet): " in shown
-    assert "What was tried" not in shown
+    assert "Calibrated in" not in shown
     for times in (1, 2):
         seqlab("doctor", "--calibrate")
         assert len(asked) == times
@@ -162,7 +162,7 @@ def test_doctor_shows_the_settings_and_measures_them_again(
     assert "matrix products 200 GFLOP/s in float32, memory 30 GB/s" in shown
     assert "19 ms to 21 ms" in shown
     seqlab("doctor")
-    assert "What was tried, in 10 s" in capsys.readouterr().out
+    assert "Calibrated in 10 s" in capsys.readouterr().out
 
 
 def test_doctor_tells_where_mlx_cannot_be_loaded(

@@ -1,1 +1,1 @@
-"""What architectures share: checks, activations, attention, positions, recurrence, scans, series."""
+"""What the architectures share: attention, positions, recurrence, convolutions, scans, losses, checks."""

@@ -1,10 +1,10 @@
-"""How are tanh, exp and GELU computed where they cost the most: on large arrays, on a CPU?
+"""Activation functions: tanh, exp and GELU, computed fast on large arrays on a CPU.
 
-MLX's CPU build for x86-64 evaluates tanh and exp one element at a time. A ratio of polynomials is about
-twice as fast, forward and backward, on the 100,000 elements and more that the MLP of a Transformer has; on a
-few thousand its twenty small operations cost as much as they save or more, so recurrent cells, whose states
-are small, keep `mx.tanh`. Measured on two x86-64 cores without compilation. In a compiled step, where the
-twenty are fused into one, they use `fused_tanh`.
+MLX's CPU build for x86-64 evaluates tanh and exp one element at a time. A ratio of polynomials is about twice
+as fast, forward and backward, on the 100,000 or more elements of a Transformer's MLP (two x86-64 cores,
+uncompiled). On a few thousand elements its twenty operations cost at least as much as they save. Recurrent
+cells, whose states are small, therefore use `mx.tanh`, and `fused_tanh` in compiled steps, where the twenty
+operations are fused into one.
 """
 
 import math
@@ -18,7 +18,7 @@ from jaxtyping import Float
 from seqlab.machine import kernels
 
 # Eigen's float32 tanh, a 13/6 minimax approximation (Eigen/src/Core/MathFunctionsImpl.h).
-LIMIT = 7.90531110763549805  # the ratio is 1 from here on; tanh itself is 2.7e-7 less, and rounds to 1 at 9.1
+LIMIT = 7.90531110763549805  # the ratio is 1 from here on; tanh is smaller by 2.7e-7 and rounds to 1 at 9.1
 NUMERATOR = (
     -2.76076847742355e-16,
     2.00018790482477e-13,
@@ -44,14 +44,14 @@ Elementwise = Callable[[mx.array], mx.array]
 def _with_gradient(
     gradient: Callable[[mx.array, mx.array], mx.array],
 ) -> Callable[[Elementwise], Elementwise]:
-    """Give a function of each element a gradient of its own, made of that of its value y, and y.
+    """Give an elementwise function a custom gradient, a function of the gradient of its value y, and of y.
 
-    MLX cannot export such a function. There the gradient rides on a term that is zero in value.
+    MLX cannot export a custom gradient. In an exported graph an added term of value 0 has the gradient.
     """
 
     def wrap(function: Elementwise) -> Elementwise:
         custom: Any = mx.custom_function(function)
-        custom.vjp(lambda _, of_value, y: gradient(of_value, y))
+        custom.vjp(lambda _, dy, y: gradient(dy, y))
         custom.vmap(lambda x, axis: (custom(x), axis))
 
         @wraps(function)
@@ -67,18 +67,18 @@ def _with_gradient(
     return wrap
 
 
-@_with_gradient(lambda of_value, y: of_value * (1 - y * y))
+@_with_gradient(lambda dy, y: dy * (1 - y * y))
 def rational_tanh(x: Float[mx.array, "..."]) -> Float[mx.array, "..."]:
-    """tanh to 4e-7 (absolute), with the exact derivative 1 - y² instead of that of the ratio."""
+    """tanh with an absolute error below 4e-7. The gradient is 1 - y², not the derivative of the ratio."""
     x = mx.clip(x, -LIMIT, LIMIT)
     square = x * x
     return x * _polynomial(square, NUMERATOR) / _polynomial(square, DENOMINATOR)
 
 
 def fused_tanh(x: Float[mx.array, "..."]) -> Float[mx.array, "..."]:
-    """The same ratio for compiled steps, without a gradient worth using.
+    """The same ratio for compiled steps, in which the gradient is written by hand (`parts.bptt`).
 
-    In pairs of terms (Estrin), whose chain is short enough for MLX to fuse it into one operation.
+    It is evaluated in pairs of terms (Estrin), a chain short enough for MLX to fuse into one operation.
     """
     x = mx.clip(x, -LIMIT, LIMIT)
     s = x * x
@@ -89,19 +89,19 @@ def fused_tanh(x: Float[mx.array, "..."]) -> Float[mx.array, "..."]:
 
 
 LOG2_E = math.log2(math.e)  # e^x = 2^(x log₂ e)
-# 2^f = 1 + f (c₁ + c₂ f + …) for |f| ≤ 1/2. Fitted to the smallest largest relative error, 9.2e-8; the 1 is
-# exact, so that the powers of whole numbers are.
+# 2^f = 1 + f (c₁ + c₂ f + …) for |f| ≤ 1/2. Minimax fit of the relative error, 9.2e-8; the 1 is exact, so
+# that powers of whole numbers are exact.
 POWER = (0.6931470036506653, 0.24022242426872253, 0.05550733953714371, 0.00967151299, 0.00132647145)
-ROUNDING = 1.5 * 2**23  # so large that a float32 beside it has no fraction: adding it rounds
+ROUNDING = 1.5 * 2**23  # float32 has no fraction at this size: adding it rounds
 LOWEST = -127.0  # 2^-127 has the bits of zero; float32's normal numbers end at 2^-126
 
 
-@_with_gradient(lambda of_value, y: of_value * y * math.log(2))
+@_with_gradient(lambda dy, y: dy * y * math.log(2))
 def power_of_two(x: Float[mx.array, "..."]) -> Float[mx.array, "..."]:
-    """2^x for x ≤ 0 in float32, to 3e-7 (relative), and 0 from -127 down.
+    """2^x for x ≤ 0 in float32, with a relative error below 3e-7, and 0 from -127 down.
 
-    2^x = 2^n 2^f with n = round(x): n is added to the bits of the exponent. The operations are such that
-    compilers find vector instructions for each on any processor, for which rounding is not one.
+    2^x = 2^n 2^f with n = round(x): n is added to the bits of the exponent. All operations have vector
+    instructions on every processor; `mx.round` has not.
     """
     x = mx.maximum(x, LOWEST)
     rounded = x + ROUNDING

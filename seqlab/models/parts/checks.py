@@ -1,4 +1,4 @@
-"""Is a configuration, or a first input, one that the architecture can take? MLX itself often says nothing."""
+"""Checks of configurations and inputs, for errors that MLX itself often does not report."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ def check_positive(**sizes: int) -> None:
 
 
 def check_choice(what: str, choice: str, known: Iterable[str]) -> None:
-    """Raise `UsageError` unless `choice` is one of `known`; the nearest is suggested."""
+    """Raise `UsageError` unless `choice` is one of `known`; the error suggests the nearest."""
     if choice not in tuple(known):
         raise UsageError(unknown(what, choice, known))
 
@@ -31,7 +31,7 @@ def check_heads(*, width: int, heads: int) -> None:
 
 
 def check_sequence(x: mx.array, *, size: int, length: int | None = None) -> None:
-    """Raise `UsageError` unless x is floating, (batch, length ≥ 1, size), of `length` where that is given."""
+    """Raise `UsageError` unless x is floating-point, (batch, length ≥ 1, size); `length` fixes the length."""
     if not mx.issubdtype(x.dtype, mx.floating):
         raise UsageError(
             f"expected floating-point numbers, found {x.dtype}. Convert with astype(mx.float32)."
@@ -44,12 +44,12 @@ def check_sequence(x: mx.array, *, size: int, length: int | None = None) -> None
         raise UsageError(f"expected sequences of {length} steps, found {x.shape[1]}.")
 
 
-def check_seen(seen: mx.array, x: mx.array) -> None:
-    """Raise `UsageError` unless a padding mask says True or False of every step of x."""
-    if seen.dtype != mx.bool_ or seen.shape != x.shape[:2]:
+def check_mask(mask: mx.array, x: mx.array) -> None:
+    """Raise `UsageError` unless a padding mask has a True or False for every step of x."""
+    if mask.dtype != mx.bool_ or mask.shape != x.shape[:2]:
         raise UsageError(
             f"a padding mask must be bool of shape {tuple(x.shape[:2])}, True at real tokens, "
-            f"found {seen.dtype} of shape {tuple(seen.shape)}."
+            f"found {mask.dtype} of shape {tuple(mask.shape)}."
         )
 
 
@@ -60,10 +60,10 @@ def check_images(images: mx.array, *, size: int) -> None:
 
 
 def check_tokens(tokens: np.ndarray, vocabulary: int) -> None:
-    """Raise `UsageError` unless every id is in [0, vocabulary).
+    """Raise `UsageError` unless every token id is in [0, vocabulary).
 
-    MLX reads outside a table without complaint and returns garbage, so check data once, before a
-    trial: inside a training step it would force an evaluation.
+    MLX reads outside an embedding table without an error and returns garbage. Check data once, before a
+    trial: inside a training step the check would force an evaluation.
     """
     check_token_array(tokens)
     low, high = int(tokens.min()), int(tokens.max())
@@ -72,9 +72,9 @@ def check_tokens(tokens: np.ndarray, vocabulary: int) -> None:
 
 
 def check_token_array(tokens: np.ndarray | mx.array, *, axes: int | None = None) -> None:
-    """Raise `UsageError` unless tokens are integers, one or more, with `axes` axes where given.
+    """Raise `UsageError` unless tokens are integers, one or more, with `axes` axes if given.
 
-    Reads shape and dtype alone, so it may stand in a training step.
+    Uses shape and dtype only, so it can be part of a training step.
     """
     if axes is not None and tokens.ndim != axes:
         shape = "(batch, length)" if axes == 2 else "(batch,)"
@@ -90,7 +90,7 @@ def check_token_array(tokens: np.ndarray | mx.array, *, axes: int | None = None)
 
 
 def check_prompt(tokens: mx.array, vocabulary: int) -> None:
-    """`check_tokens` where decoding begins; says nothing while MLX traces, as there are no values then."""
+    """`check_tokens` where decoding starts; skipped while MLX traces, when there are no values."""
     check_token_array(tokens, axes=2)
     try:
         mx.eval(tokens)

@@ -1,4 +1,4 @@
-"""How far are logits from the classes that were right?"""
+"""Cross-entropy losses."""
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -13,17 +13,17 @@ def cross_entropy(
     targets: Integer[mx.array, "..."],
     counted: Bool[mx.array, "..."] | None = None,
 ) -> Float[mx.array, ""]:
-    """Mean of log Σ e^logit - the right logit, in nats. A logit of -inf rules its class out.
+    """Mean of log Σ e^logit minus the target's logit, in nats. A logit of -inf excludes its class.
 
-    With `counted`, the mean of the places where it is True; one must be.
+    With `counted`, the mean over the positions where it is True, at least one.
     """
     if kernels.current().exp == "native" or logits.dtype != mx.float32:
         return _mean(nn.losses.cross_entropy(logits, targets, reduction="none"), counted)
     highest = mx.stop_gradient(mx.max(logits, axis=-1, keepdims=True))
     powers = power_of_two((logits - highest) * LOG2_E)
     total = mx.log(mx.sum(powers, axis=-1)) + highest.squeeze(-1)
-    right = mx.take_along_axis(logits, targets[..., None], axis=-1).squeeze(-1)
-    return _mean(total - right, counted)
+    target_logits = mx.take_along_axis(logits, targets[..., None], axis=-1).squeeze(-1)
+    return _mean(total - target_logits, counted)
 
 
 def _mean(losses: Float[mx.array, "..."], counted: Bool[mx.array, "..."] | None) -> Float[mx.array, ""]:
@@ -35,5 +35,5 @@ def _mean(losses: Float[mx.array, "..."], counted: Bool[mx.array, "..."] | None)
 def token_loss(
     model: nn.Module, tokens: Integer[mx.array, "B L"], targets: Integer[mx.array, "B L"]
 ) -> Float[mx.array, ""]:
-    """`cross_entropy` of what a model says of each token: the next one, or of an encoder, its label."""
+    """`cross_entropy` of the logits at each token: for the next token or, with an encoder, for its label."""
     return cross_entropy(model(tokens), targets)

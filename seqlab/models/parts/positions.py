@@ -1,8 +1,8 @@
-"""How does a Transformer know the order of its inputs, and which of them may each position see?
+"""Positional encodings and masks: how does a Transformer know order, and what may each position attend to?
 
 sinusoidal and learned: a vector for each position is added to the inputs. rope (Su et al., 2021): queries
-and keys are turned, in `parts.attention`. alibi (Press et al., 2022): the scaled score of positions i and
-j gets the bias -m_h |i - j|, the paper's -m_h (i - j) where j ≤ i, made symmetric for encoders.
+and keys are rotated, in `parts.attention`. alibi (Press et al., 2022): the scaled score of positions i and
+j gets the bias -m_h |i - j|. For j ≤ i this is the paper's -m_h (i - j); for encoders it is symmetric.
 """
 
 import math
@@ -14,18 +14,18 @@ from jaxtyping import Bool, Float, Int
 
 from seqlab.errors import UsageError
 from seqlab.machine import kernels
-from seqlab.models.parts.checks import check_choice, check_heads, check_positive, check_seen
+from seqlab.models.parts.checks import check_choice, check_heads, check_mask, check_positive
 
 BASE = 10_000.0  # wavelengths grow from 2π towards 2π BASE: Vaswani et al. 2017, 3.5; Su et al. 2021, 3.2.2
 Positions = Literal["none", "sinusoidal", "learned", "rope", "alibi"]
-# True where a query may see a key, or numbers added to the scores. MLX knows "causal" by name, and fuses
-# it where a back end can.
+# An attention mask: True where a query may attend to a key, or numbers added to the scores. MLX knows
+# "causal" by name and fuses it if the back end can.
 Mask = Literal["causal"] | Bool[mx.array, "..."] | Float[mx.array, "..."] | None
 
 
 @runtime_checkable
 class PositionSizes(Protocol):
-    """What `Placement` reads of its model's Config."""
+    """The part of a model's Config that `PositionalEncoding` uses."""
 
     @property
     def width(self) -> int:
@@ -37,28 +37,28 @@ class PositionSizes(Protocol):
 
     @property
     def positions(self) -> Positions:
-        """How order enters."""
+        """The kind of positional encoding."""
 
     @property
     def length(self) -> int | None:
-        """The longest sequence that learned positions serve."""
+        """The longest sequence for learned positions."""
 
 
 def check_positions(sizes: PositionSizes) -> None:
-    """Raise `UsageError` for an unknown kind, or one that these sizes cannot have."""
+    """Raise `UsageError` for an unknown kind, or one that is impossible with these sizes."""
     check_heads(width=sizes.width, heads=sizes.heads)
     check_choice("positions", sizes.positions, get_args(Positions))
     size = sizes.width // sizes.heads
     if sizes.positions == "rope" and size % 2:
-        raise UsageError(f"rope turns features in pairs: width / heads must be even, found {size}.")
+        raise UsageError(f"rope rotates pairs of features: width / heads must be even, found {size}.")
     if sizes.positions == "learned" and sizes.length is None:
-        raise UsageError("learned positions need the longest sequence: give Config.length.")
+        raise UsageError("learned positions need the longest sequence. Give Config.length.")
 
 
 def sinusoids(positions: Int[mx.array, "L"], width: int) -> Float[mx.array, "L D"]:
     """sin(p ω₀) … sin(p ωₙ) cos(p ω₀) … cos(p ωₙ), with ωᵢ = 10,000^(-2i/D) (Vaswani et al. 2017, 3.5).
 
-    In the paper sines and cosines alternate: the same features in another order.
+    In the paper sines and cosines alternate, which are the same features in another order.
     """
     half = (width + 1) // 2
     frequencies = mx.exp(mx.arange(half) * (-2 * math.log(BASE) / width))
@@ -66,10 +66,10 @@ def sinusoids(positions: Int[mx.array, "L"], width: int) -> Float[mx.array, "L D
     return mx.concatenate([mx.sin(angles), mx.cos(angles)], axis=-1)[:, :width]
 
 
-def rotated(x: Float[mx.array, "B H L K"], offset: Int[mx.array, ""]) -> Float[mx.array, "B H L K"]:
-    """RoPE (Su et al., 2021): (x_i, x_{i+K/2}) turned by p ωᵢ at positions p = offset, offset + 1, …
+def rope(x: Float[mx.array, "B H L K"], offset: Int[mx.array, ""]) -> Float[mx.array, "B H L K"]:
+    """RoPE (Su et al., 2021): (x_i, x_{i+K/2}) rotated by p ωᵢ at positions p = offset, offset + 1, …
 
-    The paper pairs neighbours (x_{2i}, x_{2i+1}): the same features in another order.
+    The paper pairs neighbours (x_{2i}, x_{2i+1}), which are the same features in another order.
     """
     if kernels.current().rope == "native":
         return mx.fast.rope(x, x.shape[-1], traditional=False, base=BASE, scale=1.0, offset=offset)
@@ -84,29 +84,31 @@ def rotated(x: Float[mx.array, "B H L K"], offset: Int[mx.array, ""]) -> Float[m
 def slopes(heads: int) -> list[float]:
     """ALiBi's m_h = 2^(-8h/H) for h from 1 to H, if H is a power of two (Press et al. 2022, section 3).
 
-    Otherwise those of the power of two below, then every second one of the power above (their code).
+    Otherwise the slopes of the power of two below, then every second one of the power above (their code).
     """
     below = 2 ** (heads.bit_length() - 1)
     found = [2 ** (-8 * h / below) for h in range(1, below + 1)]
     return found + [2 ** (-4 * h / below) for h in range(1, 2 * (heads - below), 2)]
 
 
-def visible(
-    length: int, *, causal: bool, seen: Bool[mx.array, "B L"] | None = None
+def attention_mask(
+    length: int, *, causal: bool, mask: Bool[mx.array, "B L"] | None = None
 ) -> Bool[mx.array, "... L L"]:
-    """True where a position (row) may see another (column): a real token and, if causal, no later one.
+    """True where a position (row) may attend to another (column): a real token and, if causal, no later one.
 
-    Every position sees itself, padding too: softmax over nothing is not a number. What padding sees
-    reaches no real token.
+    Every position attends to itself, padding too, because softmax over no scores is not a number. The
+    outputs at padding do not reach real tokens.
     """
-    here = mx.arange(length)
-    allowed = here[:, None] >= here if causal else mx.ones((length, length), dtype=mx.bool_)
-    return allowed if seen is None else (allowed & seen[:, None, None]) | (here[:, None] == here)
+    positions = mx.arange(length)
+    allowed = positions[:, None] >= positions if causal else mx.ones((length, length), dtype=mx.bool_)
+    if mask is None:
+        return allowed
+    return (allowed & mask[:, None, None]) | (positions[:, None] == positions)
 
 
-def reached(here: Int[mx.array, "L"], room: int) -> Bool[mx.array, "L R"]:
-    """True where a place of a cache has been written by the time of each position."""
-    return mx.arange(room) <= here[:, None]
+def cache_mask(positions: Int[mx.array, "L"], capacity: int) -> Bool[mx.array, "L R"]:
+    """True where a cache of R = `capacity` places is filled once each position has been written."""
+    return mx.arange(capacity) <= positions[:, None]
 
 
 class LearnedPositions(nn.Module):
@@ -118,19 +120,17 @@ class LearnedPositions(nn.Module):
         self.weight = mx.random.normal((length, width), scale=1 / math.sqrt(width))
 
     def check(self, length: int) -> None:
-        """Raise `UsageError` if a sequence is longer than the table, which MLX would not notice."""
-        known = self.weight.shape[0]
-        if length > known:
-            raise UsageError(
-                f"positions were learned for {known} steps, found {length}. Raise Config.length."
-            )
+        """Raise `UsageError` if a sequence is longer than the table, which MLX does not check."""
+        most = self.weight.shape[0]
+        if length > most:
+            raise UsageError(f"positions were learned for {most} steps, found {length}. Raise Config.length.")
 
     def __call__(self, positions: Int[mx.array, "L"]) -> Float[mx.array, "L D"]:
         return self.weight[positions]
 
 
-class Placement(nn.Module):
-    """One stack's positions: the vectors that are added, and the masks that its blocks share."""
+class PositionalEncoding(nn.Module):
+    """The positional encoding of one stack: vectors to add to its inputs, and masks that its blocks share."""
 
     def __init__(self, sizes: PositionSizes) -> None:
         super().__init__()
@@ -142,35 +142,35 @@ class Placement(nn.Module):
 
     @property
     def rotary(self) -> bool:
-        """Whether blocks are to turn queries and keys."""
+        """Whether the blocks must rotate queries and keys."""
         return self.kind == "rope"
 
     def check(self, length: int) -> None:
-        """Raise `UsageError` for a sequence or a cache longer than what was learned."""
+        """Raise `UsageError` if a sequence or a cache is longer than the learned positions."""
         if self.kind == "learned":
             self.table.check(length)
 
-    def add(self, x: Float[mx.array, "B ... D"], at: Int[mx.array, "L"]) -> Float[mx.array, "B ... D"]:
-        """Inputs [B L D] with the vectors of their positions, or [B D] with that of one."""
+    def add(self, x: Float[mx.array, "B ... D"], positions: Int[mx.array, "L"]) -> Float[mx.array, "B ... D"]:
+        """Inputs [B L D] with the vectors of their positions, or [B D] with the vector of one position."""
         if self.kind == "sinusoidal":
-            return x + sinusoids(at, x.shape[-1]).astype(x.dtype)
-        return x + self.table(at) if self.kind == "learned" else x
+            return x + sinusoids(positions, x.shape[-1]).astype(x.dtype)
+        return x + self.table(positions) if self.kind == "learned" else x
 
-    def whole(self, x: Float[mx.array, "B L D"], *, causal: bool, seen: mx.array | None) -> Mask:
-        """The mask of a sequence that is read at once; `seen` is True at real tokens."""
-        if seen is not None:
-            check_seen(seen, x)
+    def attention_mask(self, x: Float[mx.array, "B L D"], *, causal: bool, mask: mx.array | None) -> Mask:
+        """The attention mask of a whole sequence; `mask`, if any, is its padding mask."""
+        if mask is not None:
+            check_mask(mask, x)
         elif self.kind != "alibi":
             return "causal" if causal else None
         length = x.shape[1]
-        return self._biased(visible(length, causal=causal, seen=seen), mx.arange(length))
+        return self._biased(attention_mask(length, causal=causal, mask=mask), mx.arange(length))
 
-    def cached(self, here: Int[mx.array, "L"], room: int) -> Mask:
-        """The mask of positions `here` over a cache of `room` places."""
-        return self._biased(reached(here, room), here)
+    def cache_mask(self, positions: Int[mx.array, "L"], capacity: int) -> Mask:
+        """The attention mask of `positions` over a cache."""
+        return self._biased(cache_mask(positions, capacity), positions)
 
-    def _biased(self, allowed: Bool[mx.array, "... L M"], here: Int[mx.array, "L"]) -> Mask:
+    def _biased(self, allowed: Bool[mx.array, "... L M"], positions: Int[mx.array, "L"]) -> Mask:
         if self.kind != "alibi":
             return allowed
-        distance = mx.abs(here[:, None] - mx.arange(allowed.shape[-1]))
+        distance = mx.abs(positions[:, None] - mx.arange(allowed.shape[-1]))
         return mx.where(allowed, -mx.array(slopes(self.heads))[:, None, None] * distance, -mx.inf)

@@ -1,8 +1,8 @@
-"""How does a model that has read part of a sequence remember it, and go on?
+"""How does a causal model read a sequence in pieces and remember what it has read?
 
-`extend` reads many inputs at once (a prompt), `step` one; both give what reading the whole sequence
-would have given. `advance` is `step` on arrays alone, whose shapes never change, so that a loop over
-it compiles once.
+`extend` reads many inputs at once, such as a prompt; `step` reads one. Both return the outputs that reading
+the whole sequence would give. `advance` is `step` on arrays alone: their shapes never change, so a loop over
+`advance` compiles once.
 """
 
 from abc import ABC, abstractmethod
@@ -15,13 +15,14 @@ from jaxtyping import Float, Int
 from mlx.utils import tree_flatten
 
 from seqlab.errors import UsageError
+from seqlab.models.parts.checks import check_sequence
 
 
 class State(NamedTuple):
-    """What is kept of the `position` inputs read so far.
+    """What a model remembers of the `position` inputs read so far.
 
-    `memory` is a tree of arrays, [B ...] each: keys and values, or recurrent states. `room` is how many
-    inputs fit in all; None where the memory does not grow.
+    `memory` is a tree of arrays, [B ...] each: cached keys and values, or recurrent states. `room` is the
+    capacity of a cache, in inputs; None if the memory does not grow.
     """
 
     position: int
@@ -29,7 +30,7 @@ class State(NamedTuple):
     room: int | None = None
 
     def after(self, inputs: int, memory: Any) -> "State":
-        """The state when `inputs` more have been read; `UsageError` where they do not fit."""
+        """The state after `inputs` more inputs; raises `UsageError` if the cache cannot hold them."""
         position = self.position + inputs
         if self.room is not None and position > self.room:
             raise UsageError(
@@ -39,50 +40,56 @@ class State(NamedTuple):
         return State(position, memory, self.room)
 
     def check_batch(self, batch: int) -> None:
-        """Raise `UsageError` unless this is the state of so many sequences."""
+        """Raise `UsageError` unless this is the state of `batch` sequences."""
         for name, array in dict(tree_flatten(self.memory)).items():
             if array.shape[0] != batch:
                 raise UsageError(f"expected a state of {batch} sequences, found {array.shape[0]} ({name}).")
 
 
-Read = Callable[[mx.array, Any], tuple[mx.array, Any]]
+Apply = Callable[[mx.array, Any], tuple[mx.array, Any]]  # inputs and memory to outputs and memory
 
 
-def read_through(
-    blocks: Iterable[Read], x: Float[mx.array, "B ..."], memory: Sequence[Any]
+def apply_blocks(
+    blocks: Iterable[Apply], x: Float[mx.array, "B ..."], memory: Sequence[Any]
 ) -> tuple[Float[mx.array, "B ..."], list[Any]]:
-    """The outputs of blocks one above another, each of which reads by its own memory; the new memories."""
+    """Apply blocks one after another, each with its own memory; returns the outputs and the new memories."""
     after = []
-    for read, before in zip(blocks, memory, strict=True):
-        x, held = read(x, before)
-        after.append(held)
+    for block, before in zip(blocks, memory, strict=True):
+        x, new = block(x, before)
+        after.append(new)
     return x, after
 
 
 class Streaming(nn.Module, ABC):
     """A causal backbone that reads sequences whole, in pieces, or a step at a time."""
 
+    @property
+    def width(self) -> int:
+        """Features of an input and an output step."""
+        width: int = self.config.width
+        return width
+
     @abstractmethod
     def initial_state(self, batch: int, length: int) -> State:
         """The state before the first of at most `length` inputs."""
 
     @abstractmethod
-    def absorb(
+    def extend_memory(
         self, x: Float[mx.array, "B L D"], position: int, memory: Any
     ) -> tuple[Float[mx.array, "B L D"], Any]:
-        """`extend` without the check of room."""
+        """`extend` on arrays, without checking the capacity: outputs and the new memory."""
 
     @abstractmethod
     def advance(
         self, x: Float[mx.array, "B D"], position: Int[mx.array, ""], memory: Any
     ) -> tuple[Float[mx.array, "B D"], Any]:
-        """`step` on arrays alone and without the check of room."""
+        """`step` on arrays, without checking the capacity: outputs and the new memory."""
 
     def extend(self, x: Float[mx.array, "B L D"], state: State) -> tuple[Float[mx.array, "B L D"], State]:
         """Read L more inputs: their outputs and the new state."""
         state.check_batch(x.shape[0])
-        state.after(x.shape[1], None)  # before MLX writes beyond the memory without a word
-        y, memory = self.absorb(x, state.position, state.memory)
+        state.after(x.shape[1], None)  # MLX would write beyond the end of a cache without an error
+        y, memory = self.extend_memory(x, state.position, state.memory)
         return y, state.after(x.shape[1], memory)
 
     def step(self, x: Float[mx.array, "B D"], state: State) -> tuple[Float[mx.array, "B D"], State]:
@@ -91,3 +98,23 @@ class Streaming(nn.Module, ABC):
         state.after(1, None)
         y, memory = self.advance(x, mx.array(state.position), state.memory)
         return y, state.after(1, memory)
+
+
+class BlockStack(Streaming):
+    """Blocks one after another. Each has `extend` and `step`, which take and return its own memory."""
+
+    causal = True
+    blocks: list[Any]
+
+    def extend_memory(
+        self, x: Float[mx.array, "B L D"], position: int, memory: list[Any]
+    ) -> tuple[Float[mx.array, "B L D"], list[Any]]:
+        """L more inputs through all blocks."""
+        check_sequence(x, size=self.width)
+        return apply_blocks((block.extend for block in self.blocks), x, memory)
+
+    def advance(
+        self, x: Float[mx.array, "B D"], position: Int[mx.array, ""], memory: list[Any]
+    ) -> tuple[Float[mx.array, "B D"], list[Any]]:
+        """One more input through all blocks."""
+        return apply_blocks((block.step for block in self.blocks), x, memory)

@@ -1,4 +1,4 @@
-"""How do tokens become vectors, and vectors the logits of tokens or of labels?"""
+"""From tokens to vectors, and from vectors to the logits of tokens or labels."""
 
 import math
 
@@ -12,12 +12,12 @@ from seqlab.models.parts.checks import check_positive, check_token_array, check_
 
 
 class TokenModel(nn.Module):
-    """What models of tokens share: the embedding, the final norm and the logits.
+    """What models of tokens share: the embedding, the final norm and the projection to logits.
 
-    Embeddings start with variance 1/D and are multiplied by √D (Vaswani et al. 2017, section 3.4), so
-    every backbone gets inputs of unit scale. `outputs` classes for each position, such as labels, instead of
-    the vocabulary. With `tied`, logits are norm(y) Eᵀ, E being the embedding (Press and Wolf, 2017),
-    without a bias: E's scale makes them of unit variance, so nothing else is needed.
+    Embeddings start with variance 1/D and are multiplied by √D (Vaswani et al. 2017, section 3.4), so every
+    backbone gets inputs of unit variance. With `outputs`, logits are over that many classes, such as labels,
+    instead of the vocabulary. With `tied`, logits are norm(y) Eᵀ for the embedding E (Press and Wolf, 2017),
+    without a bias; the scale of E gives them unit variance.
     """
 
     def __init__(self, *, width: int, vocabulary: int, outputs: int | None, tied: bool) -> None:
@@ -37,20 +37,20 @@ class TokenModel(nn.Module):
             self.to_logits = nn.Linear(width, self.outputs)
 
     def check(self, tokens: Integer[mx.array, "..."] | np.ndarray) -> None:
-        """Raise `UsageError` unless every id is in the vocabulary. For data, before training: it evaluates.
+        """Raise `UsageError` unless every token id is in the vocabulary, padding included.
 
-        MLX reads outside the embedding without complaint. Padding needs an id of the vocabulary, too.
+        MLX reads outside the embedding without an error. Check data before training: this evaluates.
         """
         check_tokens(np.array(tokens), self.vocabulary)
 
     def embed(self, tokens: Integer[mx.array, "..."]) -> Float[mx.array, "... D"]:
-        """Vectors of unit variance. Type and size are checked here, ids by `check`."""
+        """Vectors of unit variance. Type and size are checked here, token ids by `check`."""
         check_token_array(tokens)
         vectors: mx.array = self.embedding(tokens) * math.sqrt(self.embedding.weight.shape[1])
         return vectors
 
     def read(self, y: Float[mx.array, "... D"]) -> Float[mx.array, "... V"]:
-        """Logits from the last layer's output."""
+        """Logits from the outputs of the backbone."""
         logits: mx.array = (
             self.embedding.as_linear(self.norm(y)) if self.tied else self.to_logits(self.norm(y))
         )

@@ -72,7 +72,7 @@ def main() -> int:
             device=here.name,
             blas=library.name,
             threads=asked.threads or blas.cores(),
-            calibration=f"{found.origin}: {settings.words()}",
+            calibration=f"{found.origin}: {settings.summary()}",
             cache_bytes=settings.cache_bytes,
         )
         circumstances = {

@@ -1,4 +1,4 @@
-"""The gradient through time written by hand equals MLX's own of the equations, for all that it returns."""
+"""Backpropagation through time by hand equals MLX's gradient of the equations, in values and gradients."""
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -10,9 +10,9 @@ from seqlab.machine import kernels
 from seqlab.models import gru, lstm, rnn
 
 CELLS = {
-    "RNN": lambda: rnn.Layer(width=3, units=5, orthogonal=False),
-    "LSTM": lambda: lstm.Layer(width=3, units=5, forget_bias=1.0, orthogonal=False),
-    "GRU": lambda: gru.Layer(width=3, units=5, orthogonal=False),
+    "RNN": lambda: rnn.Layer(rnn.Config(3, hidden=5, orthogonal=False)),
+    "LSTM": lambda: lstm.Layer(lstm.Config(3, hidden=5, orthogonal=False)),
+    "GRU": lambda: gru.Layer(gru.Config(3, hidden=5, orthogonal=False)),
 }
 
 
@@ -32,7 +32,7 @@ def gradients(cell: nn.Module, x: mx.array, state: tuple, weights: tuple) -> dic
 
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("length", [1, 2, 19])
-def test_by_hand_equals_the_equations(name: str, length: int, randomised) -> None:
+def test_gradients_by_hand_equal_those_of_the_equations(name: str, length: int, randomised) -> None:
     cell = randomised(CELLS[name]())
     x = mx.random.normal((4, length, 3))
     state = tuple(mx.random.normal(part.shape) for part in cell.initial_state(4))
@@ -46,14 +46,14 @@ def test_by_hand_equals_the_equations(name: str, length: int, randomised) -> Non
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_a_state_that_is_not_given_is_zero(name: str) -> None:
+def test_the_default_state_is_zero(name: str) -> None:
     cell, x = CELLS[name](), mx.random.normal((2, 7, 3))
     with kernels.compiling():
         y, _ = cell.extend(x, None)
     np.testing.assert_allclose(y, cell(x), atol=1e-5)
 
 
-def test_only_what_is_called_within_counts_as_compiling() -> None:
+def test_compiling_ends_with_its_block() -> None:
     with kernels.compiling():
         assert kernels.is_compiling()
     assert not kernels.is_compiling()

@@ -83,15 +83,15 @@ def test_the_back_half_is_an_lstm_of_the_reverse() -> None:
 def test_padding_changes_nothing_at_real_steps(make) -> None:
     """Alone or beside a longer one, with whatever in its padding: gradients alike."""
     model = make()
-    x, seen = mx.random.normal((3, 12, WIDTH)), mx.arange(12) < mx.array([12, 7, 1])[:, None]
+    x, mask = mx.random.normal((3, 12, WIDTH)), mx.arange(12) < mx.array([12, 7, 1])[:, None]
 
     def output(x: mx.array, row: int, length: int) -> mx.array:
-        return model(x, seen)[row, :length]
+        return model(x, mask)[row, :length]
 
     for row, length in enumerate((12, 7, 1)):
         alone = model(x[row : row + 1, :length])[0]
         np.testing.assert_allclose(output(x, row, length), alone, rtol=1e-5, atol=1e-5)
-        moved = mx.where(seen[..., None], x, 100 * mx.random.normal(x.shape))
+        moved = mx.where(mask[..., None], x, 100 * mx.random.normal(x.shape))
         np.testing.assert_allclose(output(moved, row, length), alone, rtol=1e-5, atol=1e-5)
         gradient = mx.grad(lambda x, row=row, length=length: mx.sum(mx.square(output(x, row, length))))(x)
         assert not mx.any(gradient[row, length:]).item()
