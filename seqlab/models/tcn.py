@@ -20,7 +20,7 @@ from seqlab.models.parts.checks import check_positive, check_sequence
 from seqlab.models.parts.convolution import ConvolutionBlock, ConvolutionConfig, DilatedConvolution
 from seqlab.models.parts.streaming import BlockStack, State
 
-# The last (k-1)d inputs of both convolutions of a block: P differs from block to block.
+# The last (k-1)d inputs of both convolutions of a block; their number differs between blocks.
 Memory = tuple[Float[mx.array, "B _ D"], Float[mx.array, "B _ H"]]
 
 
@@ -35,7 +35,7 @@ class Config(ConvolutionConfig):
 
 
 class Convolution(DilatedConvolution):
-    """A dilated causal convolution. Its state are the last P = (k-1)d inputs."""
+    """A dilated causal convolution. Its state is the last P = (k-1)d inputs."""
 
     def initial_state(self, batch: int) -> Float[mx.array, "B P D"]:
         """The state before the first step: inputs of zero."""

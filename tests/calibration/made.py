@@ -1,4 +1,4 @@
-"""A calibration with a value of its own in every place."""
+"""A calibration with a different value in every field."""
 
 from seqlab.calibration.record import Calibration, Machine, Timing
 from seqlab.machine.kernels import Kernels

@@ -1,4 +1,4 @@
-"""Calibrating for real, in its own process and with hardly any time; nothing asserts what is fastest."""
+"""A real calibration, in its own process and with very little time; nothing asserts what is fastest."""
 
 import os
 import shutil
@@ -24,10 +24,10 @@ def measured(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Calibration:
     return in_use.calibration
 
 
-def test_every_setting_is_tried_and_one_of_each_chosen(
+def test_every_setting_is_timed_and_one_value_of_each_chosen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """On a machine without a compiler, where compiling can gain nothing."""
+    """On a machine without a compiler, where compilation cannot pay off."""
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
     (bin_folder / "sh").symlink_to(shutil.which("sh") or "/bin/sh")
@@ -59,7 +59,7 @@ def test_every_setting_is_tried_and_one_of_each_chosen(
 
 @pytest.mark.slow  # the compiler takes seconds
 @pytest.mark.skipif(shutil.which("g++") is None, reason="MLX compiles with g++")
-def test_compilation_is_timed_cold_however_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compilation_is_timed_cold_every_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         timings = {(one.setting, one.value): one.seconds for one in measured(tmp_path, monkeypatch).timings}
         for what in ("parallel", "recurrent"):

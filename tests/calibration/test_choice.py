@@ -1,4 +1,4 @@
-"""Only what noise cannot explain changes a setting; candidates take turns."""
+"""A setting changes only for a gain beyond noise; candidates take turns."""
 
 import numpy as np
 import pytest
@@ -25,12 +25,12 @@ def test_another_must_be_faster_by_more_than_noise(others: list[list[float]], ch
 
 
 def test_rounds_are_compared_within_themselves() -> None:
-    """A machine that slows down in between disturbs both alike."""
+    """A machine that slows down meanwhile affects both equally."""
     disturbed = [1.0, 5.0, 1.0, 9.0, 1.0, 1.0, 3.0]
     assert fastest([disturbed, [0.8 * one for one in disturbed]]) == 1
 
 
-def test_equally_fast_ones_seldom_differ() -> None:
+def test_equally_fast_candidates_rarely_differ() -> None:
     rng = np.random.default_rng(0)
     noise = rng.lognormal(sigma=0.5, size=(2000, 2, MIN_ROUNDS))
     assert np.mean([fastest(times.tolist()) for times in noise]) < 0.02
@@ -62,7 +62,7 @@ def test_candidates_take_turns_for_as_long_as_asked(monkeypatch: pytest.MonkeyPa
     assert taken(each=1.0, seconds=0.1) == 2  # a machine too busy to wait for
 
 
-def test_compiling_pays_once_its_time_is_gained_back() -> None:
+def test_compilation_pays_off_once_its_time_is_saved() -> None:
     plain, compiled = [0.010] * 7, [0.006] * 7
     assert break_even(4.006, [plain, compiled]) == pytest.approx(1000, abs=1)
     assert break_even(0.001, [plain, compiled]) == 1

@@ -1,4 +1,4 @@
-"""A calibration is kept whole, found by what it holds for, and never trusted blindly."""
+"""A calibration is stored completely, found by what it applies to, and validated when read."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_it_is_read_as_it_was_kept(cache: Path) -> None:
+def test_it_is_read_as_it_was_saved(cache: Path) -> None:
     assert read(MACHINE) == "not calibrated yet"
     CALIBRATION.save()
     assert read(MACHINE) == CALIBRATION
@@ -42,7 +42,7 @@ def test_each_machine_has_its_own() -> None:
     assert "calibration of another machine" in str(read(other))
 
 
-def test_other_trials_or_another_format_are_calibrated_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_is_calibrated_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     CALIBRATION.save()
     before = CALIBRATION.text()
     monkeypatch.setattr(record, "VERSION", record.VERSION + 1)
@@ -51,7 +51,7 @@ def test_other_trials_or_another_format_are_calibrated_anew(monkeypatch: pytest.
     assert "expected version" in str(read(MACHINE))
 
 
-def test_the_precision_asked_of_a_gpu_is_part_of_what_it_holds_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_precision_of_a_gpu_is_part_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for kind, alike in (("gpu", False), ("cpu", True)):
         monkeypatch.delenv("MLX_ENABLE_TF32", raising=False)
         before = Machine.here(kind, "one", "0.0")
@@ -80,21 +80,21 @@ def test_the_precision_asked_of_a_gpu_is_part_of_what_it_holds_for(monkeypatch: 
             for name in ("flops_per_second", "seconds", "others", "date", "timings", "machine", "settings")
             for value in (None, ["fast"], float("inf"), 10**400)
         ),
-        lambda text: text.replace(',\n   "rope": "native"', ""),  # kept before there was this setting
+        lambda text: text.replace(',\n   "rope": "native"', ""),  # written before this setting existed
     ],
 )
-def test_what_cannot_be_read_is_told_and_not_used(change: Callable[[str], str]) -> None:
+def test_an_unreadable_file_is_reported_and_not_used(change: Callable[[str], str]) -> None:
     CALIBRATION.save()
     MACHINE.file.write_text(change(CALIBRATION.text()))
-    told = read(MACHINE)
-    assert isinstance(told, str)
-    assert told.startswith("calibration unreadable")
-    assert "\n" not in told
+    message = read(MACHINE)
+    assert isinstance(message, str)
+    assert message.startswith("calibration unreadable")
+    assert "\n" not in message
     assert in_use(MACHINE).settings == defaults("cpu")
     assert "unreadable" in in_use(MACHINE).summary()
 
 
-def test_a_run_gets_what_was_measured_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_gets_the_measured_settings_unless_calibration_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert in_use(MACHINE).summary().startswith("defaults (not calibrated yet): BLAS threads as found")
     CALIBRATION.save()
     found = in_use(MACHINE)
@@ -109,8 +109,8 @@ def test_a_run_gets_what_was_measured_unless_told_otherwise(monkeypatch: pytest.
     assert in_use(MACHINE).settings == defaults("cpu")
 
 
-def test_a_busy_machine_is_told() -> None:
+def test_a_busy_machine_is_reported() -> None:
     assert CALIBRATION.busy == ""
     replace(CALIBRATION, others=0.7).save()
-    told = "measured 2026-01-02T03:04:05+00:00, other processes used 70% of the processors meanwhile: BLAS"
-    assert in_use(MACHINE).summary().startswith(told)
+    message = "measured 2026-01-02T03:04:05+00:00, other processes used 70% of the processors meanwhile: BLAS"
+    assert in_use(MACHINE).summary().startswith(message)

@@ -1,4 +1,4 @@
-"""The fast BLAS: products stay right, the answer says which one it is, and nothing can make it fail."""
+"""The fast BLAS: products are correct, `load` names the library, and no failure stops it."""
 
 import os
 import subprocess
@@ -41,7 +41,7 @@ def plain(*shape):
     whole = array(*shape)
     return whole, mx.array(whole)
 
-def turned(*shape):
+def transposed(*shape):
     whole = array(*shape[:-2], shape[-1], shape[-2])
     return whole.swapaxes(-1, -2), mx.array(whole).swapaxes(-1, -2)
 
@@ -51,9 +51,10 @@ def cut(*shape):
 
 SMALL = [(1, 1, 1), (1, 64, 256), (64, 1, 7), (3, 5, 2), (17, 31, 13), (33, 129, 65), (32, 64, 256)]
 LARGE = [(512, 64, 256), (512, 512, 512), (601, 515, 523)]
-KINDS = [(left, right) for left in (plain, turned, cut) for right in (plain, turned, cut)]
+KINDS = [(left, right) for left in (plain, transposed, cut) for right in (plain, transposed, cut)]
 cases = [(size, batch, kinds) for size in SMALL for batch in ((), (3,)) for kinds in KINDS]
-cases += [(size, (), kinds) for size in LARGE for kinds in ((plain, plain), (plain, turned), (turned, plain))]
+FEW = [(plain, plain), (plain, transposed), (transposed, plain)]
+cases += [(size, (), kinds) for size in LARGE for kinds in FEW]
 used, wrong = set(), []
 for (rows, inner, columns), batch, (left, right) in cases:
     a, x = left(*batch, rows, inner)
@@ -61,13 +62,13 @@ for (rows, inner, columns), batch, (left, right) in cases:
     c, z = plain(*batch, rows, columns)
     a, b = a.astype(np.float64), b.astype(np.float64)
     exact = a @ b
-    # Of single precision, and relative to what was summed, not to what remains of it.
-    room = 2e-6 * (np.abs(a) @ np.abs(b) + np.abs(c))
+    # Single precision, relative to the sum of absolute values, since terms may cancel.
+    tolerance = 2e-6 * (np.abs(a) @ np.abs(b) + np.abs(c))
     for threads in (1, blas.cores()):
         used.add(blas.set_threads(threads))
         with mx.stream(mx.cpu):
             found = [np.array(x @ y), np.array(mx.addmm(z, x, y)) - c]
-        if not all((np.abs(one - exact) <= room).all() for one in found):
+        if not all((np.abs(one - exact) <= tolerance).all() for one in found):
             wrong.append((threads, rows, inner, columns, batch, left.__name__, right.__name__))
 print(sorted(used), len(cases), wrong, sep="|")
 """
@@ -86,7 +87,7 @@ def run(code: str, **environment: str) -> list[str]:
 
 
 @pytest.mark.parametrize("choice", ["", "default"])
-def test_products_are_right_and_the_library_is_named(choice: str) -> None:
+def test_products_are_correct_and_the_library_is_named(choice: str) -> None:
     name, _, note, right, _ = run(PRODUCT, SEQLAB_BLAS=choice)
     assert name
     assert right == "True"
@@ -97,8 +98,8 @@ def test_products_are_right_and_the_library_is_named(choice: str) -> None:
 
 @pytest.mark.parametrize("choice", ["", "default"])
 def test_products_of_every_kind_equal_numpys_in_double_precision(choice: str) -> None:
-    """Odd, thin, single-row and large; plain, transposed, cut out; batched; with one thread and with all."""
-    # NumPy, which has a BLAS of its own, keeps to one thread.
+    """Odd, thin, single-row and large; plain, transposed, sliced; batched; with one thread and with all."""
+    # NumPy has its own BLAS, which uses one thread.
     used, tried, wrong = run(EVERY_KIND, SEQLAB_BLAS=choice, OPENBLAS_NUM_THREADS="1")
     assert wrong == "[]"
     assert int(tried) == 7 * 2 * 9 + 9
@@ -107,15 +108,15 @@ def test_products_of_every_kind_equal_numpys_in_double_precision(choice: str) ->
 
 
 @LINUX
-def test_threads_are_told_and_set_where_the_library_can() -> None:
-    told = "blas.load().threads, blas.set_threads(2), blas.threads()"
-    code = f"from seqlab.machine import blas\nprint({told}, sep='|')"
+def test_threads_are_read_and_set_if_the_library_can() -> None:
+    calls = "blas.load().threads, blas.set_threads(2), blas.threads()"
+    code = f"from seqlab.machine import blas\nprint({calls}, sep='|')"
     assert run(code, OPENBLAS_NUM_THREADS="1") == ["1", "2", "2"]
     assert run(code, SEQLAB_BLAS="default") == ["1", "1", "1"]
 
 
 @LINUX
-def test_the_copy_is_made_once_and_mended(tmp_path: Path) -> None:
+def test_the_copy_is_made_once_and_repaired(tmp_path: Path) -> None:
     environment = {"XDG_CACHE_HOME": str(tmp_path), "SEQLAB_BLAS": "scipy"}
     name, threads, note, right, cold = run(PRODUCT, **environment)
     assert name.startswith("OpenBLAS")
@@ -130,14 +131,14 @@ def test_the_copy_is_made_once_and_mended(tmp_path: Path) -> None:
 
 
 @LINUX
-def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+def test_a_cache_folder_that_is_not_writable_is_not_needed(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     assert run(PRODUCT, XDG_CACHE_HOME=str(file), SEQLAB_BLAS="scipy")[0].startswith("OpenBLAS")
 
 
 @LINUX
-def test_without_the_wheel_it_falls_through_and_says_why() -> None:
+def test_without_the_wheel_the_default_is_used_with_a_note() -> None:
     code = "import sys; sys.modules['scipy_openblas32'] = None" + PRODUCT
     name, _, note, right, _ = run(code, SEQLAB_BLAS="scipy")
     assert name.startswith("reference")
@@ -146,7 +147,7 @@ def test_without_the_wheel_it_falls_through_and_says_why() -> None:
 
 
 @LINUX
-def test_after_mlx_it_is_too_late() -> None:
+def test_loading_after_mlx_has_no_effect() -> None:
     code = "import mlx.core\nfrom seqlab.machine import blas\nb = blas.load()\nprint(b.name, b.note, sep='|')"
     name, note = run(code)
     assert "already imported" in name

@@ -1,4 +1,4 @@
-"""Devices by name, and the settings that come with them."""
+"""Devices, their settings and the errors about both."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from seqlab.machine.settings import Settings, defaults
 
 
 @pytest.fixture(autouse=True)
-def put_back() -> Iterator[None]:
+def restored() -> Iterator[None]:
     kept, threads, cache, kind = kernels.current(), blas.threads(), mx.set_cache_limit(0), mx.default_device()
     yield
     device.use("cpu")
@@ -25,25 +25,25 @@ def put_back() -> Iterator[None]:
     kernels.use(kept)
 
 
-def test_an_unknown_device_is_told_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_device_is_an_error_that_names_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     for ask in (device.current, device.use, defaults):
         with pytest.raises(UsageError, match="device must be cpu or gpu, found 'tpu'"):
             ask("tpu")
     with pytest.raises(SystemExit, match="2"):
         main(["run", "page", "--device", "gup"])
-    told = capsys.readouterr().err
-    assert "'gup'" in told
-    assert "cpu" in told
-    assert "gpu" in told
+    message = capsys.readouterr().err
+    assert "'gup'" in message
+    assert "cpu" in message
+    assert "gpu" in message
 
 
 @pytest.mark.skipif(mx.is_available(mx.gpu), reason="this machine has a GPU")
-def test_a_missing_gpu_is_told() -> None:
+def test_a_missing_gpu_is_an_error() -> None:
     with pytest.raises(UsageError, match="expected a GPU"):
         device.current("gpu")
 
 
-def test_settings_are_applied_and_told() -> None:
+def test_settings_are_applied() -> None:
     chosen = Settings(1, 77 << 20, compile_after=300, kernels=Kernels(split=4, chunk=0.5, tanh="native"))
     device.use("cpu", chosen)
     assert device.settings() == chosen
@@ -52,7 +52,7 @@ def test_settings_are_applied_and_told() -> None:
     assert mx.set_cache_limit(0) == 77 << 20
 
 
-def test_without_settings_the_defaults_hold() -> None:
+def test_without_settings_the_defaults_apply() -> None:
     device.use("cpu", Settings(compile_after=300, kernels=Kernels(split=4)))
     device.use("cpu")
     assert device.settings() == defaults("cpu")
@@ -61,7 +61,7 @@ def test_without_settings_the_defaults_hold() -> None:
     assert defaults("gpu").compile_after == 50
 
 
-def test_what_settings_leave_open_is_as_it_was_at_first() -> None:
+def test_a_setting_of_none_restores_the_initial_value() -> None:
     left_open = Settings(cache_bytes=None, blas_threads=None)
     device.use("cpu", left_open)
     before = blas.threads(), mx.set_cache_limit(0)
@@ -71,13 +71,13 @@ def test_what_settings_leave_open_is_as_it_was_at_first() -> None:
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "many"])
-def test_impossible_settings_are_told(value: object) -> None:
+def test_impossible_settings_are_errors(value: object) -> None:
     with pytest.raises(UsageError, match="compile_after must be a whole number above 0"):
         Settings(compile_after=value)  # type: ignore[arg-type]
 
 
 def test_settings_can_be_read_before_mlx() -> None:
-    """A worker gets them before it loads its BLAS, which must come before MLX."""
+    """A worker reads them before it loads its BLAS, which it must load before MLX."""
     modules = "seqlab.machine.settings, seqlab.calibration.record, seqlab.running.calibrate"
     code = f"import sys, {modules}; print('mlx.core' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -54,7 +54,7 @@ def test_attention_by_hand() -> None:
 @pytest.mark.parametrize("length", [2, 8, 20])
 def test_an_lstm_by_hand(length: int) -> None:
     """A step: U h + z (2), σ or tanh, i ⊙ g, + f ⊙ c, tanh, o ⊙: seven; and W x + b (2) before the first."""
-    layer = lstm.Layer(width=4, units=3, forget_bias=1.0, orthogonal=False)
+    layer = lstm.Layer(lstm.Config(4, hidden=3, orthogonal=False))
     assert sequential_operations(layer, mx.ones((2, length, 4))) == 2 + 7 * length + 1  # one stacking
 
 

@@ -48,7 +48,7 @@ def test_an_lstm_step() -> None:
 def test_our_lstm() -> None:
     """L steps, the input's share for all of them at once; products with the first state, zeros, count."""
     hidden = 3
-    layer = lstm.Layer(width=D, units=hidden, forget_bias=1.0, orthogonal=False)
+    layer = lstm.Layer(lstm.Config(D, hidden=hidden, orthogonal=False))
     inputs = B * L * (2 * D + 1) * 4 * hidden  # W x + b
     step = B * (2 * hidden + 1) * 4 * hidden + B * (4 + 3 + 2) * hidden  # + U h; gates; c; h
     assert flops(layer, X) == inputs + L * step

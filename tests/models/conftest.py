@@ -1,4 +1,4 @@
-"""Fixtures for the models: one seed, and parameters that leave nothing at zero."""
+"""Fixtures for the models: a seed, and random parameters."""
 
 from collections.abc import Callable, Iterator
 
@@ -17,7 +17,7 @@ def _seeded() -> None:
 
 @pytest.fixture
 def randomised() -> Callable[[nn.Module], nn.Module]:
-    """Fill every parameter with noise, biases too, so that a block in the wrong place shows."""
+    """Fill every parameter with noise, biases too, so that a misplaced block changes the result."""
     rng = np.random.default_rng(0)
 
     def fill(model: nn.Module) -> nn.Module:
@@ -33,7 +33,7 @@ def randomised() -> Callable[[nn.Module], nn.Module]:
 
 @pytest.fixture
 def as_users_have_it() -> Iterator[None]:
-    """Switch the tests' own check of shapes off, so that the errors a user would meet are reached."""
+    """Turn off the check of shapes in tests, so that the errors that users get are reached."""
     config.update("jaxtyping_disable", True)
     yield
     config.update("jaxtyping_disable", False)

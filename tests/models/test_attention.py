@@ -32,7 +32,7 @@ def affine(layer: nn.Linear, x: np.ndarray) -> np.ndarray:
 
 
 def rotated(x: np.ndarray, position: int) -> np.ndarray:
-    """Rotary positions (Su et al. 2021, equation 34), features i and i + K/2 being a pair."""
+    """Rotary positions (Su et al. 2021, equation 34); features i and i + K/2 are a pair."""
     half = len(x) // 2
     angle = position * 10_000.0 ** (-np.arange(half) / half)
     first, second = x[:half], x[half:]
@@ -42,7 +42,7 @@ def rotated(x: np.ndarray, position: int) -> np.ndarray:
 
 
 def loop(q, k, v, *, may_attend, positions: str = "none") -> np.ndarray:
-    """One example: softmax over what each position may attend to, by head, in doubles; 0 if that is nothing."""
+    """One example: softmax over what each position may attend to, by head, in doubles; 0 if nothing."""
     joined = np.zeros_like(q)
     for head in range(HEADS):
         own = slice(head * SIZE, (head + 1) * SIZE)
@@ -145,7 +145,7 @@ def test_padding_alone_is_finite_and_gets_no_gradient_from_real_tokens(positions
 @pytest.mark.parametrize("positions", POSITIONS)
 def test_reading_on_in_pieces_and_steps_equals_reading_whole(positions: str) -> None:
     model, x = backbone(positions), mx.random.normal((BATCH, LENGTH, WIDTH))
-    state, outputs = model.initial_state(BATCH, LENGTH + 2), []  # a cache with room left over
+    state, outputs = model.initial_state(BATCH, LENGTH + 2), []  # with spare capacity
     for start, stop in ((0, 3), (3, 5)):
         y, state = model.extend(x[:, start:stop], state)
         outputs.append(y)
@@ -167,7 +167,7 @@ def test_half_precision_stays_half(positions: str) -> None:
 
 @pytest.mark.parametrize("residual", [True, False])
 @pytest.mark.parametrize("norm", [True, False])
-def test_a_block_leaves_out_what_it_is_told_to(residual: bool, norm: bool) -> None:
+def test_a_block_can_be_ablated(residual: bool, norm: bool) -> None:
     config = transformer.Config(WIDTH, depth=1, heads=HEADS, residual=residual, norm=norm)
     model, x = transformer.Model(config), 3 * mx.random.normal((BATCH, LENGTH, WIDTH))
     (block,) = model.blocks
@@ -187,7 +187,7 @@ def test_a_block_leaves_out_what_it_is_told_to(residual: bool, norm: bool) -> No
 
 
 def test_alibi_in_an_encoder_is_symmetric() -> None:
-    """Distances count the same both ways: the reversed sequence gives the reversed output."""
+    """Distances are absolute: the reversed sequence gives the reversed output."""
     model, x = backbone("alibi", causal=False), mx.random.normal((2, LENGTH, WIDTH))
     np.testing.assert_allclose(model(x[:, ::-1]), model(x)[:, ::-1], atol=1e-5)
 
@@ -200,13 +200,13 @@ def test_alibi_in_an_encoder_is_symmetric() -> None:
         (mx.ones((2, LENGTH + 1), dtype=mx.bool_), r"shape \(2, 7\)"),
     ],
 )
-def test_a_mask_that_cannot_be(mask: mx.array, message: str) -> None:
+def test_a_wrong_mask_is_an_error(mask: mx.array, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         backbone("rope")(mx.zeros((2, LENGTH, WIDTH)), mask)
 
 
 @pytest.mark.usefixtures("as_users_have_it")
-def test_inputs_that_are_not_numbers_with_a_point_are_named() -> None:
+def test_inputs_must_be_floating_point() -> None:
     model = backbone("rope")
     for read in (
         lambda: model(mx.zeros((2, LENGTH, WIDTH), dtype=mx.int32)),
@@ -216,7 +216,7 @@ def test_inputs_that_are_not_numbers_with_a_point_are_named() -> None:
             read()
 
 
-def test_a_cache_longer_than_the_learned_positions_is_refused_by_every_reader() -> None:
+def test_a_cache_longer_than_the_learned_positions_is_an_error() -> None:
     model, long = backbone("learned"), 2 * LENGTH + 1
     foreign = backbone("rope").initial_state(1, long)  # the state of a model that can go further
     for read in (

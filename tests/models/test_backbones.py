@@ -1,4 +1,4 @@
-"""What is particular to a backbone: the cache, positions, and configurations that cannot be."""
+"""The cache, positions and impossible configs of backbones."""
 
 import mlx.core as mx
 import numpy as np
@@ -21,7 +21,7 @@ def test_uncached_decoding_equals_cached() -> None:
     assert state.position == 6
 
 
-def test_the_cache_keeps_its_shape_and_what_it_held() -> None:
+def test_the_cache_keeps_its_shape_and_contents() -> None:
     model, x = transformer.Model(transformer.Config(8, depth=1, heads=2)), mx.random.normal((1, 2, 8))
     _, first = model.step(x[:, 0], model.initial_state(1, 4))
     _, second = model.step(x[:, 1], first)
@@ -65,7 +65,7 @@ def test_an_encoder_has_no_steps() -> None:
         ({"positions": "roop"}, "Did you mean 'rope'"),
     ],
 )
-def test_a_transformer_that_cannot_be(sizes: dict, message: str) -> None:
+def test_an_impossible_transformer_is_an_error(sizes: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         transformer.Config(8, **sizes)
 
@@ -80,7 +80,7 @@ def test_an_unknown_activation_and_an_empty_mlp() -> None:
 
 @pytest.mark.parametrize("architecture", [rnn, lstm, gru, mingru], ids=["RNN", "LSTM", "GRU", "minGRU"])
 @pytest.mark.parametrize("sizes", [{"depth": 0}, {"hidden": 0}, {"width": 0}])
-def test_a_recurrent_stack_that_cannot_be(architecture, sizes: dict) -> None:
+def test_an_impossible_recurrent_stack_is_an_error(architecture, sizes: dict) -> None:
     with pytest.raises(UsageError, match="must be 1 or more"):
         architecture.Model(architecture.Config(**{"width": 4, **sizes}))
 

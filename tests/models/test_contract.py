@@ -1,4 +1,4 @@
-"""What does every model keep, whatever its sizes? Each test is one clause; `zoo` has models and claims."""
+"""Properties of every model, for any sizes, one per test; `zoo` has the models and what each claims."""
 
 import tempfile
 from contextlib import nullcontext
@@ -34,7 +34,7 @@ FASTEST = {
     if get_args(variants)
 }
 
-# Beside odd sizes: the smallest, which Hypothesis tries first, and others, the same in every run.
+# The odd sizes, the smallest, which Hypothesis tries first, and others, equal in every run.
 few = settings(max_examples=2, derandomize=True)
 one = settings(few, max_examples=1)
 ODD = Sizes()
@@ -60,14 +60,14 @@ def slope(model: nn.Module, inputs: tuple[mx.array, ...]) -> tuple[mx.array, dic
 
 
 def other(x: mx.array) -> mx.array:
-    """Other inputs of the same kind: each number moved, each token exchanged."""
+    """Other inputs of the same kind: each number changed, each token replaced."""
     if mx.issubdtype(x.dtype, mx.integer):
         return (x + mx.random.randint(1, VOCABULARY, x.shape)) % VOCABULARY
     return x + 1 + mx.random.uniform(shape=x.shape)
 
 
-def test_every_model_is_in_the_zoo_and_learns_as_a_whole() -> None:
-    """So that nobody adds a file to `seqlab.models` that this contract does not bind."""
+def test_every_model_is_in_the_zoo() -> None:
+    """So that every file in `seqlab.models` is tested here."""
     assert set(exported()) <= {type(part) for kind in WHOLE.values() for part in made(kind, ODD)[0].modules()}
 
 
@@ -87,7 +87,7 @@ def test_outputs_have_the_shape_and_type_and_are_finite(kind: Kind, s: Sizes) ->
 @few
 @example(s=ODD)
 @given(s=sizes(batch=3))
-def test_examples_do_not_see_one_another(kind: Kind, s: Sizes) -> None:
+def test_examples_are_independent(kind: Kind, s: Sizes) -> None:
     model, inputs = made(kind, s)
     alone = [model(*(x[i : i + 1] for x in inputs)) for i in range(s.batch)]
     np.testing.assert_allclose(model(*inputs), mx.concatenate(alone), rtol=1e-5, atol=1e-5)
@@ -98,7 +98,7 @@ def test_examples_do_not_see_one_another(kind: Kind, s: Sizes) -> None:
 @example(s=ODD)
 @given(s=sizes())
 def test_every_parameter_learns(kind: Kind, s: Sizes) -> None:
-    """Over one step no state comes back, and softmax and normalisation have no slope."""
+    """With a single step recurrent weights, softmax and normalisation have no gradient."""
     model, inputs = made(kind, s)
     _, gradients = slope(model, inputs)
     assert gradients.keys() == bits(model).keys()
@@ -125,7 +125,7 @@ def test_the_future_has_no_influence(kind: Kind, s: Sizes, share: float) -> None
 @few
 @example(s=ODD)
 @given(s=sizes(shortest=2))
-def test_an_encoder_sees_the_future(kind: Kind, s: Sizes) -> None:
+def test_an_encoder_depends_on_the_future(kind: Kind, s: Sizes) -> None:
     model, (x,) = made(kind, s)
     changed = mx.concatenate([x[:, :-1], other(x[:, -1:])], axis=1)
     assert mx.abs(model(x) - model(changed)).max(axis=(0, 2)).min().item() > 1e-5
@@ -148,11 +148,11 @@ def test_outputs_follow_a_permutation(kind: Kind, s: Sizes) -> None:
 @example(s=ODD)
 @given(s=sizes(shortest=3))
 def test_order_in_time_matters(kind: Kind, s: Sizes) -> None:
-    """Turned by a step, not reversed, which an encoder with ALiBi follows. For images, the order of rows."""
+    """Rolled by a step, not reversed, to which an encoder with ALiBi is equivariant. For images, rows."""
     model, (*source, x) = made(kind, s)
-    y, turned = model(*source, x), model(*source, mx.roll(x, 1, axis=1))
+    y, rolled = model(*source, x), model(*source, mx.roll(x, 1, axis=1))
     follows = mx.roll(y, 1, axis=1) if kind.timed else y
-    assert mx.abs(turned - follows).max().item() > 1e-4
+    assert mx.abs(rolled - follows).max().item() > 1e-4
 
 
 @of({name: kind for name, kind in WHOLE.items() if kind.learned})
@@ -187,7 +187,7 @@ def test_a_batch_is_overfitted(kind: Kind) -> None:
 @few
 @example(s=ODD)
 @given(s=sizes())
-def test_a_model_is_the_same_after_saving(kind: Kind, s: Sizes) -> None:
+def test_a_model_is_equal_after_saving_and_loading(kind: Kind, s: Sizes) -> None:
     model, inputs = made(kind, s)
     loaded, _ = made(kind, replace(s, seed=s.seed + 1))
     with tempfile.TemporaryDirectory() as folder:
@@ -201,7 +201,7 @@ def test_a_model_is_the_same_after_saving(kind: Kind, s: Sizes) -> None:
 @few
 @example(s=ODD)
 @given(s=sizes())
-def test_a_seed_makes_a_model(kind: Kind, s: Sizes) -> None:
+def test_a_seed_determines_a_model(kind: Kind, s: Sizes) -> None:
     (model, inputs), (same, again), (another, _) = (
         made(kind, replace(s, seed=seed)) for seed in (s.seed, s.seed, s.seed + 1)
     )
@@ -218,7 +218,7 @@ def test_a_seed_makes_a_model(kind: Kind, s: Sizes) -> None:
 @example(s=ODD, pieces=[0, 4, 1, 0, 5], spare=3)
 @given(s=sizes(), pieces=st.lists(st.integers(0, 6), max_size=5), spare=st.integers(0, 4))
 def test_reading_in_pieces_equals_reading_whole(kind: Kind, s: Sizes, pieces: list[int], spare: int) -> None:
-    """A piece of 0 is a single step; what the pieces leave is read in steps."""
+    """A piece of 0 is a single step; the rest after the pieces is read in steps."""
     model, (*source, x) = made(kind, s)
     whole, state = model(*source, x), model.initial_state(*(source or [s.batch]), s.length + spare)
     extend = model.extend if hasattr(model, "extend") else model.prefill
@@ -247,7 +247,7 @@ def test_reading_in_pieces_equals_reading_whole(kind: Kind, s: Sizes, pieces: li
 @example(s=ODD)
 @given(s=sizes())
 def test_work_can_be_counted(kind: Kind, s: Sizes) -> None:
-    """MLX's exported graph of a training step has the forward pass and more, however it is written."""
+    """MLX can export the graph of a training step, which has more operations than the forward pass."""
     model, inputs = made(kind, s)
     mx.eval(model.parameters())
     forward = list(primitives(model, *inputs))
@@ -283,7 +283,7 @@ def test_the_fast_kernel_variants_compute_the_same(kind: Kind, s: Sizes, split: 
 @example(s=ODD)
 @given(s=sizes())
 def test_half_precision_goes_through(kind: Kind, s: Sizes, compiled: bool) -> None:
-    """States may stay in float32, but what comes out does not: else all layers above compute in it."""
+    """States may stay in float32, but outputs may not: otherwise all later layers compute in float32."""
     model, inputs = made(kind, s)
     model.set_dtype(mx.bfloat16)
     inputs = tuple(x.astype(mx.bfloat16) if x.dtype == mx.float32 else x for x in inputs)
@@ -315,7 +315,7 @@ def test_seeds_side_by_side_equal_one_by_one(kind: Kind, s: Sizes) -> None:
 
 @pytest.mark.usefixtures("as_users_have_it")
 @of(BACKBONES)
-def test_a_wrong_input_is_named(kind: Kind) -> None:
+def test_a_wrong_input_is_an_error(kind: Kind) -> None:
     model, (x,) = made(kind, ODD)
     for wrong, message in (
         (x[:, :0], "the sequence is empty"),

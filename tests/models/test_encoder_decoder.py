@@ -1,4 +1,4 @@
-"""The encoder-decoder: its sublayers in order, decoding, padding of the source, tying, bad input."""
+"""The encoder-decoder: order of sub-layers, decoding, padding of the source, tied weights, wrong inputs."""
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -73,7 +73,7 @@ def test_the_source_is_read_once() -> None:
         assert old[1] is new[1]
 
 
-def test_a_target_sees_all_of_the_source_and_none_of_its_own_future() -> None:
+def test_a_target_depends_on_the_whole_source_and_not_on_its_own_future() -> None:
     model, source, target = model_of(), tokens(SOURCE), tokens(TARGET)
     logits = model(source, target)
     changed = mx.concatenate([target[:, :5], (target[:, 5:] + 1) % VOCABULARY], axis=1)
@@ -94,7 +94,7 @@ def test_padding_of_the_source_changes_nothing(positions: str) -> None:
         np.testing.assert_allclose(model(padded, target, mask), expected, atol=1e-5)
 
 
-def test_a_source_of_padding_alone_is_no_source() -> None:
+def test_a_source_of_padding_only_is_ignored() -> None:
     model, target, nothing = model_of(), tokens(TARGET), mx.zeros((BATCH, SOURCE), dtype=mx.bool_)
     first, second = (model(tokens(SOURCE), target, nothing) for _ in range(2))
     np.testing.assert_allclose(first, second, atol=1e-6)
@@ -104,7 +104,7 @@ def test_a_source_of_padding_alone_is_no_source() -> None:
 
 
 def test_tying_shares_the_gradient() -> None:
-    """A token that is never read has a gradient only through the logits."""
+    """A token that does not occur has a gradient only through the logits."""
     source, target = tokens(SOURCE) % 4, tokens(TARGET) % 4
     for tied in (True, False):
         gradient = gradients_of(model_of(tied=tied), source, target)["embedding.weight"]
@@ -115,7 +115,7 @@ def test_tying_shares_the_gradient() -> None:
 
 def test_it_learns_to_reverse_a_batch() -> None:
     model = model_of("learned", width=16, depth=1)
-    source = 1 + tokens(5, batch=8) % (VOCABULARY - 1)  # 0 begins a target and stands nowhere else
+    source = 1 + tokens(5, batch=8) % (VOCABULARY - 1)  # 0 is the start token and occurs nowhere else
     target = mx.concatenate([mx.zeros((8, 1), dtype=source.dtype), source[:, ::-1]], axis=1)
     optimiser = optim.Adam(learning_rate=5e-3)
     step = nn.value_and_grad(
@@ -148,7 +148,7 @@ def test_it_learns_to_reverse_a_batch() -> None:
         ({"hidden": 0}, "hidden must be 1 or more"),
     ],
 )
-def test_a_model_that_cannot_be(sizes: dict, message: str) -> None:
+def test_an_impossible_config_is_an_error(sizes: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         model_of(**sizes)
 
@@ -174,6 +174,6 @@ def test_a_model_that_cannot_be(sizes: dict, message: str) -> None:
         (lambda m: m(tokens(3), tokens(3), mx.ones((BATCH, 3))), "a padding mask must be bool"),
     ],
 )
-def test_an_input_that_cannot_be(read, message: str) -> None:
+def test_a_wrong_input_is_an_error(read, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         read(model_of("learned"))

@@ -1,4 +1,4 @@
-"""Recurrent layers and attention against plain float64 loops written from their equations."""
+"""Recurrent layers and attention equal float64 loops written from their equations."""
 
 import math
 
@@ -83,7 +83,7 @@ def test_layers_are_stacked_as_written(randomised) -> None:
     np.testing.assert_allclose(model(x), expected, atol=1e-6)
 
 
-def test_forget_bias_and_orthogonal_recurrence_start_where_asked() -> None:
+def test_forget_bias_and_recurrence_start_as_configured() -> None:
     cell = lstm.Model(lstm.Config(UNITS, forget_bias=3.0, orthogonal=False)).cells[0]
     np.testing.assert_array_equal(cell.bias, np.repeat([0.0, 3.0, 0.0, 0.0], UNITS))
     assert np.abs(cell.recurrent_weight).max() <= UNITS**-0.5
@@ -107,8 +107,8 @@ def test_the_defaults_are_an_orthogonal_recurrence_and_an_open_forget_gate(backb
     np.testing.assert_array_equal(cell.bias, np.repeat(opened, UNITS))
 
 
-def turned(x: np.ndarray) -> np.ndarray:
-    """Rotary positions (Su et al. 2021, equation 34), features i and i + K/2 being a pair."""
+def rotated(x: np.ndarray) -> np.ndarray:
+    """Rotary positions (Su et al. 2021, equation 34); features i and i + K/2 are a pair."""
     length, size = x.shape
     half = size // 2
     angles = np.arange(length)[:, None] * 10_000.0 ** (-np.arange(half) / half)
@@ -134,7 +134,7 @@ def test_attention_follows_its_equation(rotary, mask, randomised) -> None:
         joined = np.empty((LENGTH, width))
         for head in range(heads):
             own = slice(head * size, (head + 1) * size)
-            queries, keys = (turned(q[:, own]), turned(k[:, own])) if rotary else (q[:, own], k[:, own])
+            queries, keys = (rotated(q[:, own]), rotated(k[:, own])) if rotary else (q[:, own], k[:, own])
             for t in range(LENGTH):
                 last = t + 1 if mask == "causal" else LENGTH
                 scores = np.exp(keys[:last] @ queries[t] / math.sqrt(size))

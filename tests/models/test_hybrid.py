@@ -1,4 +1,4 @@
-"""LSTM with one attention head: its equations, and what it cannot be or hold."""
+"""LSTM with one attention head: its equations, a full cache and impossible configs."""
 
 import math
 
@@ -59,11 +59,11 @@ def lstm_stack(stack: nn.Module, x: np.ndarray, *, projected: bool) -> np.ndarra
 
 def one_head(attention: nn.Module, x: np.ndarray) -> np.ndarray:
     q, k, v = np.split(linear(attention.to_qkv, x), 3, axis=1)
-    seen = np.empty_like(x)
+    attended = np.empty_like(x)
     for t in range(len(x)):
         scores = np.exp(k[: t + 1] @ q[t] / math.sqrt(WIDTH))
-        seen[t] = scores / scores.sum() @ v[: t + 1]
-    return linear(attention.to_output, seen)
+        attended[t] = scores / scores.sum() @ v[: t + 1]
+    return linear(attention.to_output, attended)
 
 
 @pytest.mark.parametrize(("depth", "hidden"), [(2, None), (3, 7)])
@@ -94,6 +94,6 @@ def test_a_full_cache_is_an_error() -> None:
         ({"hidden": 0}, "hidden must be 1 or more"),
     ],
 )
-def test_a_network_that_cannot_be(sizes: dict, message: str) -> None:
+def test_an_impossible_config_is_an_error(sizes: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         hybrid.Config(**{"width": 4, **sizes})

@@ -1,4 +1,4 @@
-"""Backbones that see both ways: their equations, how far they see, padding, and what they cannot do."""
+"""Non-causal backbones: equations, receptive field, padding, and errors."""
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -53,7 +53,7 @@ def test_the_network_follows_its_equations(kernel: int, randomised) -> None:
 
 
 @pytest.mark.parametrize(("depth", "kernel"), [(1, 3), (3, 3), (2, 5)])
-def test_the_network_sees_as_far_as_it_says(depth: int, kernel: int) -> None:
+def test_the_receptive_field_is_as_stated(depth: int, kernel: int) -> None:
     config = residual_cnn.Config(WIDTH, depth=depth, kernel=kernel, hidden=16)
     model, side = residual_cnn.Model(config), config.receptive_field // 2
     x = mx.random.normal((1, 2 * side + 9, WIDTH))
@@ -63,7 +63,7 @@ def test_the_network_sees_as_far_as_it_says(depth: int, kernel: int) -> None:
     assert (touched.min(), touched.max()) == (middle - side, middle + side)
 
 
-def test_the_back_half_is_an_lstm_of_the_reverse() -> None:
+def test_the_backward_direction_is_an_lstm_of_the_reversed_sequence() -> None:
     model = bidirectional.Model(bidirectional.Config(WIDTH, hidden=4))
     (layer,) = model.layers
     x = mx.random.normal((2, 9, WIDTH))
@@ -81,7 +81,7 @@ def test_the_back_half_is_an_lstm_of_the_reverse() -> None:
 
 @each
 def test_padding_changes_nothing_at_real_steps(make) -> None:
-    """Alone or beside a longer one, with whatever in its padding: gradients alike."""
+    """Outputs and gradients equal those of the sequence alone, whatever the padding contains."""
     model = make()
     x, mask = mx.random.normal((3, 12, WIDTH)), mx.arange(12) < mx.array([12, 7, 1])[:, None]
 
@@ -98,16 +98,16 @@ def test_padding_changes_nothing_at_real_steps(make) -> None:
 
 
 @each
-def test_both_sides_are_seen(make) -> None:
+def test_outputs_depend_on_both_sides(make) -> None:
     model, x = make(), mx.random.normal((1, 5, WIDTH))
     for t in (1, 3):
-        moved = x + mx.eye(5)[t][None, :, None] * mx.arange(WIDTH)  # not all alike, which a norm takes out
+        moved = x + mx.eye(5)[t][None, :, None] * mx.arange(WIDTH)  # not constant, which a norm would remove
         changed = mx.abs(model(x) - model(moved)).sum(axis=-1)
         assert (np.array(changed)[0, [t - 1, t + 1]] > 1e-6).all()
 
 
 @each
-def test_there_are_no_steps(make) -> None:
+def test_steps_are_refused(make) -> None:
     model = LanguageModel(make(), vocabulary=3)
     with pytest.raises(UsageError, match="sees its whole input and has no steps"):
         model.initial_state(1, 4)
@@ -115,7 +115,7 @@ def test_there_are_no_steps(make) -> None:
 
 @pytest.mark.usefixtures("as_users_have_it")
 @pytest.mark.parametrize("kernel", [1, 4])
-def test_a_kernel_that_does_not_see_both_sides_alike(kernel: int) -> None:
+def test_an_even_or_short_kernel_is_an_error(kernel: int) -> None:
     with pytest.raises(UsageError, match="kernel must be odd"):
         residual_cnn.Config(WIDTH, kernel=kernel)
 
@@ -123,6 +123,6 @@ def test_a_kernel_that_does_not_see_both_sides_alike(kernel: int) -> None:
 @pytest.mark.usefixtures("as_users_have_it")
 @pytest.mark.parametrize("sizes", [{"depth": 0}, {"hidden": 0}, {"width": 0}])
 @pytest.mark.parametrize("config", [bidirectional.Config, residual_cnn.Config])
-def test_sizes_that_cannot_be(config, sizes: dict) -> None:
+def test_impossible_sizes_are_errors(config, sizes: dict) -> None:
     with pytest.raises(UsageError, match="must be 1 or more"):
         config(**{"width": 4} | sizes)

@@ -1,4 +1,4 @@
-"""minLSTM, LRU and linear attention: their equations, and that the parallel form is the recurrent one."""
+"""minLSTM, LRU and linear attention: their equations, and that parallel and recurrent forms are equal."""
 
 import math
 
@@ -139,7 +139,7 @@ def test_blocks_are_made_as_written(randomised) -> None:
     np.testing.assert_allclose(attention(x), expected, rtol=1e-4, atol=1e-5)
 
 
-# The parallel form, the recurrent form and reading in pieces are one function.
+# The parallel form, the recurrent form and reading in pieces give equal results.
 
 
 @pytest.mark.parametrize("length", LENGTHS)
@@ -328,7 +328,7 @@ def test_states_are_kept_in_float32_whatever_comes_in(backbone: Streaming) -> No
 @pytest.mark.parametrize("scan", SCANS)
 @pytest.mark.parametrize("architecture", [mingru, minlstm])
 def test_a_gate_may_keep_a_state_for_long_in_bfloat16(architecture, scan: str) -> None:
-    """It keeps 0.999 a step and adds 0.001; in bfloat16 the former is 1, and the latter soon adds nothing."""
+    """A step keeps 0.999 of the state and adds 0.001; bfloat16 would round these to 1 and soon to nothing."""
     cell = architecture.Model(architecture.Config(1, scan=scan)).cells[0]
     (linear,) = cell.children().values()
     linear.weight = mx.zeros_like(linear.weight)
@@ -342,12 +342,12 @@ def test_a_gate_may_keep_a_state_for_long_in_bfloat16(architecture, scan: str) -
     np.testing.assert_allclose(cell(x)[0, -1].item(), expected, rtol=0.01)
 
 
-# Extremes and starting points.
+# Extreme values and initialisation.
 
 
 @pytest.mark.parametrize("forget", [-200.0, -50.0, 0.0, 50.0, 200.0])
 @pytest.mark.parametrize("take", [-200.0, -50.0, 0.0, 50.0, 200.0])
-def test_minlstm_gates_sum_to_one_however_far_they_are_open_or_shut(forget: float, take: float) -> None:
+def test_minlstm_gates_sum_to_one_even_if_saturated(forget: float, take: float) -> None:
     cell = minlstm.Model(minlstm.Config(1)).cells[0]
     cell.to_gates_and_candidate.weight = mx.zeros((3, 1))
     cell.to_gates_and_candidate.bias = mx.array([forget, take, 1.0])
@@ -399,7 +399,7 @@ def test_powers_are_those_of_complex_numbers() -> None:
     np.testing.assert_allclose(np.array(real) + 1j * np.array(imaginary), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_minlstm_forget_bias_starts_where_asked() -> None:
+def test_minlstm_forget_bias_starts_as_configured() -> None:
     bias = np.array(minlstm.Model(minlstm.Config(5, forget_bias=3.0)).cells[0].to_gates_and_candidate.bias)
     np.testing.assert_array_equal(bias[:5], 3.0)
     assert np.abs(bias[5:]).max() < 0.5  # ±1/√5, as in any linear layer
@@ -429,6 +429,6 @@ def test_decays_are_those_of_retnet() -> None:
     ],
 )
 @pytest.mark.usefixtures("as_users_have_it")
-def test_a_bad_config_is_named(make, message: str) -> None:
+def test_an_impossible_config_is_an_error(make, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         make()

@@ -1,4 +1,4 @@
-"""The shared pieces: time split, scans, activations, series and the checks."""
+"""Shared parts: splitting time, scans, activations, series and checks."""
 
 import mlx.core as mx
 import mlx.nn as nn

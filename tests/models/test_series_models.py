@@ -1,4 +1,4 @@
-"""Forecasters of whole windows: the inverted Transformer's equations, and forecasts that learn nothing."""
+"""Forecasters of whole windows: the equations of the inverted Transformer, and naive forecasts."""
 
 import math
 
@@ -24,13 +24,13 @@ def inverted(**sizes) -> inverted_transformer.Model:
 
 @pytest.mark.parametrize("channels", [1, 3, 7])
 @pytest.mark.parametrize("batch", [1, 2])
-def test_any_number_of_channels_will_do(batch: int, channels: int) -> None:
+def test_the_number_of_channels_is_free(batch: int, channels: int) -> None:
     forecast = inverted()(mx.random.normal((batch, LOOKBACK, channels)))
     assert forecast.shape == (batch, HORIZON, channels)
     assert mx.isfinite(forecast).all().item()
 
 
-def test_channels_see_one_another_and_examples_do_not(randomised) -> None:
+def test_channels_interact_and_examples_do_not(randomised) -> None:
     model, window = randomised(inverted()), mx.random.normal((2, LOOKBACK, 3))
     changed = mx.array(np.array(window))
     changed[0, :, 2] = mx.random.normal((LOOKBACK,))
@@ -54,7 +54,7 @@ def test_it_follows_its_equations(randomised) -> None:
     expected = []
     for series in np.array(window, np.float64):
         mean, deviation = series.mean(0), np.sqrt(series.var(0) + 1e-5)
-        x = linear(model.to_width, ((series - mean) / deviation).T)  # a row a variate
+        x = linear(model.to_width, ((series - mean) / deviation).T)  # one row per variate
         q, k, v = np.split(linear(block.attention.to_qkv, norm(block.attention_norm, x)), 3, axis=1)
         joined = np.empty_like(x)
         for own in (slice(0, 3), slice(3, 6)):
@@ -68,7 +68,7 @@ def test_it_follows_its_equations(randomised) -> None:
 
 
 @pytest.mark.parametrize(("how", "scale"), [("mean_std", 4.0), ("last", 1.0)])
-def test_a_forecast_moves_with_the_window(how: str, scale: float) -> None:
+def test_a_forecast_follows_shift_and_scale_of_the_window(how: str, scale: float) -> None:
     model, window = inverted(normalisation=how), mx.random.normal((2, LOOKBACK, 3))
     moved = model(window * scale + 10)
     np.testing.assert_allclose(moved, model(window) * scale + 10, rtol=1e-3, atol=1e-3)
@@ -109,13 +109,13 @@ def test_naive_forecasts_have_no_parameters() -> None:
         (lambda: inverted(depth=0), "depth must be 1 or more"),
     ],
 )
-def test_a_model_that_cannot_be(make, message: str) -> None:
+def test_an_impossible_config_is_an_error(make, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         make()
 
 
 @pytest.mark.usefixtures("as_users_have_it")
-def test_a_wrong_normalisation_or_input_is_named() -> None:
+def test_a_wrong_normalisation_or_input_is_an_error() -> None:
     with pytest.raises(UsageError, match="Did you mean 'mean_std'"):
         inverted(normalisation="mean_sd")
     for model in (inverted(), naive.Model(naive.Config(lookback=LOOKBACK, horizon=1))):
@@ -124,7 +124,7 @@ def test_a_wrong_normalisation_or_input_is_named() -> None:
 
 
 def test_a_forecast_may_read_every_step(randomised) -> None:
-    """One linear layer of all the backbone's outputs, side by side, in order."""
+    """One linear layer over the concatenated outputs of all steps."""
     backbone = gru.Model(gru.Config(6))
     model = randomised(
         heads.Forecaster(backbone, lookback=12, horizon=4, segment=3, normalisation="none", reads="all")

@@ -1,4 +1,4 @@
-"""Is the loss that of drawing neighbours and others, and do words used alike come to lie together?"""
+"""The loss is the expectation over samples, and words in similar contexts get similar vectors."""
 
 import math
 
@@ -11,7 +11,7 @@ from seqlab.tasks import words
 from seqlab.training.loop import fit
 
 
-def test_the_loss_is_the_expectation_of_that_of_drawn_words() -> None:
+def test_the_loss_is_the_expectation_over_sampled_words() -> None:
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(2, 4))
     neighbours, anywhere = rng.dirichlet(np.ones(4), size=2), rng.dirichlet(np.ones(4))
@@ -32,15 +32,15 @@ def test_the_loss_is_the_expectation_of_that_of_drawn_words() -> None:
     assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_nearest_are_those_of_the_smallest_angle() -> None:
+def test_the_nearest_words_have_the_smallest_angle() -> None:
     model = skip_gram.Model(skip_gram.Config(vocabulary=4, width=2))
     model.own = mx.array([[1.0, 0.0], [5.0, 1.0], [0.1, 0.1], [-3.0, 0.0]])
     assert model.nearest(0, count=3).tolist() == [1, 2, 3]
     assert model.nearest(3, count=1).tolist() == [2]
 
 
-def test_words_used_alike_come_to_lie_together() -> None:
-    """Two kings and two beasts, each with company of their own."""
+def test_words_in_similar_contexts_get_similar_vectors() -> None:
+    """Two kings and two animals, each pair with its own context words."""
     rng = np.random.default_rng(0)
     court, wood = ["crown", "throne", "palace"], ["tree", "den", "river"]
     lines = []

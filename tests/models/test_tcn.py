@@ -1,4 +1,4 @@
-"""Temporal convolutional network: its equations, how far it sees, and what it cannot be."""
+"""Temporal convolutional network: its equations, receptive field and impossible configs."""
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -74,9 +74,9 @@ def test_a_convolution_and_its_gradient_equal_mlx_own(length: int, kernel: int, 
 
 
 @pytest.mark.parametrize(("depth", "kernel"), [(1, 2), (2, 3), (3, 2)])
-def test_an_output_sees_its_receptive_field_and_no_more(depth: int, kernel: int, randomised) -> None:
+def test_an_output_depends_on_exactly_its_receptive_field(depth: int, kernel: int, randomised) -> None:
     model = randomised(network(depth=depth, kernel=kernel))
-    for block in model.blocks:  # every ReLU open, so that only the taps decide what is seen
+    for block in model.blocks:  # open every ReLU, so that only the taps decide
         block.first.bias = mx.full((WIDTH,), 100.0)
         block.second.weight, block.second.bias = mx.abs(block.second.weight), mx.abs(block.second.bias)
     field = model.config.receptive_field
@@ -97,6 +97,6 @@ def test_an_output_sees_its_receptive_field_and_no_more(depth: int, kernel: int,
         ({"hidden": 0}, "hidden must be 1 or more"),
     ],
 )
-def test_a_network_that_cannot_be(sizes: dict, message: str) -> None:
+def test_an_impossible_config_is_an_error(sizes: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         tcn.Config(**{"width": 4, **sizes})

@@ -1,4 +1,4 @@
-"""The Vision Transformer: its convolutional stem, how many tokens it gives, and where its attention goes."""
+"""The Vision Transformer: its convolutional stem, number of tokens, attention weights and rollout."""
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -14,14 +14,14 @@ def network(*, size: int, patch: int, stem: str = "convolution", width: int = 8)
 
 
 def convolve(layer: nn.Conv2d, image: np.ndarray) -> np.ndarray:
-    """relu of a 3 × 3 convolution of stride 2, the image framed by zeros."""
+    """relu of a 3 × 3 convolution of stride 2, the image padded with zeros."""
     weight, bias = (np.array(x, np.float64) for x in (layer.weight, layer.bias))
     side = (len(image) + 1) // 2
-    framed = np.pad(image, ((1, 1), (1, 1), (0, 0)))
+    padded = np.pad(image, ((1, 1), (1, 1), (0, 0)))
     y = np.empty((side, side, len(weight)))
     for row, column, output in np.ndindex(*y.shape):
-        seen = framed[2 * row : 2 * row + 3, 2 * column : 2 * column + 3]
-        y[row, column, output] = max(0, bias[output] + (weight[output] * seen).sum())
+        patch = padded[2 * row : 2 * row + 3, 2 * column : 2 * column + 3]
+        y[row, column, output] = max(0, bias[output] + (weight[output] * patch).sum())
     return y
 
 
@@ -50,8 +50,8 @@ def test_the_stem_gives_as_many_tokens_as_patches(size: int, patch: int, tokens:
         assert model.embed(mx.zeros((1, size, size))).shape == (1, tokens, 8)
 
 
-def test_the_stem_begins_by_handing_on_what_it_reads_at_its_strength() -> None:
-    """Three layers as MLX draws them would leave a twentieth, which positions would drown."""
+def test_the_stem_preserves_the_scale_of_its_inputs_at_initialisation() -> None:
+    """With MLX's initialisation three layers would leave a twentieth, much less than the positions."""
     images = mx.random.normal((8, 28, 28))
     tokens = network(size=28, patch=8, width=64).stem(images)
     assert 0.4 < mx.sqrt(mx.mean(mx.square(tokens))).item() < 2
@@ -85,13 +85,13 @@ def test_patches_are_linear_and_the_stem_is_not(randomised) -> None:
         ({"stem": "convolutions"}, "Did you mean 'convolution'"),
     ],
 )
-def test_a_model_that_cannot_be(sizes: dict, message: str) -> None:
+def test_an_impossible_config_is_an_error(sizes: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         vit.Config(**sizes)
 
 
 @pytest.mark.parametrize("stem", ["patches", "convolution"])
-def test_attention_is_what_the_forward_pass_weighs_by(stem: str, randomised) -> None:
+def test_attention_weights_are_those_of_the_forward_pass(stem: str, randomised) -> None:
     sizes = vit.Config(width=8, depth=2, heads=2, size=8, patch=2, classes=4, stem=stem)
     model, images = randomised(vit.Model(sizes)), mx.random.normal((3, 8, 8))
     attention = model.attention(images)
@@ -110,7 +110,7 @@ def test_attention_is_what_the_forward_pass_weighs_by(stem: str, randomised) -> 
         x = block(x, None)
 
 
-def test_rollout_multiplies_the_layers_half_of_each_being_the_stream() -> None:
+def test_rollout_multiplies_layers_mixed_with_the_residual_stream() -> None:
     rng = np.random.default_rng(0)
     raw = rng.random((2, 3, 2, 5, 5))
     attention = raw / raw.sum(axis=-1, keepdims=True)
@@ -121,18 +121,18 @@ def test_rollout_multiplies_the_layers_half_of_each_being_the_stream() -> None:
         np.testing.assert_allclose(share, flow.mean(axis=0), rtol=1e-5)
 
 
-def test_rollout_shares_out_the_whole() -> None:
+def test_rollout_on_known_weights() -> None:
     even = mx.full((1, 4, 2, 9, 9), 1 / 9)
     np.testing.assert_allclose(vit.rollout(even), np.full((1, 9), 1 / 9), rtol=1e-5)
     to_the_first = mx.zeros((1, 1, 1, 4, 4)).at[..., 0].add(1)
     np.testing.assert_allclose(vit.rollout(to_the_first)[0], [0.625, 0.125, 0.125, 0.125], rtol=1e-6)
     last = mx.zeros((1, 1, 1, 4, 4)).at[..., 3].add(1)
-    # What the last token gives is by then half the first one's.
+    # By then half of the last token's contribution is the first token's.
     both = vit.rollout(mx.concatenate([to_the_first, last], axis=1))
     np.testing.assert_allclose(both[0], [0.5625, 0.0625, 0.0625, 0.3125], rtol=1e-6)
 
 
-def test_positions_begin_as_large_as_standardised_pixels() -> None:
+def test_positions_start_with_unit_variance() -> None:
     positions = network(size=28, patch=4, stem="patches", width=64).positions.weight
     assert positions.shape == (49, 64)
     assert mx.std(positions).item() == pytest.approx(1, abs=0.05)

@@ -1,4 +1,4 @@
-"""Heads, vision and series: what each must compute beyond the shapes of the contract."""
+"""Heads, vision and series: what each computes, beyond the shapes that the contract tests."""
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -15,8 +15,8 @@ def test_embeddings_have_unit_scale() -> None:
     assert model.embed(mx.arange(200)).var().item() == pytest.approx(1, abs=0.1)
 
 
-def unread_gradient(model: heads.LanguageModel) -> float:
-    """The largest gradient of the embeddings of tokens that no input holds."""
+def gradient_of_unused_tokens(model: heads.LanguageModel) -> float:
+    """The largest gradient of the embeddings of tokens that no input contains."""
     tokens = mx.random.randint(0, 3, (2, 6))
     _, gradients = nn.value_and_grad(model, lambda: mx.sum(mx.square(model(tokens))))()
     return mx.abs(gradients["embedding"]["weight"][3:]).max().item()
@@ -25,7 +25,7 @@ def unread_gradient(model: heads.LanguageModel) -> float:
 def test_tied_weights_share_their_gradient() -> None:
     tied = heads.LanguageModel(gru.Model(gru.Config(8)), vocabulary=5, tied=True)
     free = heads.LanguageModel(gru.Model(gru.Config(8)), vocabulary=5)
-    assert unread_gradient(tied) > 0 == unread_gradient(free)
+    assert gradient_of_unused_tokens(tied) > 0 == gradient_of_unused_tokens(free)
     assert parameters(free) - parameters(tied) == 5 * 9
     y = mx.random.normal((3, 8))
     np.testing.assert_allclose(tied.read(y), tied.norm(y) @ tied.embedding.weight.T, atol=1e-6)
@@ -37,8 +37,8 @@ def test_tied_logits_start_with_unit_scale() -> None:
 
 
 @pytest.mark.parametrize("backbone", [gru.Model(gru.Config(8)), transformer.Model(transformer.Config(8))])
-def test_a_model_with_a_period_knows_the_place_however_it_reads(backbone: nn.Module) -> None:
-    """The same token four times, in a period of three: whole, and in pieces that begin amid a period."""
+def test_a_model_with_a_period_embeds_positions_in_every_mode(backbone: nn.Module) -> None:
+    """A repeated token with a period of three: whole, and in pieces that start inside a period."""
     model = heads.LanguageModel(backbone, vocabulary=5, period=3)
     tokens = mx.full((2, 8), 3)
     first = model.read(model._embed_at(tokens, mx.arange(8)))  # before the backbone mixes steps
@@ -56,8 +56,8 @@ def test_a_model_with_a_period_knows_the_place_however_it_reads(backbone: nn.Mod
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_a_model_of_masked_tokens_leaves_padding_out(side: str) -> None:
-    """BERT's model: an encoder that labels each token of a padded batch."""
+def test_a_masked_language_model_ignores_padding(side: str) -> None:
+    """As BERT: an encoder that labels each token of a padded batch."""
     backbone = transformer.Model(transformer.Config(8, heads=2, causal=False))
     model = heads.LanguageModel(backbone, vocabulary=5, outputs=3)
     tokens, padding = mx.random.randint(0, 5, (2, 6)), mx.random.randint(0, 5, (2, 4))
@@ -70,7 +70,7 @@ def test_a_model_of_masked_tokens_leaves_padding_out(side: str) -> None:
 
 @pytest.mark.parametrize("pool", ["last", "mean"])
 @pytest.mark.parametrize("backbone", [gru.Model(gru.Config(8)), transformer.Model(transformer.Config(8))])
-def test_a_classifier_leaves_padding_out(pool: str, backbone: nn.Module) -> None:
+def test_a_classifier_ignores_padding(pool: str, backbone: nn.Module) -> None:
     model, rows = heads.RowClassifier(backbone, channels=3, classes=4, pool=pool), mx.random.normal((3, 7, 3))
     lengths = [7, 4, 1]
     mask = mx.arange(7) < mx.array(lengths)[:, None]
@@ -103,21 +103,21 @@ def test_a_non_causal_backbone_without_a_mask_refuses_one() -> None:
         (lambda m: m.check(mx.array([[-1, 2]])), "0 to 4, found -1 to 2"),
     ],
 )
-def test_tokens_that_cannot_be_are_named(read, message: str) -> None:
+def test_impossible_tokens_are_errors(read, message: str) -> None:
     model = heads.LanguageModel(transformer.Model(transformer.Config(8)), vocabulary=5)
     with pytest.raises(UsageError, match=message):
         read(model)
 
 
 def test_a_prompt_can_be_compiled() -> None:
-    """The check of ids stands back where there are no values yet."""
+    """Token ids are not checked while there are no values."""
     model = heads.LanguageModel(transformer.Model(transformer.Config(8)), vocabulary=5)
     tokens, state = mx.random.randint(0, 5, (2, 3)), model.initial_state(2, 3)
     compiled = mx.compile(lambda tokens: model.prefill(tokens, state)[0])
     np.testing.assert_allclose(compiled(tokens), model.prefill(tokens, state)[0], atol=1e-5)
 
 
-def test_a_forecast_moves_with_the_window() -> None:
+def test_a_forecast_follows_shift_and_scale_of_the_window() -> None:
     window = mx.random.normal((2, 16, 3))
     for how, scale in (("mean_std", 4.0), ("last", 1.0)):
         for model in (
@@ -132,7 +132,7 @@ def test_a_forecast_moves_with_the_window() -> None:
 
 
 @pytest.mark.parametrize("channel", [0, 2])
-def test_channels_are_forecast_apart(channel: int) -> None:
+def test_channels_are_forecast_independently(channel: int) -> None:
     window = mx.random.normal((2, 20, 3))
     for model in (
         heads.Forecaster(lstm.Model(lstm.Config(6)), lookback=20, horizon=4),
@@ -192,7 +192,7 @@ def test_patches_of_an_image_are_its_squares() -> None:
         (lambda: heads.Forecaster(gru.Model(gru.Config(4)), lookback=8, horizon=0), "horizon must be 1"),
     ],
 )
-def test_a_model_that_cannot_be(make, message: str) -> None:
+def test_an_impossible_config_is_an_error(make, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         make()
 
@@ -206,6 +206,6 @@ def test_a_model_that_cannot_be(make, message: str) -> None:
         (dlinear.Model(dlinear.Config(lookback=9, horizon=1)), (1, 8, 2), "sequences of 9 steps, found 8"),
     ],
 )
-def test_an_input_of_another_size_is_named(model: nn.Module, shape: tuple[int, ...], message: str) -> None:
+def test_an_input_of_another_size_is_an_error(model: nn.Module, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         model(mx.zeros(shape))

@@ -1,4 +1,4 @@
-"""Which models are there, what goes into each, and what does each claim?"""
+"""All models, with inputs, output shapes and claims, for the tests of `test_contract`."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -37,12 +37,12 @@ from seqlab.models import (
 )
 
 VOCABULARY, CLASSES, CHANNELS = 11, 5, 3
-LONGEST = 24  # that learned positions serve
+LONGEST = 24  # for learned positions
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a property draws. `hidden` is also the horizon of a forecast and the length of a source."""
+    """Sizes drawn for a property. `hidden` is also the horizon of a forecast and the length of a source."""
 
     batch: int = 3
     length: int = 13
@@ -58,7 +58,7 @@ class Sizes:
 
 
 def sizes(*, shortest: int = 1, batch: int | None = None) -> st.SearchStrategy[Sizes]:
-    """Small ones, but enough hidden units for an open ReLU in every layer."""
+    """Small sizes, with enough hidden units for an active ReLU in every layer."""
     return st.builds(
         Sizes,
         batch=st.integers(1, 3) if batch is None else st.just(batch),
@@ -72,11 +72,12 @@ def sizes(*, shortest: int = 1, batch: int | None = None) -> st.SearchStrategy[S
 
 @dataclass(frozen=True, repr=False)  # Hypothesis would print the source of every lambda
 class Kind:
-    """A model, what goes in (batch first), the shape of one output, and the claims.
+    """A model, its inputs (batch first), the shape of one output, and the claims.
 
-    `timed`: there is an output for every step. `causal`: a step sees no later one, and the model streams;
-    `exact`: a later input changes no bit of an earlier output. `equivariant` is the axis whose permutation
-    the outputs follow. `learned`: it has parameters. `paired`: heads have an even number of features.
+    `timed`: there is an output for every step. `causal`: a step does not depend on later ones, and the model
+    streams; `exact`: a later input changes no bit of an earlier output. `equivariant` is the axis to whose
+    permutation the outputs are equivariant. `learned`: it has parameters. `paired`: heads have an even number
+    of features.
     """
 
     make: Callable[[Sizes], nn.Module]
@@ -90,7 +91,7 @@ class Kind:
     paired: bool = False
 
     def fitted(self, s: Sizes) -> Sizes:
-        """The sizes that it can have."""
+        """The nearest sizes that are possible."""
         return replace(s, head=2 * s.head) if self.paired else s
 
 
@@ -171,7 +172,7 @@ def classifier(backbone: Callable[[Sizes], nn.Module], s: Sizes, pool: str) -> n
 def forecaster(
     backbone: Callable[[Sizes], nn.Module], s: Sizes, how: str, *, segments: bool = False
 ) -> nn.Module:
-    """Segments of the least size that divides the window in several, or single values."""
+    """Segments of the smallest size that divides the window, or single values."""
     divisors = (n for n in range(2, s.length) if segments and s.length % n == 0)
     return heads.Forecaster(
         backbone(s), lookback=s.length, horizon=s.hidden, normalisation=how, segment=next(divisors, 1)
@@ -183,7 +184,7 @@ def translator(s: Sizes, **options) -> nn.Module:
     return encoder_decoder.Model(encoder_decoder.Config(**config))
 
 
-def picture(s: Sizes, stem: str) -> nn.Module:
+def vision_transformer(s: Sizes, stem: str) -> nn.Module:
     return vit.Model(vit.Config(**blocks(s), size=side(s), patch=3, classes=CLASSES, stem=stem))
 
 
@@ -226,8 +227,8 @@ ENCODERS = {
     )
     for how in POSITIONS
 }
-# Both see their whole input, so neither streams.
-LOOKAHEAD = {
+# These depend on their whole input, so they do not stream.
+NON_CAUSAL = {
     "bi-LSTM": lambda s: bidirectional.Model(bidirectional.Config(s.width, depth=2)),
     "bi-LSTM projected": lambda s: bidirectional.Model(bidirectional.Config(s.width, 2, s.hidden, 3.0)),
     "residual CNN": lambda s: residual_cnn.Model(residual_cnn.Config(s.width, depth=4, hidden=s.hidden)),
@@ -256,9 +257,9 @@ BACKBONES = {
         )
         for name, make in ENCODERS.items()
     },
-    **{name: Kind(make, vectors, vector, timed=True) for name, make in LOOKAHEAD.items()},
+    **{name: Kind(make, vectors, vector, timed=True) for name, make in NON_CAUSAL.items()},
 }
-# Every backbone is in one whole model at least, which is to learn.
+# Every backbone is in at least one whole model, which must overfit a batch.
 WHOLE = {
     **{
         f"language model, {name}": Kind(
@@ -291,7 +292,7 @@ WHOLE = {
     ),
     **{
         f"labels of tokens, {name}": Kind(
-            partial(language_model, LOOKAHEAD[name], outputs=CLASSES),
+            partial(language_model, NON_CAUSAL[name], outputs=CLASSES),
             tokens,
             lambda s: (s.length, CLASSES),
             timed=True,
@@ -326,8 +327,8 @@ WHOLE = {
         token,
         equivariant=1,
     ),
-    "ViT": Kind(partial(picture, stem="patches"), images, label),
-    "ViT, convolution": Kind(partial(picture, stem="convolution"), images, label),
+    "ViT": Kind(partial(vision_transformer, stem="patches"), images, label),
+    "ViT, convolution": Kind(partial(vision_transformer, stem="convolution"), images, label),
     "CNN": Kind(
         lambda s: cnn.Model(cnn.Config(channels=4, hidden=s.hidden, size=side(s), classes=CLASSES)),
         images,
@@ -357,7 +358,7 @@ def made(kind: Kind, s: Sizes) -> tuple[nn.Module, tuple[mx.array, ...]]:
 
 
 def exported() -> Iterator[type]:
-    """Every model that a file of `seqlab.models` exports: `Model`, and the heads."""
+    """Every `Model` in the files of `seqlab.models`, and the heads."""
     for path in chain.from_iterable(Path(folder).glob("*.py") for folder in seqlab.models.__path__):
         module = import_module(f"seqlab.models.{path.stem}")
         for name, found in vars(module).items():

@@ -1,4 +1,4 @@
-"""Without PyTorch nothing here may pass, or be skipped: it is what all of this is compared to."""
+"""Without PyTorch these tests fail instead of being skipped: they compare models with PyTorch's."""
 
 import pytest
 
