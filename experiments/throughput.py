@@ -1,4 +1,4 @@
-"""Is a training step of a Transformer faster than one of a recurrent network, and at which length?
+"""Is a Transformer's training step faster than a recurrent network's?
 
 A recurrent network processes one position after another, a Transformer all of them at once. On parallel
 hardware that should make it faster. On any hardware it also has more work to do, since attention compares
