@@ -38,6 +38,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache, partial
 
 import mlx.core as mx
+from mlx import nn
 
 from seqlab.errors import UsageError
 from seqlab.machine import kernels
@@ -45,7 +46,6 @@ from seqlab.measure.capacity import capacity, limited
 from seqlab.measure.growth import FEWEST, climb, exponent, fit, safe_length
 from seqlab.measure.memory import activation_bytes, cache_bytes, cache_bytes_per_token, peak_memory
 from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
-from seqlab.models.heads import LanguageModel
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import parameters
 from seqlab.notebook import (
@@ -71,23 +71,19 @@ WIDTH = 64
 FLOAT = 4  # bytes of a float32, in which everything here is kept
 MOMENTS = 2  # arrays as large as the parameters that Adam keeps
 LINEAR = "Linear attention"
-SEQUENTIAL = (
-    "RNN",
-    "LSTM",
-    "GRU",
-)  # uncompiled, their variants are equal, and they take the longest to measure
+SEQUENTIAL = ("RNN", "LSTM", "GRU")  # their variants are equal uncompiled, and take the longest to measure
 PARALLEL = (TRANSFORMER, "minGRU", "LRU", LINEAR, "TCN")
 NETWORKS = (TRANSFORMER, *SEQUENTIAL, *PARALLEL[1:])
 PLAIN, IN_USE = "plain", "in use"
 PROBE = 2  # times the longest length measured
-LONGEST_CACHE = 8192  # of the plan's sequences, with the plan's widths and batches
+LONGEST_CACHE = 8192  # tokens, at these widths and batches
 WIDTHS, BATCHES = (64, 256, 1024), (1, 8, 64)
 
 
-def language_model(name: str, *, width: int) -> LanguageModel:
+def language_model(name: str, *, width: int) -> nn.Module:
     """A network with as many parameters as the Transformer of this width.
 
-    Eight blocks of the TCN see a thousand tokens back; the usual four would see sixty.
+    Eight blocks of the TCN see a thousand tokens back; the default four would see sixty.
     """
     size = Size(width, blocks=8, ring=(0.0, 1.0))
     return build("linear attention" if name == LINEAR else name, size, HEAD, seed=0)
@@ -100,7 +96,7 @@ def run(trial: Trial) -> Iterator[Measurement]:
 
 
 def lengths_to(longest: int) -> tuple[int, ...]:
-    """Five lengths over three doublings; more of them where the fit must tell a square from a line."""
+    """Five lengths over three doublings; more of them where the fit must distinguish a square from a line."""
     return tuple(longest * sixteenths // 16 for sixteenths in (2, 4, 8, 12, 16))
 
 
@@ -115,13 +111,13 @@ def peak_of_step(name: str, form: str, steps: int, length: int) -> int:
 
 @cache  # wanted length by length, and whole for the fit
 def peaks(name: str, form: str, steps: int, longest: int) -> Mapping[int, int]:
-    """Bytes by length, up to the last that is sure to take no more than may be tried."""
+    """Bytes by length, up to the last that is sure to take no more than is allowed."""
     lengths = lengths_to(longest)  # the first takes 100 MB at most
     return climb(lambda length: peak_of_step(name, form, steps, length), lengths, allowed=allowed)
 
 
 def allowed() -> int:
-    """The most that a try may take, as things stand."""
+    """The most that an attempt may take now."""
     return capacity().allowed
 
 
@@ -158,7 +154,7 @@ def limit(trial: Trial) -> Iterator[Measurement]:
     yield Measurement("device_memory", total)
     resident = (1 + MOMENTS) * FLOAT * parameters(language_model(name, width=WIDTH))
     filled = fit(found).length(total - resident)
-    # A fit may be trusted as far beyond what was tried as that reaches beyond the shortest, and no further.
+    # A fit is trusted as far beyond the longest length as that lies beyond the shortest, and no further.
     reach = max(found) ** 2 / min(found)
     yield Measurement("out_of_memory_low", min(filled.low, reach))
     for metric, filling in (("length", filled.estimate), ("high", filled.high)):
@@ -207,7 +203,7 @@ def budget(
         points += grid(part="training", model=models, form=form, length=lengths_to(longest))
         points += grid(part="limit", model=models, form=form)
     points += grid(part="activations", model=NETWORKS, length=counted)
-    # Arithmetic on shapes, so that every budget covers the plan's whole range.
+    # Arithmetic on shapes, so that every budget covers the whole range.
     room = (32, 128, 512, 2048, LONGEST_CACHE)
     points += grid(part="cache", model=NETWORKS, width=WIDTH, batch=1, length=room)
     points += grid(part="cache", model=TRANSFORMER, width=WIDTHS, batch=BATCHES, length=LONGEST_CACHE)
@@ -215,7 +211,7 @@ def budget(
 
 
 TRAINING, LIMIT = {"part": "training"}, {"part": "limit"}
-ONE_SEQUENCE = {"part": "cache", "width": WIDTH, "batch": 1}
+ONE_SEQUENCE: Where = {"part": "cache", "width": WIDTH, "batch": 1}
 WHOLE: Where = {"part": "cache", "model": TRANSFORMER, "length": LONGEST_CACHE}
 over_length = partial(Curve, x="length", hue="model", x_scale="log2", y_scale="log2")
 by_model, by_width = partial(Table, rows=("model",)), partial(Table, rows=("width",))
@@ -303,7 +299,7 @@ experiment = Experiment(
         ),
         by_model(
             metrics=("cache_bytes", "cache_bytes_per_token"),
-            where=ONE_SEQUENCE | {"length": LONGEST_CACHE},
+            where={**ONE_SEQUENCE, "length": LONGEST_CACHE},
             caption="Memory that decoding one sequence of 8,192 tokens keeps, and how much one more token "
             "adds.",
         ),

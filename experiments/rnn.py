@@ -147,7 +147,7 @@ def timed_batches(largest: int, width: int, blocks: int, steps: int, seed: int) 
 
 
 def named(model: str, level: Level) -> str:
-    """An arm by its network and what tells it from that network's others."""
+    """An arm by its network and what distinguishes it from that network's others."""
     return f"{model}: {level}"
 
 

@@ -93,8 +93,9 @@ def networks(left_out: str) -> tuple[str, ...]:
     return tuple(name for name in NETWORKS if name != left_out)
 
 
-def language_model(name: str, cell: Cell, hidden: int) -> nn.Module:
-    """A network of this hidden size between an embedding and logits."""
+def language_model(name: str, cell: Cell, hidden: int, *, seed: int = 0) -> nn.Module:
+    """A network of this hidden size between an embedding and logits, its first weights drawn with `seed`."""
+    mx.random.seed(seed)  # also a fresh key: counting walks every draw that is still to be computed
     return HEAD(BACKBONES[name](Size(cell.width, length=cell.length), hidden))
 
 
@@ -121,9 +122,7 @@ def hidden_size(name: str, cell: Cell) -> int:
 
 def arms(name: str, cell: Cell, *, compiled: bool, seed: int) -> tuple[Arm, Arm]:
     """A training step on random tokens, and the forward pass alone."""
-    hidden = hidden_size(name, cell)
-    mx.random.seed(seed)  # now, since matching draws from the random state
-    model = language_model(name, cell, hidden)
+    model = language_model(name, cell, hidden_size(name, cell), seed=seed)
     batch = random_tokens(HEAD.vocabulary, batch=cell.batch, length=cell.length)
     mx.eval(model.parameters(), batch)
     return step_arm(model, batch, compiled=compiled), forward_arm(model, batch, compiled=compiled)

@@ -69,8 +69,8 @@ HEADS = 4  # the Transformer's
 CEILING = "matrix product"
 ATTENTION, SOFTMAX = "attention alone", "softmax alone"
 NETWORKS = (TRANSFORMER, "TCN", "minGRU", "LSTM", "RNN")
-# Their graph grows with the length, and MLX can hand over half a million operations; their products do not
-# change with the length, so that beyond this one nothing new would be seen.
+# Their graph grows with the length, and MLX can export half a million operations. Their products do not
+# change with the length, so that a longer sequence would show nothing new.
 UNROLLED, LONGEST_UNROLLED = ("LSTM", "RNN"), 2048
 
 
@@ -164,7 +164,7 @@ def work_of(name: str, cell: Cell) -> Work:
 
 @cache
 def ceiling_edge() -> int:
-    """Of the product that stands for the ceiling, for as long as this process lives."""
+    """The edge of the matrix product that is the ceiling, for as long as this process lives."""
     return product_edge()
 
 

@@ -3,9 +3,9 @@
     C = 6 N D + 12 L H Q T D
 
 N parameters see D tokens, each with two operations a parameter forward and four backward (Kaplan et al.,
-2020, section 2.1). Attention adds the second term, for L layers of H heads of size Q over a context of T: each
-pair of positions takes part in two products forward and four backward (Chowdhery et al., 2022, appendix B).
-That counts all pairs; a kernel that skips the half that a causal mask hides halves it.
+2020, section 2.1). Attention adds the second term: L layers of H heads of size Q over a context of T, where
+each pair of positions takes part in two products forward and four backward (Chowdhery et al., 2022, appendix
+B). That counts all pairs; a kernel that skips the half that a causal mask hides halves it.
 """
 
 from seqlab.errors import UsageError

@@ -81,8 +81,8 @@ def test_a_trial_yields_its_share_and_the_longest_how_time_grows(monkeypatch: py
             "part": "length", "view": PARAMETERS, "length": length, "batch": 8, "width": 64, "model": model
         }  # fmt: skip
         found: dict[str, list[tuple[int | None, float]]] = {}
-        for told in throughput.run(Trial("throughput", factors, 0, "smoke", settings)):
-            found.setdefault(told.metric, []).append((told.step, told.value))
+        for each in throughput.run(Trial("throughput", factors, 0, "smoke", settings)):
+            found.setdefault(each.metric, []).append((each.step, each.value))
         return found
 
     short = run("RNN", 128)
