@@ -1,52 +1,53 @@
 """How much memory does a longer sequence take, and where does it run out?
 
-Training keeps what the backward pass will need. A recurrent network keeps some numbers for every position,
-so that twice the length takes about twice the memory. Attention compares every pair of positions, and in its
-plain form keeps a score for each of them: of twice the length there are four times as many pairs. A kernel
-can leave the scores out and compute them again [@dao2022flashattention]; whether the one that runs here does
-so is measured, not assumed.
+Training keeps what the backward pass will need. A recurrent network keeps some numbers for every position, so
+twice the length takes about twice the memory. Attention compares every pair of positions, and its plain
+kernel keeps a score for each pair, so twice the length takes four times the memory. A kernel can leave the
+scores out and compute them again [@dao2022flashattention]; whether the one that runs here does so is
+measured, not assumed.
 
-Each network is measured in the plain form, uncompiled, which is the computation as its equations have it, and
-in the form in use: as this device trains with the settings it was given (`seqlab doctor`), where blocks of
-queries, a fused kernel or compilation may keep less. (Networks that loop have one form where nothing is
-compiled; only the full budget measures them in both, and the smaller ones do without the GRU, a cell much
-like the LSTM.) All have as many parameters and read one sequence at a time. What is counted are MLX's own
-buffers, beyond the parameters, the optimiser's moments and the batch; Python, and the graph that MLX holds of
-a long loop, come on top of it. The count differs by some percent when it is taken again, most of all in long
-loops.
+Each network is measured in two kernel variants, the `form` of the figures. The plain one is the computation
+as its equations have it, uncompiled. The one in use is how this device trains with its settings (`seqlab
+doctor`): blocks of queries, a fused kernel or compilation may keep less. (The variants of networks that loop
+differ only where they are compiled. Only the full budget measures both of them; the smaller ones leave out
+the GRU, a cell much like the LSTM.) All networks have as many parameters and read one sequence at a time.
+What counts is memory in MLX's own buffers, beyond the parameters, the optimiser's moments and the batch.
+Python, and the graph that MLX holds of a long loop, come on top of it. Repeated measurements differ by some
+percent, most of all for long loops.
 
-How long a sequence fits is found without filling the memory. A constant, a part for each position and a
-part for each pair are fitted to the measured peaks, none of them negative. Then one longer sequence is tried,
-twice as long as any measured so far, or less where that might take more than a quarter of the memory or half
-of what is free: what it took stands beside what was predicted. The probe joins the fit, whose interval is
-that of @barber2021predictive at its widest: each length is left out in turn, and what the others miss it by
-is added. No fit is followed further beyond the probe than the probe lies beyond the shortest length; where
-the memory would last longer than that, the table says how long at least. It is memory alone that is
-reckoned: patience may end first.
+How long a sequence fits is found without filling the memory. A constant, a part for each position and a part
+for each pair, none of them negative, are fitted to the measured peaks. Then one longer sequence is tried:
+twice as long as any measured so far, or shorter where that might take more than a quarter of the memory or
+half of what is free. The report compares what it took with the prediction. This probe joins the fit, whose
+interval is that of @barber2021predictive at its widest: each length is left out in turn, and the factor by
+which the others miss it widens the interval. No fit is extrapolated further beyond the probe than the probe
+lies beyond the shortest length; where the memory would last longer than that, the table gives a lower bound.
+Only memory is considered here; the time may run out first.
 
-Decoding keeps something else: what the next token needs of all tokens before. A recurrent network or a
-convolution keeps a state of one size. A Transformer keeps the keys and values of every token in every layer,
-two numbers for each feature of its width; its weights are about twelve times the square of that width in
-every layer. So for one sequence the cache outweighs the weights after about six tokens for each feature,
-and in a batch, where every sequence has its own cache and all share the weights, that much sooner. Fewer
-key heads or fewer digits make the cache smaller by some factor. They do not stop it from growing.
+Decoding keeps something else: what the next token needs of all tokens before. A recurrent or convolutional
+network keeps a state of constant size. A Transformer keeps the keys and values of every token in every layer
+(the KV cache), two numbers for each feature of its width; its weights are about twelve times the square of
+that width in every layer. For one sequence the cache therefore outweighs the weights after about six tokens
+for each feature. In a batch, where every sequence has its own cache and all share the weights, it does so
+that many times sooner. Fewer key heads or a lower precision make the cache smaller by some factor. They do
+not stop it from growing.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping
+from functools import cache, partial
 
 import mlx.core as mx
+from mlx import nn
 
 from seqlab.errors import UsageError
 from seqlab.machine import kernels
 from seqlab.measure.capacity import capacity, limited
 from seqlab.measure.growth import FEWEST, climb, exponent, fit, safe_length
 from seqlab.measure.memory import activation_bytes, cache_bytes, cache_bytes_per_token, peak_memory
-from seqlab.models import gru, linear_attention, lru, lstm, mingru, rnn, tcn, transformer
-from seqlab.models.heads import Backbone, LanguageModel
+from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.models.parts.losses import token_loss
-from seqlab.models.sizing import match_parameters, parameters
+from seqlab.models.sizing import parameters
 from seqlab.notebook import (
     Budget,
     Claim,
@@ -62,47 +63,30 @@ from seqlab.notebook import (
     Where,
     grid,
 )
-from seqlab.training import adamw, training_step
+from seqlab.notebook.experiment import BudgetName
+from seqlab.training.token_step import random_tokens, step_arm
 
-VOCABULARY = 64
+HEAD = TokenHead(vocabulary=64)
 WIDTH = 64
 FLOAT = 4  # bytes of a float32, in which everything here is kept
 MOMENTS = 2  # arrays as large as the parameters that Adam keeps
-BACKBONES: Mapping[str, Callable[[int, int], Backbone]] = {
-    # Each takes a width and the hidden size that is free to match parameters.
-    "Transformer": lambda width, hidden: transformer.Model(transformer.Config(width, hidden=hidden)),
-    "RNN": lambda width, hidden: rnn.Model(rnn.Config(width, hidden=hidden, depth=2, residual=True)),
-    "LSTM": lambda width, hidden: lstm.Model(lstm.Config(width, hidden=hidden, depth=2, residual=True)),
-    "GRU": lambda width, hidden: gru.Model(gru.Config(width, hidden=hidden, depth=2, residual=True)),
-    "minGRU": lambda width, hidden: mingru.Model(mingru.Config(width, hidden=hidden, depth=2, residual=True)),
-    "LRU": lambda width, hidden: lru.Model(lru.Config(width, hidden=hidden, depth=2)),
-    "Linear attention": lambda width, hidden: linear_attention.Model(
-        linear_attention.Config(width, hidden=hidden)
-    ),
-    # Eight blocks see a thousand tokens back; the usual four would see sixty.
-    "TCN": lambda width, hidden: tcn.Model(tcn.Config(width, hidden=hidden, depth=8)),
-}
-CHAINED = ("RNN", "LSTM", "GRU")  # uncompiled, these have one form, and they take the longest to measure
-UNCHAINED = tuple(name for name in BACKBONES if name not in CHAINED)
+LINEAR = "Linear attention"
+SEQUENTIAL = ("RNN", "LSTM", "GRU")  # their variants are equal uncompiled, and take the longest to measure
+PARALLEL = (TRANSFORMER, "minGRU", "LRU", LINEAR, "TCN")
+NETWORKS = (TRANSFORMER, *SEQUENTIAL, *PARALLEL[1:])
 PLAIN, IN_USE = "plain", "in use"
 PROBE = 2  # times the longest length measured
-LONGEST_CACHE = 8192  # of the plan's sequences, with the plan's widths and batches
+LONGEST_CACHE = 8192  # tokens, at these widths and batches
 WIDTHS, BATCHES = (64, 256, 1024), (1, 8, 64)
 
 
-@cache  # matching builds a dozen models
-def hidden_size(name: str, width: int) -> int:
-    """The size that gives a model as many parameters, within 2 %, as the Transformer of this width."""
-    target = parameters(LanguageModel(BACKBONES["Transformer"](width, 4 * width), vocabulary=VOCABULARY))
-    return match_parameters(
-        lambda hidden: LanguageModel(BACKBONES[name](width, hidden), vocabulary=VOCABULARY),
-        target, low=width // 4, high=16 * width,
-    )  # fmt: skip
+def language_model(name: str, *, width: int) -> nn.Module:
+    """A network with as many parameters as the Transformer of this width.
 
-
-def language_model(name: str, *, width: int) -> LanguageModel:
-    """A model of the common size."""
-    return LanguageModel(BACKBONES[name](width, hidden_size(name, width)), vocabulary=VOCABULARY)
+    Eight blocks of the TCN see a thousand tokens back; the default four would see sixty.
+    """
+    size = Size(width, blocks=8, ring=(0.0, 1.0))
+    return build("linear attention" if name == LINEAR else name, size, HEAD, seed=0)
 
 
 def run(trial: Trial) -> Iterator[Measurement]:
@@ -112,29 +96,28 @@ def run(trial: Trial) -> Iterator[Measurement]:
 
 
 def lengths_to(longest: int) -> tuple[int, ...]:
-    """Five lengths over three doublings; more of them where the fit must tell a square from a line."""
+    """Five lengths over three doublings; more of them where the fit must distinguish a square from a line."""
     return tuple(longest * sixteenths // 16 for sixteenths in (2, 4, 8, 12, 16))
 
 
 def peak_of_step(name: str, form: str, steps: int, length: int) -> int:
-    """Bytes of a training step on one sequence: in the plain form, or as a run of `steps` trains here."""
-    model = language_model(name, width=WIDTH)
-    tokens, targets = mx.random.randint(0, VOCABULARY, (2, 1, length))
+    """Bytes of a training step on one sequence: by plain kernels, or as a run of `steps` trains here."""
     plain = form == PLAIN
+    model = language_model(name, width=WIDTH)
+    batch = random_tokens(HEAD.vocabulary, batch=1, length=length)
     with kernels.using(kernels.Kernels() if plain else kernels.current()):
-        step = training_step(model, token_loss, adamw(1e-3), steps=steps, compiled=False if plain else None)
-        return peak_memory(lambda: step(tokens, targets))
+        return peak_memory(step_arm(model, batch, steps=steps, compiled=False if plain else None).step)
 
 
 @cache  # wanted length by length, and whole for the fit
 def peaks(name: str, form: str, steps: int, longest: int) -> Mapping[int, int]:
-    """Bytes by length, up to the last that is sure to take no more than may be tried."""
+    """Bytes by length, up to the last that is sure to take no more than is allowed."""
     lengths = lengths_to(longest)  # the first takes 100 MB at most
     return climb(lambda length: peak_of_step(name, form, steps, length), lengths, allowed=allowed)
 
 
 def allowed() -> int:
-    """The most that a try may take, as things stand."""
+    """The most that an attempt may take now."""
     return capacity().allowed
 
 
@@ -171,7 +154,7 @@ def limit(trial: Trial) -> Iterator[Measurement]:
     yield Measurement("device_memory", total)
     resident = (1 + MOMENTS) * FLOAT * parameters(language_model(name, width=WIDTH))
     filled = fit(found).length(total - resident)
-    # A fit may be trusted as far beyond what was tried as that reaches beyond the shortest, and no further.
+    # A fit is trusted as far beyond the longest length as that lies beyond the shortest, and no further.
     reach = max(found) ** 2 / min(found)
     yield Measurement("out_of_memory_low", min(filled.low, reach))
     for metric, filling in (("length", filled.estimate), ("high", filled.high)):
@@ -180,14 +163,14 @@ def limit(trial: Trial) -> Iterator[Measurement]:
 
 
 def activations(trial: Trial) -> Iterator[Measurement]:
-    """What waits for the backward pass, counted in the graph."""
+    """Memory kept for the backward pass, counted in the graph."""
     tokens = mx.zeros((1, trial["length"]), dtype=mx.int32)
     model = language_model(trial["model"], width=WIDTH)
     yield Measurement("activation_bytes", activation_bytes(model, token_loss, tokens, tokens))
 
 
 def decoding(trial: Trial) -> Iterator[Measurement]:
-    """What decoding keeps for so many tokens, and when that outgrows the weights: all by shapes alone."""
+    """The cache for so many tokens, and the length at which it outweighs the weights, from shapes alone."""
     model = language_model(trial["model"], width=trial["width"])
     weights = FLOAT * parameters(model)
     kept = cache_bytes(model.initial_state(trial["batch"], trial["length"]))
@@ -200,42 +183,54 @@ def decoding(trial: Trial) -> Iterator[Measurement]:
         yield Measurement("outweighed_length", weights // per_token + 1)
 
 
-def points(
-    *, longest: int, counted: tuple[int, ...], in_use: tuple[str, ...], left_out: str = ""
-) -> tuple[Point, ...]:
-    """All parts; `in_use` names the models whose form in use is measured too, `left_out` one not measured."""
-    found: tuple[Point, ...] = ()
-    measured = tuple(name for name in BACKBONES if name != left_out)
+def budget(
+    name: BudgetName,
+    *,
+    longest: int,
+    counted: tuple[int, ...],
+    in_use: tuple[str, ...],
+    left_out: str = "",
+    steps: int,
+    timeout: float,
+) -> Budget:
+    """All parts. The form in use is measured of the networks `in_use`; `left_out` is not trained at all.
+
+    `steps` are those of the run whose step is measured as trained here; a device compiles long runs alone.
+    """
+    points: tuple[Point, ...] = ()
+    measured = tuple(network for network in NETWORKS if network != left_out)
     for form, models in ((PLAIN, measured), (IN_USE, in_use)):
-        found += grid(part="training", model=models, form=form, length=lengths_to(longest))
-        found += grid(part="limit", model=models, form=form)
-    found += grid(part="activations", model=BACKBONES, length=counted)
-    # Arithmetic on shapes, so that every budget covers the plan's whole range.
+        points += grid(part="training", model=models, form=form, length=lengths_to(longest))
+        points += grid(part="limit", model=models, form=form)
+    points += grid(part="activations", model=NETWORKS, length=counted)
+    # Arithmetic on shapes, so that every budget covers the whole range.
     room = (32, 128, 512, 2048, LONGEST_CACHE)
-    found += grid(part="cache", model=BACKBONES, width=WIDTH, batch=1, length=room)
-    return found + grid(part="cache", model="Transformer", width=WIDTHS, batch=BATCHES, length=LONGEST_CACHE)
+    points += grid(part="cache", model=NETWORKS, width=WIDTH, batch=1, length=room)
+    points += grid(part="cache", model=TRANSFORMER, width=WIDTHS, batch=BATCHES, length=LONGEST_CACHE)
+    return Budget(name, points, {"longest": longest, "steps": steps}, timeout=timeout)
 
 
-TRAINING = {"part": "training"}
-CACHE = {"part": "cache"}
-WHOLE: Where = {"part": "cache", "model": "Transformer", "length": LONGEST_CACHE}
+TRAINING, LIMIT = {"part": "training"}, {"part": "limit"}
+ONE_SEQUENCE: Where = {"part": "cache", "width": WIDTH, "batch": 1}
+WHOLE: Where = {"part": "cache", "model": TRANSFORMER, "length": LONGEST_CACHE}
+over_length = partial(Curve, x="length", hue="model", x_scale="log2", y_scale="log2")
+by_model, by_width = partial(Table, rows=("model",)), partial(Table, rows=("width",))
 
 experiment = Experiment(
     chapter=6,
     run=run,
     budgets=(
-        # `steps`: of the run whose step is measured as trained here; a device compiles long runs alone.
-        Budget(
-            "smoke", points(longest=128, counted=(16, 64), in_use=("Transformer",), left_out="GRU"),
-            {"longest": 128, "steps": 30}, timeout=120,
+        budget(
+            "smoke", longest=128, counted=(16, 64), in_use=(TRANSFORMER,), left_out="GRU",
+            steps=30, timeout=120,
         ),
-        Budget(
-            "quick", points(longest=1024, counted=(64, 256), in_use=UNCHAINED, left_out="GRU"),
-            {"longest": 1024, "steps": 90}, timeout=300,
+        budget(
+            "quick", longest=1024, counted=(64, 256), in_use=PARALLEL, left_out="GRU",
+            steps=90, timeout=300,
         ),
-        Budget(
-            "full", points(longest=8192, counted=(64, 256, 1024), in_use=tuple(BACKBONES)),
-            {"longest": 8192, "steps": 5_000}, timeout=3_600,
+        budget(
+            "full", longest=8192, counted=(64, 256, 1024), in_use=NETWORKS,
+            steps=5_000, timeout=3_600,
         ),
     ),
     claims=(
@@ -243,11 +238,11 @@ experiment = Experiment(
             "C24",
             Slope(
                 metric="peak_memory", x="length", x_scale="log2", y_scale="log2",
-                where=TRAINING | {"model": "Transformer", "form": PLAIN}, below=1.5, seeds=1,
+                where=TRAINING | {"model": TRANSFORMER, "form": PLAIN}, below=1.5, seeds=1,
             ),
-            "Over three doublings of the length, the memory of a training step of the Transformer, in the "
-            "plain form, grows more slowly than the length to the power of one and a half; at the power of "
-            "two, twice the length takes four times the memory.",
+            "Over three doublings of the length, the memory of a training step of the Transformer, by plain "
+            "kernels, grows more slowly than the length to the power of one and a half. (At the power of "
+            "two, twice the length would take four times the memory.)",
         ),
         Claim(
             "C24",
@@ -259,60 +254,59 @@ experiment = Experiment(
         ),
     ),
     figures=(
-        Curve(
-            x="length", y="peak_memory", hue="model", columns="form", x_scale="log2", y_scale="log2",
-            where=TRAINING,
-            caption="Memory that a training step of one sequence needs beyond model and optimiser, at equal "
-            "parameters, in the plain form and in the form in use on this device.",
+        over_length(
+            y="peak_memory", columns="form", where=TRAINING,
+            caption="Memory of a training step on one sequence, beyond model and optimiser, at equal "
+            "parameters, by plain kernels and as this device trains.",
         ),
         Interval(
-            x="memory_exponent", y="model", hue="form", where={"part": "limit"},
+            x="memory_exponent", y="model", hue="form", where=LIMIT,
             guides={"as the length": 1.0, "as its square": 2.0},
-            caption="The power of the length with which that memory grows, over the three doublings "
-            "measured. Left of the length itself, what does not depend on the length still weighs; a form of "
-            "attention that keeps no scores is no further to the right than that.",
+            caption="The exponent with which that memory grows with the length, over the three doublings "
+            "measured. An exponent below 1 means that memory of constant size still weighs; attention that "
+            "keeps no scores grows no faster than the length.",
         ),
         Table(
-            rows=("model", "form"), where={"part": "limit"},
+            rows=("model", "form"), where=LIMIT,
             metrics=(
                 "device_memory", "out_of_memory_length", "out_of_memory_low", "out_of_memory_high",
                 "probe_length", "probe_inside",
             ),
-            caption="The length at which a training step of one sequence would fill the device's memory, at "
-            "least and at most by the interval of the fit; and the length of the one probe, with whether it "
-            "took what it was predicted to. A dash stands for a length beyond the fit's reach, or for a "
-            "probe that had no room.",
+            caption="The length at which a training step on one sequence would fill the device's memory, and "
+            "the ends of the fit's interval; the length of the one probe, and whether it took as much as "
+            "predicted. A dash: the length is beyond the fit's reach, or there was no room for a probe.",
         ),
-        Table(
-            rows=("model",), columns="form", metrics=("prediction_error",), where={"part": "limit"},
-            caption="The share by which the probe took more or, with a minus, less than predicted.",
+        by_model(
+            columns="form", metrics=("prediction_error",), where=LIMIT,
+            caption="How much more memory the probe took than predicted, as a share; negative where it took "
+            "less.",
         ),
-        Curve(
-            x="length", y="cache_bytes", hue="model", x_scale="log2", y_scale="log2",
-            where=CACHE | {"width": WIDTH, "batch": 1},
-            guides={"the weights": FLOAT * parameters(language_model("Transformer", width=WIDTH))},
-            caption="What decoding one sequence keeps in memory, against how many tokens it may hold, for "
+        over_length(
+            y="cache_bytes", where=ONE_SEQUENCE,
+            guides={"the weights": FLOAT * parameters(language_model(TRANSFORMER, width=WIDTH))},
+            caption="Memory that decoding one sequence keeps, against the number of tokens it may hold, for "
             "networks of equal parameters. Above the dashed line it takes more than the weights.",
         ),
-        Table(
-            rows=("width",), where={**WHOLE, "batch": 1},
+        by_width(
+            where={**WHOLE, "batch": 1},
             metrics=("weight_bytes", "cache_bytes_per_token", "outweighed_length"),
-            caption="The cache of a decoder that writes one sequence: weights, memory for each token, and "
-            "the length from which the cache outweighs the weights.",
+            caption="The cache of a Transformer that decodes one sequence: weights, memory for each token, "
+            "and the length from which the cache outweighs the weights.",
         ),
-        Table(
-            rows=("width",), columns="batch", metrics=("cache_share",), where=WHOLE,
-            caption="The cache at 8,192 tokens over the weights, by how many sequences are written at once.",
+        by_width(
+            columns="batch", metrics=("cache_share",), where=WHOLE,
+            caption="The cache at 8,192 tokens over the weights, by the number of sequences decoded at once.",
         ),
-        Table(
-            rows=("model",), metrics=("cache_bytes", "cache_bytes_per_token"),
-            where=CACHE | {"width": WIDTH, "batch": 1, "length": LONGEST_CACHE},
-            caption="What decoding keeps for one sequence of 8,192 tokens, and what one more token adds.",
+        by_model(
+            metrics=("cache_bytes", "cache_bytes_per_token"),
+            where={**ONE_SEQUENCE, "length": LONGEST_CACHE},
+            caption="Memory that decoding one sequence of 8,192 tokens keeps, and how much one more token "
+            "adds.",
         ),
-        Table(
-            rows=("model",), columns="length", metrics=("activation_bytes",), where={"part": "activations"},
-            caption="What the forward pass leaves in memory for the backward pass, counted exactly in the "
-            "graph of the plain form.",
+        by_model(
+            columns="length", metrics=("activation_bytes",), where={"part": "activations"},
+            caption="Memory that the forward pass keeps for the backward pass, counted exactly in the graph "
+            "of the plain kernels.",
         ),
     ),
 )  # fmt: skip

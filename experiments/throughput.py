@@ -1,76 +1,67 @@
-"""Is a training step of a Transformer faster than one of a recurrent network, and at which length?
+"""Is a Transformer's training step faster than a recurrent network's?
 
-A recurrent network takes one position after another, a Transformer all of them at once. On parallel hardware
-that should make it faster; on any hardware it also has more to do, since it compares every pair of
-positions. By arithmetic, attention needs less work than a recurrence only while the sequence is shorter than
-the model is wide [@vaswani2017attention, Table 1]. Work, time and parameters need not agree on who is the
-cheaper [@dehghani2021efficiency], so all of them stand side by side here.
+A recurrent network processes one position after another, a Transformer all of them at once. On parallel
+hardware that should make it faster. On any hardware it also has more work to do, since attention compares
+every pair of positions: by arithmetic, it needs less work than a recurrence only while the sequence is
+shorter than the model is wide [@vaswani2017attention, Table 1]. Work, time and parameters need not agree on
+which network is cheaper [@dehghani2021efficiency], so the page reports all of them.
 
 Six networks are timed: three that must take their steps in order (RNN, LSTM, GRU); the minGRU, whose gate
-does not look at the state, so that it trains by a scan [@feng2024rnns]; a convolutional network with as many
-blocks as it takes to see the whole sequence [@bai2018empirical]; and the Transformer. All have as many
-parameters as the Transformer, within two hundredths. A step is all that training does: forward, backward and
-the update. The forward pass is timed beside it. All networks are timed in turn, in blocks of shuffled order,
-so that what disturbs the machine meets all of them; blocks in which a fixed product of matrices took another
-time than usual are dropped, and counted.
+does not depend on the state, so that it trains by a parallel scan [@feng2024rnns]; a temporal convolutional
+network (TCN) with as many blocks as it takes to see the whole sequence [@bai2018empirical]; and the
+Transformer. All have as many parameters as the Transformer, within 2 %. A step is all that training does:
+forward, backward and the update. The forward pass is timed beside it. All networks are timed in turn, in
+blocks of shuffled order, so that a disturbance of the machine affects all of them alike. Blocks in which a
+fixed matrix product took more or less time than usual are dropped, and counted.
 
-The opponent is the fastest recurrent network of each length, never the slowest. Much of a recurrence's time
-is launching small operations rather than doing them [@poppel2024flashrnn], and compiling a step joins many of
-them. At the full budget every network is tried both ways, on blocks that are used for nothing else, and runs
-the faster way, save that a chain of more than a thousand steps is not compiled: MLX walks such a graph by
-recursion. At the smaller budgets, which on a processor would be spent on compiling alone, each runs as this
-device's settings have it (`seqlab doctor`). Compiling gains a chain of small operations the most, so that a
-verdict of a small budget in the Transformer's favour is the one to doubt. These budgets also do without the
-GRU, a cell much like the LSTM. What is timed may be another form of the same sums, where one is faster on
-this device: on a processor attention leaves most scores of later tokens out. Work is that of the plain form,
-with all of them.
+The opponent is the fastest recurrent network of each length. Much of a recurrence's time is spent on
+launching small operations rather than doing them [@poppel2024flashrnn], and compiling a step fuses many of
+them. At the full budget every network is tried compiled and uncompiled, on blocks that are used for nothing
+else, and runs the faster way; only a recurrence of more than a thousand steps is never compiled, since MLX
+walks such a graph by recursion. The smaller budgets would spend all their time on a CPU compiling, so there
+each network runs as this device's settings have it (`seqlab doctor`). Compiling helps a recurrence the most,
+so a verdict of a small budget in the Transformer's favour is the one to doubt. These budgets also leave out
+the GRU, a cell much like the LSTM. The timed step may use another kernel for the same computation where that
+is faster on this device: on a CPU, attention skips most scores of later tokens. Work is counted for the plain
+kernels, which compute all of them.
 
-Equal parameters are not equal work: with the length, attention does more and more with the same parameters.
-A second view therefore gives every other network the work of the Transformer's step, within a twentieth, by
-making it larger. Other views keep the number of tokens of a step, and trade many short sequences for few long
-ones, or vary the batch, or the width. How time grows with the length is told by a power, the slope on
-logarithmic axes over the last three doublings, by the method of @sen1968estimates.
+Equal parameters are not equal work: with the length, attention does more and more work with the same
+parameters. A second view therefore enlarges every other network until its step takes as much work as the
+Transformer's, within 5 %. Further views keep the number of tokens of a step and trade many short sequences
+for few long ones, or vary the batch, or the width. The growth of time with the length is reported as an
+exponent: the slope on logarithmic axes over the last three doublings, by the method of @sen1968estimates.
 
-On a processor there is little to run in parallel. The verdicts are about the device that their scope names.
+A CPU runs little in parallel. The verdicts are about the device that their scope names.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, partial
-from itertools import count
 from statistics import median
 
 import mlx.core as mx
 import numpy as np
 from mlx import nn
-from mlx.utils import tree_map
 
-from seqlab.machine import kernels
 from seqlab.measure.blocks import Arm, Times, time_blocks
 from seqlab.measure.crossover import crossover
-from seqlab.measure.flops import training_step_flops
+from seqlab.measure.flops import size_of_equal_work
 from seqlab.measure.growth import exponent
-from seqlab.models import gru, lstm, mingru, rnn, tcn, transformer
-from seqlab.models.heads import Backbone, LanguageModel
-from seqlab.models.parts.losses import token_loss
-from seqlab.models.sizing import match_parameters, parameters
-from seqlab.notebook import Budget, Claim, Curve, Experiment, Measurement, Point, Ratio, Table, Trial, grid
-from seqlab.training import adamw, training_step
-from seqlab.training.step import compile_pays
+from seqlab.models.backbones import BACKBONES, TRANSFORMER, Size, TokenHead, matched_hidden
+from seqlab.models.sizing import parameters
+from seqlab.notebook import Budget, Claim, Curve, Experiment, Measurement, Ratio, Table, Trial, grid
+from seqlab.notebook.experiment import BudgetName
+from seqlab.training.step import LONGEST_COMPILED, compile_pays
+from seqlab.training.token_step import faster_compiled, forward_arm, random_tokens, step_arm, step_flops
 
-VOCABULARY = 64  # of the random tokens
-BATCH, WIDTH = 8, 64  # where neither is varied
+HEAD = TokenHead(vocabulary=64)
+BATCH, WIDTH = 8, 64  # the defaults, where neither is varied
 SHORTEST = 16  # tokens
 PARAMETERS, WORK = "equal parameters", "equal work"
-TRANSFORMER = "Transformer"
-CHAINED = ("RNN", "LSTM", "GRU")  # they must take their steps in order
-RECURRENT = (*CHAINED, "minGRU")
+SEQUENTIAL = ("RNN", "LSTM", "GRU")  # they must take their steps in order
+RECURRENT = (*SEQUENTIAL, "minGRU")
+NETWORKS = (TRANSFORMER, *RECURRENT, "TCN")
 NONE = "none"
-# MLX compiles a graph by recursion. Tried on the usual stack of 8 MiB: with its gradient, a chain of 20,000
-# products, each with a tanh, ended the process, and one of 5,000 did not; an LSTM of 1,024 steps did not.
-COMPILED_TO = 1024  # tokens
-TRIED_BLOCKS = 5  # to see whether compiling a step pays
-COUNTED = (4, 8)  # lengths at which a chain's work is counted; from there it is a straight line
 
 
 @dataclass(frozen=True)
@@ -97,104 +88,59 @@ class Plan:
     left_out: str  # the network that the budget does without
 
 
-def convolutional(cell: Cell, hidden: int) -> tcn.Model:
-    """A convolutional network of as few blocks as see the whole sequence."""
-    configs = (tcn.Config(cell.width, depth=depth, hidden=hidden) for depth in count(1))
-    return tcn.Model(next(config for config in configs if config.receptive_field >= cell.length))
-
-
-BACKBONES: Mapping[str, Callable[[Cell, int], Backbone]] = {
-    # Each takes the hidden size that is free to match parameters or work. All have two layers but the TCN.
-    TRANSFORMER: lambda cell, hidden: transformer.Model(transformer.Config(cell.width, hidden=hidden)),
-    "RNN": lambda cell, hidden: rnn.Model(rnn.Config(cell.width, hidden=hidden, depth=2, residual=True)),
-    "LSTM": lambda cell, hidden: lstm.Model(lstm.Config(cell.width, hidden=hidden, depth=2, residual=True)),
-    "GRU": lambda cell, hidden: gru.Model(gru.Config(cell.width, hidden=hidden, depth=2, residual=True)),
-    "minGRU": lambda cell, hidden: mingru.Model(
-        mingru.Config(cell.width, hidden=hidden, depth=2, residual=True)
-    ),
-    "TCN": convolutional,
-}
-
-
 def networks(left_out: str) -> tuple[str, ...]:
     """Those that a budget times."""
-    return tuple(name for name in BACKBONES if name != left_out)
+    return tuple(name for name in NETWORKS if name != left_out)
 
 
-def language_model(name: str, cell: Cell, hidden: int) -> LanguageModel:
-    """A network with embedding and logits."""
-    return LanguageModel(BACKBONES[name](cell, hidden), vocabulary=VOCABULARY)
+def language_model(name: str, cell: Cell, hidden: int, *, seed: int = 0) -> nn.Module:
+    """A network of this hidden size between an embedding and logits, its first weights drawn with `seed`."""
+    mx.random.seed(seed)  # also a fresh key: counting walks every draw that is still to be computed
+    return HEAD(BACKBONES[name](Size(cell.width, length=cell.length), hidden))
 
 
 @cache  # the same for every seed
 def work(name: str, cell: Cell, hidden: int) -> int:
-    """FLOP of one training step.
-
-    A chain does the same for every token after the first, so two short ones tell what a long one takes.
-    """
-
-    def counted(length: int) -> int:
-        model: nn.Module = language_model(name, cell, hidden)
-        model.update(tree_map(mx.zeros_like, model.parameters()))  # starting them orthogonal would take time
-        tokens = mx.zeros((cell.batch, length), dtype=mx.int32)
-        return training_step_flops(model, token_loss, tokens, tokens)
-
-    if name not in CHAINED:
-        return counted(cell.length)
-    short, long = COUNTED
-    at_short, at_long = counted(short), counted(long)
-    return at_short + (at_long - at_short) * (cell.length - short) // (long - short)
+    """FLOP of one training step."""
+    model = language_model(name, cell, hidden)
+    return step_flops(model, batch=cell.batch, length=cell.length, sequential=name in SEQUENTIAL)
 
 
 @cache  # the same for every seed
 def hidden_size(name: str, cell: Cell) -> int:
-    """The size that makes a network as large as the Transformer of this width, or its step as much work."""
-    own = 4 * cell.width
-    if name == TRANSFORMER:
-        return own
-    if cell.view == PARAMETERS:
-        target = parameters(language_model(TRANSFORMER, cell, own))
-        make = partial(language_model, name, cell)
-        return match_parameters(make, target, low=cell.width // 8, high=16 * cell.width)
-    # All work is a product of sizes, of which two at most are the hidden one: three counts give all.
-    small = (cell.width // 4, cell.width // 2, cell.width)
-    curve = np.polyfit(small, [work(name, cell, size) for size in small], deg=2)
-    sizes = np.arange(cell.width // 8, 16 * cell.width)
-    return int(sizes[np.argmin(np.abs(np.polyval(curve, sizes) - work(TRANSFORMER, cell, own)))])
+    """The size that gives a network the parameters, or its training step the work, of the Transformer's."""
+    if name == TRANSFORMER or cell.view == PARAMETERS:
+        return matched_hidden(name, Size(cell.width, length=cell.length), HEAD)
+    return size_of_equal_work(
+        partial(work, name, cell),
+        work(TRANSFORMER, cell, hidden_size(TRANSFORMER, cell)),
+        tried=(cell.width // 4, cell.width // 2, cell.width),
+        low=cell.width // 8,
+        high=16 * cell.width,
+    )
 
 
 def arms(name: str, cell: Cell, *, compiled: bool, seed: int) -> tuple[Arm, Arm]:
     """A training step on random tokens, and the forward pass alone."""
-    hidden = hidden_size(name, cell)
-    mx.random.seed(seed)  # matching drew from the random state
-    model: nn.Module = language_model(name, cell, hidden)
-    tokens, targets = mx.random.randint(0, VOCABULARY, (2, cell.batch, cell.length))
-    mx.eval(model.parameters(), tokens, targets)
-    optimizer = adamw(1e-3)
-    step = training_step(model, token_loss, optimizer, compiled=compiled)
-    forward = mx.compile(kernels.compiling()(model.__call__), inputs=model.state) if compiled else model
-    return (
-        Arm(lambda: step(tokens, targets), [model.state, optimizer.state]),
-        Arm(lambda: forward(tokens)),
-    )
+    model = language_model(name, cell, hidden_size(name, cell), seed=seed)
+    batch = random_tokens(HEAD.vocabulary, batch=cell.batch, length=cell.length)
+    mx.eval(model.parameters(), batch)
+    return step_arm(model, batch, compiled=compiled), forward_arm(model, batch, compiled=compiled)
 
 
 @cache  # for all seeds: they have the same shapes
 def compiles(name: str, cell: Cell, plan: Plan) -> bool:
     """Whether the step is compiled: by the device's settings, or because that was the faster way."""
-    if name in CHAINED and cell.length > COMPILED_TO:
+    if name in SEQUENTIAL and cell.length > LONGEST_COMPILED:
         return False
-    if not plan.both_ways:
-        return compile_pays(language_model(name, cell, hidden_size(name, cell)), plan.steps)
-    ways = {str(way): arms(name, cell, compiled=way, seed=0)[0] for way in (False, True)}
-    found = time_blocks(ways, blocks=TRIED_BLOCKS, rng=np.random.default_rng(0))
-    eager, compiled = (found[str(way)].kept.values() for way in (False, True))
-    return bool(eager and compiled) and median(compiled) < median(eager)
+    if plan.both_ways:
+        return faster_compiled(lambda compiled: arms(name, cell, compiled=compiled, seed=0)[0])
+    return compile_pays(language_model(name, cell, hidden_size(name, cell)), plan.steps)
 
 
 @cache  # one measurement for the trials of all networks, so that they are timed side by side
 def timed(cell: Cell, plan: Plan, seed: int) -> Mapping[str, tuple[Times, Times | None]]:
-    """The training step of every network, and, where batch and width are the usual ones, its forward pass."""
+    """The training step of every network and, at the default batch and width, its forward pass."""
     forward_too = cell == Cell(cell.length, BATCH, WIDTH) and seed < plan.forward_seeds
     steps, forwards = {}, {}
     for name in networks(plan.left_out):
@@ -234,7 +180,7 @@ def over_lengths(name: str, longest: Cell, plan: Plan, seed: int) -> Iterator[Me
     lengths = octaves(longest.length)
     sweep = {length: timed(replace(longest, length=length), plan, seed) for length in lengths}
     if not all(found[name][0].kept for found in sweep.values()):
-        return  # at some length the machine was never as usual
+        return  # at some length every block was disturbed
     own, other = (
         {length: median(found[model][0].kept.values()) for length, found in sweep.items()}
         for model in (name, TRANSFORMER)
@@ -250,7 +196,9 @@ def octaves(longest: int) -> tuple[int, ...]:
     return tuple(SHORTEST << doubling for doubling in range((longest // SHORTEST).bit_length()))
 
 
-def points(
+def budget(
+    name: BudgetName,
+    plan: Plan,
     *,
     longest: int,
     worked: tuple[int, ...],  # lengths at which work is equal
@@ -258,144 +206,117 @@ def points(
     batches: tuple[int, ...],
     widths: tuple[int, ...],
     traded: Mapping[int, int],  # length: batch, with as many tokens in all
-    seeds: int,
-    few: int,
-    left_out: str = NONE,
-) -> tuple[Point, ...]:
-    """All parts. A verdict needs `seeds`; what is shown beside it has `few`."""
-    models = networks(left_out)
-    usual = partial(grid, model=models, view=PARAMETERS)
-    return (
-        usual(part="length", length=octaves(longest), batch=BATCH, width=WIDTH, seeds=seeds)
-        + usual(part="batch", length=length, batch=batches, width=WIDTH, seeds=seeds)
-        + usual(part="width", length=length, batch=BATCH, width=widths, seeds=few)
-        + tuple(
-            point
-            for each, batch in traded.items()
-            for point in usual(part="tokens", length=each, batch=batch, width=WIDTH, seeds=few)
-        )
-        + grid(
-            part="length", model=models, view=WORK, length=worked, batch=BATCH, width=WIDTH, seeds=few
-        )
-    )  # fmt: skip
+    seeds: int,  # of what a verdict rests on
+    few: int,  # of what is shown beside it
+    timeout: float,
+) -> Budget:
+    """All views at these sizes."""
+    models = networks(plan.left_out)
+    vary = partial(grid, model=models, view=PARAMETERS)
+    points = vary(part="length", length=octaves(longest), batch=BATCH, width=WIDTH, seeds=seeds)
+    points += vary(part="batch", length=length, batch=batches, width=WIDTH, seeds=seeds)
+    points += vary(part="width", length=length, batch=BATCH, width=widths, seeds=few)
+    for each, batch in traded.items():
+        points += vary(part="tokens", length=each, batch=batch, width=WIDTH, seeds=few)
+    points += grid(part="length", model=models, view=WORK, length=worked, batch=BATCH, width=WIDTH, seeds=few)
+    return Budget(name, points, asdict(plan) | {"longest": longest}, timeout=timeout)
 
 
-LENGTH = {"part": "length", "view": PARAMETERS}
-OPPONENTS = tuple({"model": name} for name in RECURRENT)
+LENGTH, ALL_LENGTHS = {"part": "length", "view": PARAMETERS}, {"part": "length"}
+BATCHES, WIDTHS, TOKENS = {"part": "batch"}, {"part": "width"}, {"part": "tokens"}
+# The Transformer must take at most half the time of the fastest recurrent network.
+half_the_time = partial(
+    Ratio, metric="step_time", left={"model": TRANSFORMER}, below=0.5, matched=("parameters",),
+    right=tuple({"model": name} for name in RECURRENT),
+)  # fmt: skip
+line = partial(Curve, hue="model", x_scale="log2")
 
 experiment = Experiment(
     chapter=4,
     run=run,
     budgets=(
-        Budget(
-            "smoke",
-            points(
-                longest=32, worked=(32,), length=16, batches=(1, 8), widths=(32, 64),
-                traded={16: 8, 32: 4}, seeds=2, few=1, left_out="GRU",
-            ),
-            {
-                "blocks": 2, "steps": 30, "both_ways": False, "forward_seeds": 1, "left_out": "GRU",
-                "longest": 32,
-            },
-            timeout=120,
+        budget(
+            "smoke", Plan(blocks=2, steps=30, both_ways=False, forward_seeds=1, left_out="GRU"),
+            longest=32, worked=(32,), length=16, batches=(1, 8), widths=(32, 64), traded={16: 8, 32: 4},
+            seeds=2, few=1, timeout=120,
         ),
-        Budget(
-            "quick",
-            points(
-                longest=128, worked=(64, 128), length=32, batches=(1, 4, 16), widths=(32, 128),
-                traded={16: 32, 32: 16, 128: 4}, seeds=5, few=3, left_out="GRU",
-            ),
-            {
-                "blocks": 3, "steps": 100, "both_ways": False, "forward_seeds": 1, "left_out": "GRU",
-                "longest": 128,
-            },
-            timeout=600,
+        budget(
+            "quick", Plan(blocks=3, steps=100, both_ways=False, forward_seeds=1, left_out="GRU"),
+            longest=128, worked=(64, 128), length=32, batches=(1, 4, 16), widths=(32, 128),
+            traded={16: 32, 32: 16, 128: 4}, seeds=5, few=3, timeout=600,
         ),
-        Budget(
-            "full",
-            points(
-                longest=8192, worked=(64, 256, 1024, 4096), length=256, batches=(1, 8, 64),
-                widths=(64, 256, 1024), traded={length: 16_384 // length for length in octaves(8192)},
-                seeds=10, few=5,
-            ),
-            {
-                "blocks": 30, "steps": 5_000, "both_ways": True, "forward_seeds": 5, "left_out": NONE,
-                "longest": 8192,
-            },
+        budget(
+            "full", Plan(blocks=30, steps=5_000, both_ways=True, forward_seeds=5, left_out=NONE),
+            longest=8192, worked=(64, 256, 1024, 4096), length=256, batches=(1, 8, 64),
+            widths=(64, 256, 1024), traded={length: 16_384 // length for length in octaves(8192)},
+            seeds=10, few=5,
             timeout=12 * 3_600,  # the trial of the longest sequence may have to time all shorter ones
         ),
     ),
     claims=(
         Claim(
             "C23",
-            Ratio(
-                metric="step_time", per=("length",), along="length", where=LENGTH,
-                left={"model": TRANSFORMER}, right=OPPONENTS, below=0.5, matched=("parameters",),
-            ),
+            half_the_time(per=("length",), along="length", where=LENGTH),
             "At equal parameters, a training step of the Transformer takes at most half the time of the "
-            "fastest recurrent network. (The sentence speaks of GPUs and TPUs: where the scope names a CPU, "
+            "fastest recurrent network. (The sentence is about GPUs and TPUs: where the scope names a CPU, "
             "so does the verdict.)",
         ),
         Claim(
             "C04",
-            Ratio(
-                metric="step_time", per=("batch",), along="batch", where={"part": "batch"},
-                left={"model": TRANSFORMER}, right=OPPONENTS, below=0.5, matched=("parameters",),
-            ),
-            "If taking steps one after another leaves the device idle, then at every batch a training step "
-            "of the Transformer, at equal parameters and length, takes at most half the time of the fastest "
-            "recurrent network. (The sentence speaks of GPUs: where the scope names a CPU, so does the "
+            half_the_time(per=("batch",), along="batch", where=BATCHES),
+            "If sequential steps leave the device idle, then at every batch size a training step of the "
+            "Transformer, at equal parameters and length, takes at most half the time of the fastest "
+            "recurrent network. (The sentence is about GPUs: where the scope names a CPU, so does the "
             "verdict.)",
         ),
     ),
     figures=(
-        Curve(
-            x="length", y="step_time", hue="model", x_scale="log2", y_scale="log10", where=LENGTH,
+        line(
+            x="length", y="step_time", y_scale="log10", where=LENGTH,
             caption="Time of a training step against the length of the sequence, at equal parameters and "
-            "batch. A line that doubles with the length is a cost for each token.",
+            "batch. Where the time doubles with the length, every token costs the same.",
         ),
-        Curve(
-            x="length", y="relative_time", hue="model", columns="view", x_scale="log2", y_scale="log2",
-            where={"part": "length"}, guides={"as long": 1.0, "twice as long": 2.0},
-            caption="How many times as long as the Transformer's a step takes. Below the lower dashed line a "
-            "network is faster than the Transformer. The claim asks that all recurrent networks, even the "
-            "lowest line among them, lie above the upper one. The TCN is a control: it is parallel, but not "
-            "attention.",
+        line(
+            x="length", y="relative_time", columns="view", y_scale="log2", where=ALL_LENGTHS,
+            guides={"as long": 1.0, "twice as long": 2.0},
+            caption="Time of a training step, relative to the Transformer's. Below the lower dashed line a "
+            "network is faster than the Transformer. The claim requires that all recurrent networks, even "
+            "the fastest among them, lie above the upper one. The TCN is a control: it is parallel, but has "
+            "no attention.",
         ),
-        Curve(
-            x="batch", y="token_rate", hue="model", x_scale="log2", y_scale="log10", where={"part": "batch"},
-            caption="Tokens that a second of training takes in, against the number of sequences in a batch.",
+        line(
+            x="batch", y="token_rate", y_scale="log10", where=BATCHES,
+            caption="Training throughput in tokens a second, against the number of sequences in a batch.",
         ),
-        Curve(
-            x="length", y="token_rate", hue="model", x_scale="log2", y_scale="log10",
-            where={"part": "tokens"},
-            caption="The same number of tokens in every step: many short sequences on the left, few long "
-            "ones on the right. Where steps must wait for each other, the line falls.",
+        line(
+            x="length", y="token_rate", y_scale="log10", where=TOKENS,
+            caption="Training throughput with the same number of tokens in every step: many short sequences "
+            "on the left, few long ones on the right. The line falls where steps must wait for each other.",
         ),
         Table(
             rows=("length", "model"), where=LENGTH | {"length": (32, 128, 512, 2048, 8192)},
             metrics=("step_time", "forward_time", "compile_time", "blocks_dropped"),
-            caption="What stands behind the first figure, for every second doubling of the length: medians "
-            "of a run's blocks, and the very first step, which is cold.",
+            caption="The numbers behind the first figure, for every second doubling of the length: medians "
+            "of a run's blocks, and the time of the very first step, which is a cold start.",
         ),
         Table(
             rows=("model",), where=LENGTH, metrics=("time_exponent", "crossover_length"),
-            caption="The power of the length with which the time of a step grows over the last three "
-            "doublings, and the length at which the Transformer takes as long: the second figure tells which "
-            "of the two is the faster beyond it. A dash: the lines do not cross.",
+            caption="The exponent with which the time of a step grows with the length over the last three "
+            "doublings, and the length at which the Transformer takes as long. The second figure shows which "
+            "of the two is faster beyond that length. A dash: the lines do not cross.",
         ),
         Table(
-            rows=("view", "model"), columns="length", where={"part": "length"}, metrics=("relative_time",),
+            rows=("view", "model"), columns="length", where=ALL_LENGTHS, metrics=("relative_time",),
             caption="The second figure in numbers: time of a step over the Transformer's.",
         ),
         Table(
-            rows=("view", "length", "model"), where={"part": "length", "length": (64, 128, 256, 1024, 4096)},
+            rows=("view", "length", "model"), where=ALL_LENGTHS | {"length": (64, 128, 256, 1024, 4096)},
             metrics=("parameters", "step_flops", "compiled"),
-            caption="What the networks of both views were given, at the lengths at which both were measured, "
-            "and whether the step ran compiled.",
+            caption="Parameters and work of the networks in both views, at the lengths at which both were "
+            "measured, and whether the step ran compiled.",
         ),
         Table(
-            rows=("model",), columns="width", where={"part": "width"}, metrics=("relative_time",),
+            rows=("model",), columns="width", where=WIDTHS, metrics=("relative_time",),
             caption="Wider models: time of a step over that of a Transformer of the same width, at equal "
             "parameters.",
         ),

@@ -1,51 +1,52 @@
-"""How much of what this machine can do does a training step use, and where does the rest go?
+"""How much of this device's speed does a training step use?
 
-The article says that attention's matrix products use a GPU's cores fully. A measure of that is the
-utilisation of @chowdhery2022palm: the work that a training step must do, over the time that it takes, as
-a share of the fastest rate at which the device multiplies matrices. Here that ceiling is measured rather
-than read from a data sheet: one large product is timed in the same blocks as the steps, and each share
-is taken within a block, so that a busy moment meets both. Work is counted in MLX's graph, elementwise
-operations included; clipping and the optimiser are timed with the step but not counted. Published figures
-count matrix products alone and divide by a data sheet's peak, which makes them smaller than ours would be.
-The ceiling is that of the device that the verdict names: on a processor, its cores stand for the GPU's.
+The article says that attention's matrix products use a GPU's cores fully. The measure for that is model FLOPs
+utilisation [@chowdhery2022palm]: the work that a training step must do, divided by the time it takes, as a
+share of the fastest rate at which the device multiplies matrices. Here that ceiling is measured rather than
+read from a data sheet: one large matrix product is timed in the same blocks as the steps, and each share is
+taken within a block, so that a disturbance affects both. Work is counted in MLX's graph, elementwise
+operations included. Clipping and the optimiser are timed with the step but not counted. Published figures
+count matrix products alone and divide by a data sheet's peak, so they are smaller than ours would be. The
+ceiling is that of the device that the verdict names: on a CPU, its cores stand for the GPU's.
 
 All networks have as many parameters as the Transformer of their width and read as many tokens a step. They
-run as a short training run would on this device; on an uncalibrated processor that is uncompiled. How much
-compiling gains recurrent networks is a matter of the chapter on throughput, and no network is called faster
-than another here.
+run as a short training run would on this device; on an uncalibrated CPU that is uncompiled. The chapter on
+throughput measures how much recurrent networks gain by compiling, and this page calls no network faster than
+another.
 
-A roofline [@williams2009roofline] tells what holds a step back. A device can work no faster than its
-ceiling, nor than memory brings it numbers. So work a second is drawn against work for each byte, where
-every operation is taken to read its inputs from memory and to write its outputs there. A step that lies
-under the slope waits for memory if that is so; one above it found its numbers in a cache. One far below
-both lines is held back by something else: products too thin to fill the device, or the cost of
-starting many small operations.
+A roofline [@williams2009roofline] shows what limits a step. A device can work no faster than its ceiling, nor
+than its memory delivers numbers. So the work a second is drawn against the work for each byte, where every
+operation is assumed to read its inputs from memory and to write its outputs there. A step just below the
+slope waits for memory, if that assumption holds; one above it found its numbers in a cache. A step far below
+both lines is limited by something else: matrix products too thin to fill the device, or the cost of launching
+many small operations.
 
-Last, what is not a matrix product? A softmax is exponentials, a maximum, a sum and a quotient for each
-row, and the count in the graph says so. (The attention that is timed here on processors does get the sum
-from a product with a column of ones.) Such operations are a small share of the work and may be a large one
-of the time, as @ivanov2020data found on a GPU. To see it, each step is timed beside its own matrix products,
-in the same shapes and with nothing between them; what the step takes longer is the share of everything else.
-A fused attention may be faster than its products one by one; then its share is below zero.
+Last, how much of a step is not a matrix product? A softmax is exponentials, a maximum, a sum and a quotient
+for each row, and the count in the graph shows it. (The attention kernel that is timed on CPUs here does take
+the sum by a product with a column of ones.) Such operations are a small share of the work and may be a large
+share of the time, as @ivanov2020data found on a GPU. To measure that, each step is timed beside its own
+matrix products, in the same shapes and with nothing between them. The time that the step takes beyond them is
+the share of everything else. A fused attention may be faster than its products one by one; then its share is
+below zero.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from statistics import median
 
 import mlx.core as mx
 import numpy as np
+from mlx import nn
 
 from seqlab.measure.blocks import Arm, Times, time_blocks
 from seqlab.measure.ceilings import ELEMENTS, bandwidth, product_edge
 from seqlab.measure.graph import forward_and_backward
 from seqlab.measure.work import Work, products_alone, work
-from seqlab.models import lstm, mingru, rnn, tcn, transformer
-from seqlab.models.heads import Backbone, LanguageModel
+from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.models.parts.attention import softmax_attention
 from seqlab.models.parts.losses import token_loss
-from seqlab.models.sizing import match_parameters, parameters
+from seqlab.models.sizing import parameters
 from seqlab.notebook import (
     Budget,
     Claim,
@@ -54,7 +55,6 @@ from seqlab.notebook import (
     Experiment,
     Interval,
     Measurement,
-    Point,
     Ratio,
     Table,
     Tradeoff,
@@ -62,34 +62,21 @@ from seqlab.notebook import (
     grid,
 )
 from seqlab.notebook.experiment import BudgetName
-from seqlab.training import adamw, training_step
+from seqlab.training.token_step import random_tokens, step_arm
 
-VOCABULARY = 64  # of random tokens
+HEAD = TokenHead(vocabulary=64)
 HEADS = 4  # the Transformer's
 CEILING = "matrix product"
 ATTENTION, SOFTMAX = "attention alone", "softmax alone"
-BACKBONES: Mapping[str, Callable[[int, int], Backbone]] = {
-    # Each takes a width and the hidden size that is free to match parameters.
-    "Transformer": lambda width, hidden: transformer.Model(
-        transformer.Config(width=width, heads=HEADS, hidden=hidden)
-    ),
-    "TCN": lambda width, hidden: tcn.Model(tcn.Config(width=width, hidden=hidden)),
-    "minGRU": lambda width, hidden: mingru.Model(
-        mingru.Config(width=width, hidden=hidden, depth=2, residual=True)
-    ),
-    "LSTM": lambda width, hidden: lstm.Model(lstm.Config(width=width, hidden=hidden, depth=2, residual=True)),
-    "RNN": lambda width, hidden: rnn.Model(rnn.Config(width=width, hidden=hidden, depth=2, residual=True)),
-}
-
-
-# Their graph grows with the length, and MLX can hand over half a million operations; their products do not
-# change with the length, so that beyond this one nothing new would be seen.
+NETWORKS = (TRANSFORMER, "TCN", "minGRU", "LSTM", "RNN")
+# Their graph grows with the length, and MLX can export half a million operations. Their products do not
+# change with the length, so that a longer sequence would show nothing new.
 UNROLLED, LONGEST_UNROLLED = ("LSTM", "RNN"), 2048
 
 
-def models_at(length: int) -> tuple[str, ...]:
-    """The models that are timed on sequences of this length."""
-    return tuple(name for name in BACKBONES if length <= LONGEST_UNROLLED or name not in UNROLLED)
+def networks_at(length: int) -> tuple[str, ...]:
+    """The networks that are timed on sequences of this length."""
+    return tuple(name for name in NETWORKS if length <= LONGEST_UNROLLED or name not in UNROLLED)
 
 
 @dataclass(frozen=True)
@@ -103,7 +90,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a budget tries: all models at some widths, then with the tokens of a step in some batches.
+    """What a budget tries: all networks at some widths, then with the tokens of a step in some batches.
 
     `room` are widths and tokens of steps of the Transformer alone: its chances to use the device fully.
     """
@@ -139,36 +126,22 @@ SIZES: Mapping[BudgetName, Sizes] = {
 }  # fmt: skip
 
 
-@cache
-def hidden_size(name: str, width: int) -> int:
-    """The hidden size that gives a model as many parameters, within 2 %, as the Transformer."""
-    target = parameters(LanguageModel(BACKBONES["Transformer"](width, 4 * width), vocabulary=VOCABULARY))
-    return match_parameters(
-        lambda hidden: LanguageModel(BACKBONES[name](width, hidden), vocabulary=VOCABULARY),
-        target,
-        low=width // 2,
-        high=16 * width,
-    )
+def language_model(name: str, width: int, seed: int) -> nn.Module:
+    """A network with as many parameters as the Transformer of this width; a TCN of four blocks."""
+    return build(name, Size(width, heads=HEADS, blocks=4), HEAD, seed=seed)
 
 
-def language_model(name: str, width: int, seed: int) -> LanguageModel:
-    """A model of the common number of parameters."""
-    hidden = hidden_size(name, width)
-    mx.random.seed(seed)  # matching drew from the random state
-    return LanguageModel(BACKBONES[name](width, hidden), vocabulary=VOCABULARY)
+def attention(q: mx.array, k: mx.array, v: mx.array, gradient: mx.array) -> object:
+    """Attention without a mask, so that every score is used, forward and backward from its gradient."""
+    return mx.vjp(lambda q, k, v: softmax_attention(q, k, v, None), [q, k, v], [gradient])
 
 
-def attention(form: Callable[..., mx.array]) -> Callable[..., object]:
-    """Forward and backward of a form of attention: from q, k, v and the gradient of what it returns."""
-    return lambda q, k, v, gradient: mx.vjp(form, [q, k, v], [gradient])
+def softmax(scores: mx.array, gradient: mx.array) -> object:
+    """Softmax of each row, forward and backward from its gradient."""
+    return mx.vjp(lambda x: mx.softmax(x, axis=-1), [scores], [gradient])
 
 
-def whole_attention(q: mx.array, k: mx.array, v: mx.array) -> mx.array:
-    """As an encoder has it, so that every score is used."""
-    return softmax_attention(q, k, v, None)
-
-
-def drawn_for_attention(cell: Cell) -> tuple[mx.array, ...]:
+def attention_inputs(cell: Cell) -> tuple[mx.array, ...]:
     """Queries, keys, values, and a gradient of the joined heads."""
     shape = (3, cell.batch, HEADS, cell.length, cell.width // HEADS)
     q, k, v = mx.random.normal(shape)
@@ -179,19 +152,19 @@ def drawn_for_attention(cell: Cell) -> tuple[mx.array, ...]:
 
 @cache  # the same for every seed, and counting a long recurrence takes a second
 def work_of(name: str, cell: Cell) -> Work:
-    """What a training step of a model does, or attention or softmax alone."""
+    """Work of a network's training step, or of attention or softmax alone."""
     if name == ATTENTION:
-        return work(attention(whole_attention), *drawn_for_attention(cell))
+        return work(attention, *attention_inputs(cell))
     if name == SOFTMAX:
         scores = mx.zeros((cell.batch, HEADS, cell.length, cell.length))
-        return work(lambda x, of_y: mx.vjp(lambda x: mx.softmax(x, axis=-1), [x], [of_y]), scores, scores + 1)
+        return work(softmax, scores, scores + 1)
     tokens = mx.zeros((cell.batch, cell.length), dtype=mx.int32)
     return work(forward_and_backward(language_model(name, cell.width, 0), token_loss), tokens, tokens + 1)
 
 
 @cache
 def ceiling_edge() -> int:
-    """Of the product that stands for the ceiling, for as long as this process lives."""
+    """The edge of the matrix product that is the ceiling, for as long as this process lives."""
     return product_edge()
 
 
@@ -201,24 +174,20 @@ def moving(elements: int) -> float:
     return bandwidth(repeats=3, elements=elements).best
 
 
-def step_arm(name: str, cell: Cell, *, seed: int, steps: int) -> Arm:
-    """A training step on random tokens, compiled where a run of `steps` is."""
-    model, optimizer = language_model(name, cell.width, seed), adamw(1e-3)
-    tokens, targets = mx.random.randint(0, VOCABULARY, (2, cell.batch, cell.length))
-    step = training_step(model, token_loss, optimizer, steps=steps)
-    return Arm(lambda: step(tokens, targets), state=[model.state, optimizer.state])
-
-
 @cache
 def timed(
-    cell: Cell, models: tuple[str, ...], *, apart: bool, seed: int, blocks: int, steps: int
+    cell: Cell, networks: tuple[str, ...], *, apart: bool, seed: int, blocks: int, steps: int
 ) -> Mapping[str, Times]:
-    """Side by side: the ceiling and every model's step; `apart` adds attention, and the products of each."""
+    """Side by side: the ceiling and the networks' steps; `apart` adds attention, and the products of each."""
     x, y = mx.random.uniform(shape=(2, ceiling_edge(), ceiling_edge()))
-    arms = {name: step_arm(name, cell, seed=seed, steps=steps) for name in models}
+    arms = {}
+    for name in networks:
+        network = language_model(name, cell.width, seed)
+        tokens = random_tokens(HEAD.vocabulary, batch=cell.batch, length=cell.length)
+        arms[name] = step_arm(network, tokens, steps=steps)
     if apart:
-        inputs = drawn_for_attention(cell)
-        arms[ATTENTION] = Arm(lambda: attention(whole_attention)(*inputs))
+        inputs = attention_inputs(cell)
+        arms[ATTENTION] = Arm(partial(attention, *inputs))
         arms |= {products_of(name): Arm(products_alone(work_of(name, cell))) for name in arms}
     arms[CEILING] = Arm(lambda: x @ y)
     return time_blocks(arms, blocks=blocks, rng=np.random.default_rng(seed))
@@ -230,14 +199,14 @@ def products_of(name: str) -> str:
 
 
 def timed_for(trial: Trial, cell: Cell, *, alone: bool = False) -> Mapping[str, Times]:
-    """The times of a cell of this trial's budget, of the Transformer alone or of all models."""
-    models = ("Transformer",) if alone else models_at(cell.length)
+    """The times of a cell of this trial's budget, of the Transformer alone or of all networks."""
+    networks = (TRANSFORMER,) if alone else networks_at(cell.length)
     apart = not alone and cell == SIZES[trial.budget].cell()
-    return timed(cell, models, apart=apart, seed=trial.seed, blocks=trial["blocks"], steps=trial["steps"])
+    return timed(cell, networks, apart=apart, seed=trial.seed, blocks=trial["blocks"], steps=trial["steps"])
 
 
 def rates(found: Mapping[str, Times], name: str, cell: Cell) -> dict[int, tuple[float, float]]:
-    """For each block the model's work a second, and the ceiling's, in FLOP/s."""
+    """For each block the network's work a second, and the ceiling's, in FLOP/s."""
     work_done, ceiling = work_of(name, cell).flops, 2 * ceiling_edge() ** 3
     return {
         block: (work_done / taken, ceiling / found[CEILING].kept[block])
@@ -281,7 +250,7 @@ def best(trial: Trial) -> Iterator[Measurement]:
         cell = SIZES[trial.budget].roomy(width, tokens)
         found = rates(timed_for(trial, cell, alone=True), trial["model"], cell)
         tried.append({block: rate / ceiling for block, (rate, ceiling) in found.items()})
-    kept = [shares for shares in tried if shares]  # a machine that never rests leaves no block
+    kept = [shares for shares in tried if shares]  # on a busy machine no block may be left
     for block, value in max(kept, key=lambda shares: median(shares.values()), default={}).items():
         yield Measurement("utilisation", value, step=block)
 
@@ -300,58 +269,53 @@ def share(trial: Trial) -> Iterator[Measurement]:
         yield Measurement("other_share", 1 - found[products_of(name)].kept[block] / taken, step=block)
 
 
-def points(budget: BudgetName, *, seeds: int, judged: int) -> tuple[Point, ...]:
+def budget(name: BudgetName, *, seeds: int, judged: int, timeout: float, **settings: int) -> Budget:
     """All parts at a budget's sizes; what a verdict rests on has `judged` seeds."""
-    sizes = SIZES[budget]
-    found = grid(part="width", model=BACKBONES, width=sizes.widths, seeds=seeds)
+    sizes = SIZES[name]
+    points = grid(part="width", model=NETWORKS, width=sizes.widths, seeds=seeds)
     for batch in sizes.batches:
-        models = models_at(sizes.cell(batch=batch).length)
-        found += grid(part="batch", model=models, batch=batch, seeds=seeds)
+        networks = networks_at(sizes.cell(batch=batch).length)
+        points += grid(part="batch", model=networks, batch=batch, seeds=seeds)
     for width, tokens in sizes.room:
-        found += grid(part="room", model="Transformer", width=width, tokens=tokens, seeds=judged)
-    found += grid(part="best", model="Transformer", seeds=judged) + grid(part="best", model=CEILING)
-    found += grid(part="share", share_of="work", model=(*BACKBONES, ATTENTION, SOFTMAX))
-    return found + grid(part="share", share_of="time", model=(*BACKBONES, ATTENTION), seeds=seeds)
+        points += grid(part="room", model=TRANSFORMER, width=width, tokens=tokens, seeds=judged)
+    points += grid(part="best", model=TRANSFORMER, seeds=judged) + grid(part="best", model=CEILING)
+    points += grid(part="share", share_of="work", model=(*NETWORKS, ATTENTION, SOFTMAX))
+    points += grid(part="share", share_of="time", model=(*NETWORKS, ATTENTION), seeds=seeds)
+    return Budget(name, points, settings, timeout=timeout)
 
 
-WIDTH = {"part": "width"}
-BATCH = {"part": "batch"}
-ROOM = {"part": "room"}
-SHARE = {"part": "share"}
+WIDTH, BATCH, ROOM, SHARE = {"part": "width"}, {"part": "batch"}, {"part": "room"}, {"part": "share"}
 # Chowdhery et al. 2022, section 4.1 and table 3: model FLOPs utilisation, from data-sheet peaks.
 PUBLISHED = {"fully used": 0.9, "PaLM, published": 0.462, "GPT-3, published": 0.213}
 # Ivanov et al. 2020, of a training iteration of BERT: contractions are 99 % of the work, 61 % of the time.
 BERT = {"BERT on a GPU, published": 0.39}
+utilisation = partial(Curve, y="utilisation", x_scale="log2")
+step_table = partial(
+    Table, metrics=("utilisation", "intensity", "step_time", "compile_time", "blocks_dropped")
+)
 
 experiment = Experiment(
     chapter=5,
     run=run,
     # `elements` of an array to move: more than a cache holds, and no more than a budget has time for. The
-    # first trial of a cell times all of its models. `steps`: enough, in full, to compile where that pays.
+    # first trial of a cell times all of its networks. `steps`: enough, in full, to compile where that pays.
     budgets=(
-        Budget(
-            "smoke", points("smoke", seeds=2, judged=2),
-            {"blocks": 2, "steps": 10, "elements": 1 << 24}, timeout=120,
-        ),
-        Budget(
-            "quick", points("quick", seeds=3, judged=5),
-            {"blocks": 3, "steps": 10, "elements": 1 << 25}, timeout=300,
-        ),
-        Budget(
-            "full", points("full", seeds=10, judged=10),
-            {"blocks": 30, "steps": 10_000, "elements": ELEMENTS}, timeout=13 * 3_600,
+        budget("smoke", seeds=2, judged=2, timeout=120, blocks=2, steps=10, elements=1 << 24),
+        budget("quick", seeds=3, judged=5, timeout=300, blocks=3, steps=10, elements=1 << 25),
+        budget(
+            "full", seeds=10, judged=10, timeout=13 * 3_600, blocks=30, steps=10_000, elements=ELEMENTS
         ),
     ),
     claims=(
         Claim(
             "C11",
             Ratio(
-                metric="utilisation", where={"part": "best"}, left={"model": "Transformer"},
+                metric="utilisation", where={"part": "best"}, left={"model": TRANSFORMER},
                 right={"model": CEILING}, above=0.9, matched=(),
             ),
-            "At the best of the widths and tokens that it has room in, chosen by looking, a training step of "
+            "At the best of several widths and numbers of tokens, chosen after measuring, a training step of "
             "the Transformer works at more than nine tenths of the rate of a large matrix product, timed in "
-            "the same blocks. (The sentence speaks of GPU cores: where the scope names a CPU, the cores are "
+            "the same blocks. (The sentence is about GPU cores: where the scope names a CPU, the cores are "
             "the CPU's.)",
         ),
         Claim(
@@ -364,15 +328,15 @@ experiment = Experiment(
         ),
     ),
     figures=(
-        Curve(
-            x="tokens", y="utilisation", hue="width", x_scale="log2", where=ROOM, guides=PUBLISHED,
-            caption="The share of this device's fastest matrix product at which a training step of the "
-            "Transformer works, against the tokens that it reads at once. Dashed: two published training "
+        utilisation(
+            x="tokens", hue="width", where=ROOM, guides=PUBLISHED,
+            caption="Utilisation: the rate of work in a training step of the Transformer, as a share of this "
+            "device's fastest matrix product, against the tokens in the step. Dashed: two published training "
             "runs [@chowdhery2022palm], and the share from which the cores count as fully used here.",
         ),
-        Curve(
-            x="width", y="utilisation", hue="model", x_scale="log2", where=WIDTH,
-            caption="The same share against the width of the model, for several networks at equal parameters "
+        utilisation(
+            x="width", hue="model", where=WIDTH,
+            caption="Utilisation against the width of the network, for several networks at equal parameters "
             "and tokens.",
         ),
         Tradeoff(
@@ -384,23 +348,22 @@ experiment = Experiment(
         ),
         Interval(
             x="other_share", y="model", hue="share_of", where=SHARE, guides=BERT,
-            caption="What is not a matrix product: its share of the work, counted, and of the time, measured "
-            "beside the products alone. Dashed: the time of a training step of BERT [@ivanov2020data].",
+            caption="Everything but matrix products: its share of the work, counted, and of the time, "
+            "measured beside the products alone. Dashed: the time of a training step of BERT "
+            "[@ivanov2020data].",
         ),
-        Curve(
-            x="batch", y="utilisation", hue="model", x_scale="log2", where=BATCH,
-            caption="The same share with as many tokens a step, cut into few long sequences (left) or many "
+        utilisation(
+            x="batch", hue="model", where=BATCH,
+            caption="Utilisation with as many tokens a step, cut into few long sequences (left) or many "
             "short ones (right).",
         ),
-        Table(
+        step_table(
             rows=("model", "width"), where=WIDTH,
-            metrics=("utilisation", "intensity", "step_time", "compile_time", "blocks_dropped"),
             caption="Steps of all networks in numbers: work for each byte is counted, all else is measured.",
         ),
-        Table(
+        step_table(
             rows=("width", "tokens"), where=ROOM,
-            metrics=("utilisation", "intensity", "step_time", "compile_time", "blocks_dropped"),
-            caption="Steps of the Transformer alone, with more room: wide, and with more tokens.",
+            caption="Steps of wider Transformers with more tokens.",
         ),
         Table(
             rows=("model",), where=SHARE | {"share_of": "work"},

@@ -1,7 +1,7 @@
-"""How much memory has the device that computes here, and how much of it may be used to try something?
+"""How much memory has the device that computes here, and how much of it may an attempt use?
 
-A GPU of its own tells its memory itself. A processor, and a GPU that shares the processor's memory as on
-Apple silicon, has the machine's; in a container, what the container may take of it.
+A discrete GPU reports its own memory. A CPU, and a GPU that shares the CPU's memory as on Apple silicon, has
+the machine's; in a container, what the container may take of it.
 """
 
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from pathlib import Path
 import mlx.core as mx
 import psutil
 
-# A try may take a quarter of the memory, and half of what is free: the machine must not notice it.
+# An attempt may take a quarter of the memory, and half of what is free, to leave the machine responsive.
 SHARE, SHARE_OF_FREE = 4, 2
-CONTAINER = Path("/sys/fs/cgroup")  # where Linux tells a container's limit (version 2)
+CONTAINER = Path("/sys/fs/cgroup")  # where Linux has a container's limit (version 2)
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,16 @@ class Capacity:
 
     @property
     def allowed(self) -> int:
-        """The most that a try may take."""
+        """The most that an attempt may take."""
         return min(self.total // SHARE, self.free // SHARE_OF_FREE)
 
 
 def capacity() -> Capacity:
     """The memory of MLX's default device."""
-    told = mx.device_info(mx.default_device())
-    if "total_memory" in told:  # CUDA; Metal's `memory_size` is the machine's
-        total = int(told["total_memory"])
-        return Capacity(total, int(told.get("free_memory", total)))
+    device = mx.device_info(mx.default_device())
+    if "total_memory" in device:  # CUDA; Metal's `memory_size` is the machine's
+        total = int(device["total_memory"])
+        return Capacity(total, int(device.get("free_memory", total)))
     machine = psutil.virtual_memory()
     total, free = int(machine.total), int(machine.available)
     if (limit := _number(CONTAINER / "memory.max")) is not None and limit < total:
@@ -45,9 +45,9 @@ def capacity() -> Capacity:
 
 @contextmanager
 def limited(memory: int) -> Iterator[None]:
-    """Ask MLX to keep below so many bytes: from there on it waits for buffers to be freed before it goes on.
+    """Ask MLX to stay below so many bytes: at the limit it waits for buffers to be freed before it goes on.
 
-    MLX takes it as a guideline; whoever must stay below predicts first.
+    MLX takes it as a guideline. Where it must not be exceeded, predict the memory first.
     """
     before = mx.set_memory_limit(memory)
     try:

@@ -1,14 +1,14 @@
-"""How fast can this device multiply and move numbers at all, when MLX asks it to?
+"""How fast can this device multiply matrices and move memory, at most, when MLX asks it to?
 
-Two ceilings, measured rather than read from a data sheet: the rate of large matrix products of float32
-arrays and that of moving memory. A model's rate over the first is its utilisation. On a CPU the second is
-that of one thread, which is all that MLX's elementwise operations have; a threaded product may move more.
-The best of the repeats is the ceiling, since a disturbance only slows; the median beside it tells how quiet
-it was.
+Two ceilings are measured rather than read from a data sheet: the rate of large matrix products of float32
+arrays, and the rate of moving memory. A model's rate over the first is its utilisation. On a CPU the second
+is the rate of one thread, which is all that MLX's elementwise operations use; a threaded product may move
+more. The best of the repeats is the ceiling, since a disturbance can only slow; the median beside it shows
+how quiet the machine was.
 
-A GPU may multiply float32 arrays in less than float32: MLX takes TF32, with 10 bits of fraction for 23, where
-the GPU has it and MLX_ENABLE_TF32 is not 0 (`enable_tf32` in its `utils.h`). Models run so, too. Which it is
-here is tried rather than guessed, and told beside the rate.
+A GPU may multiply float32 arrays at a lower precision: MLX uses TF32, with 10 bits of fraction instead of 23,
+where the GPU has it and MLX_ENABLE_TF32 is not 0 (`enable_tf32` in its `utils.h`). Models run so, too. A
+small product tests which precision is used here, and the result names it beside the rate.
 """
 
 import time
@@ -63,7 +63,7 @@ def ceilings(*, repeats: int = 5, elements: int = ELEMENTS) -> Ceilings:
 
 
 def product_precision() -> Precision:
-    """In which precision a large product of float32 arrays is computed here, found by one that tells.
+    """In which precision a large product of float32 arrays is computed here, found by computing one.
 
     1 + 2⁻¹² times the identity is itself in float32, and 1 in TF32 or bfloat16.
     """
@@ -81,7 +81,7 @@ def product_edge(*, repeats: int = 3) -> int:
     """The smallest size from `SIZES` whose product comes within 5 % of the fastest rate.
 
     It is short, so that a page can time this ceiling again in every block of `seqlab.measure.blocks`,
-    beside what it is held against. The 5 % make the ceiling lower, and a share of it larger, by no more.
+    beside what is compared with it. The ceiling is at most 5 % too low, and a share of it that much too high.
     """
     rates = _product_rates(repeats)
     fastest = max(rate.best for rate in rates.values())
@@ -103,8 +103,8 @@ def _product_rates(repeats: int) -> dict[int, Rate]:
 def bandwidth(*, repeats: int = 5, elements: int = ELEMENTS) -> Rate:
     """B/s of a sum x + y of float32 arrays: two read and one written, 12 bytes an element.
 
-    What a processor reads of memory before it writes there is not counted, nor is asking the system for
-    memory: the buffers are there already. On a CPU this is one thread, as MLX runs such operations.
+    Not counted is what a CPU reads of memory before it writes there. Nor does allocation count: the buffers
+    are there already. On a CPU this is one thread, as MLX runs such operations.
     """
     before = mx.set_cache_limit(8 * elements)
     try:
@@ -118,9 +118,9 @@ def bandwidth(*, repeats: int = 5, elements: int = ELEMENTS) -> Rate:
 def utilisation(flops: int, seconds: float, ceilings: Ceilings) -> float:
     """The share of the device's largest product rate at which `flops` were done in `seconds`.
 
-    With the FLOP of `seqlab.measure.flops`, those of the plain form, this is the utilisation of a model
-    (Chowdhery et al., 2022), not of the hardware: a form that does less work for the same result scores
-    higher. For float32 arrays: the ceiling of bfloat16 is another, and that of another precision too.
+    With the FLOP of `seqlab.measure.flops`, those of the plain kernels, this is the utilisation of a model
+    (Chowdhery et al., 2022), not of the hardware: a kernel that does less work for the same result scores
+    higher. It is for float32 arrays; other precisions have other ceilings.
     """
     if seconds <= 0:
         raise UsageError(f"utilisation needs a time above 0 s, found {seconds:g}.")

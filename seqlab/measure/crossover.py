@@ -1,4 +1,4 @@
-"""At which size do two costs trade places?"""
+"""At which size do two costs cross?"""
 
 import math
 from collections.abc import Mapping
@@ -7,10 +7,10 @@ from seqlab.errors import UsageError
 
 
 def crossover(left: Mapping[int, float], right: Mapping[int, float]) -> float | None:
-    """The size at which both cost the same, by straight lines on logarithmic axes; None where none does.
+    """The size at which both cost the same, by straight lines on logarithmic axes; None where they never do.
 
-    Both give costs above 0 at the same sizes. Where they trade places more than once, it is the last time:
-    beyond it, the same one stays ahead for as far as was measured.
+    Both map the same sizes to costs above 0. Where they cross more than once, the last crossing counts:
+    beyond it the same one stays cheaper, as far as was measured.
     """
     if left.keys() != right.keys() or min([*left.values(), *right.values()], default=0) <= 0:
         raise UsageError(

@@ -15,10 +15,10 @@
 | scatter and slice update that add | 1 an updated element |
 | views, copies, gathers, casts, padding, constants | 0 |
 
-Counts are of the plain form (`machine.kernels`). Attention is thus two matrix products, a softmax and a mask,
-4 L^2 D and some, and a causal mask saves nothing, as that form computes the masked half too. The form in
-use may do less: attention in blocks leaves most of the masked half out. What depends on no input counts as
-given (see `seqlab.measure.graph`), so dropout's random bits and parameter initialisation are not counted.
+Counts are of the plain kernels (`machine.kernels`). Attention is thus two matrix products, a softmax and a
+mask, 4 L^2 D and some, and a causal mask saves nothing, as those kernels compute the masked half too. The
+kernels in use may do less: attention in blocks skips most of the masked half. What depends on no input counts
+as given (see `seqlab.measure.graph`), so dropout's random bits and parameter initialisation are not counted.
 """
 
 import math
@@ -26,6 +26,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
+import numpy as np
 from mlx import nn
 
 from seqlab.errors import UsageError
@@ -41,6 +42,7 @@ _ELEMENTWISE = (
 )
 MOVES = VIEWS | frozenset(_MOVES.split())
 ELEMENTWISE = frozenset(_ELEMENTWISE.split())
+COUNTED = (4, 8)  # steps of the two sequences from which a longer recurrence is extrapolated
 
 
 def flops(function: Callable[..., Any], *inputs: mx.array) -> int:
@@ -54,6 +56,30 @@ def flops(function: Callable[..., Any], *inputs: mx.array) -> int:
 def training_step_flops(model: nn.Module, loss: Callable[..., mx.array], *batch: mx.array) -> int:
     """FLOP of `loss(model, *batch)` and its gradient; the optimiser's few a parameter are left out."""
     return flops(forward_and_backward(model, loss), *batch)
+
+
+def extrapolated(count: Callable[[int], int], length: int) -> int:
+    """`count(length)`, the work of a recurrence on a sequence, from its work on two short ones.
+
+    A recurrence does the same for every step after the first, so its work is exactly linear in the length.
+    Its graph grows with the length too, and counting a long one takes minutes.
+    """
+    short, long = COUNTED
+    at_short, at_long = count(short), count(long)
+    return at_short + (at_long - at_short) * (length - short) // (long - short)
+
+
+def size_of_equal_work(
+    count: Callable[[int], int], target: int, *, tried: tuple[int, int, int], low: int, high: int
+) -> int:
+    """The hidden size from `low` to below `high` whose work, `count(size)`, is nearest `target`.
+
+    All work is in products of sizes, of which two at most are the hidden one. So it is a square polynomial of
+    that size, and the counts at the three sizes `tried` determine it.
+    """
+    polynomial = np.polyfit(tried, [count(size) for size in tried], deg=2)
+    sizes = np.arange(low, high)
+    return int(sizes[np.argmin(np.abs(np.polyval(polynomial, sizes) - target))])
 
 
 def primitive_flops(primitive: Primitive) -> int:

@@ -1,12 +1,12 @@
-"""How much memory would a longer sequence take, judged by shorter ones?
+"""How much memory would a longer sequence take, extrapolated from shorter ones?
 
-peak(T) = a + b T + c T², with none of a, b and c below zero: what the model takes at any length, what each
-position takes, and what each pair of positions takes. The fit is by least squares of relative errors,
-since a peak varies by a share of itself.
+peak(T) = a + b T + c T², with none of a, b and c below zero: what the model takes at any length, for each
+position, and for each pair of positions. The fit minimises squared relative errors, since measurements of a
+peak vary in proportion to it.
 
-The interval is that of @barber2021predictive, taken at its widest: each length is left out in turn, the fit
-of the others misses it by some factor, and predicts from there with that factor to spare on both sides. It
-takes for granted that longer sequences behave as these do. Only a measurement at a longer one can tell.
+The interval is that of @barber2021predictive, at its widest: each length is left out in turn, the fit of the
+others misses it by some factor, and that factor widens the prediction of that fit on both sides. It assumes
+that longer sequences behave as these do, which only a measurement at a longer one can confirm.
 """
 
 import math
@@ -20,7 +20,7 @@ from seqlab.errors import UsageError
 
 TERMS = 3
 FEWEST = TERMS + 1  # lengths: with one of them left out, there are as many as terms
-STEP = 64  # between lengths to probe: models that go by chunks or blocks then have whole ones
+STEP = 64  # between lengths to probe, so that computing in chunks or blocks leaves no incomplete one
 REPEAT = 1.02  # the same step's peak differs by about so much when it is measured again (`measure.memory`)
 
 
@@ -80,10 +80,10 @@ class Fit:
 def climb(
     peak: Callable[[int], int], lengths: Sequence[int], *, allowed: Callable[[], int]
 ) -> dict[int, int]:
-    """Measure `peak` (bytes) at rising lengths, as far as it is sure to stay within what is `allowed`.
+    """Measure `peak` (bytes) at rising lengths, as long as it is sure to stay within what is `allowed`.
 
-    Nothing of this form grows faster than the square of the length, which is what each length is judged by
-    before it is tried. The first is tried in any case.
+    A peak of the form above grows at most with the square of the length. A length is measured if that bound,
+    from the length before, is within what is allowed. The first is measured in any case.
     """
     found: dict[int, int] = {}
     for length in lengths:
@@ -122,7 +122,7 @@ def fit(peaks: Mapping[int, int]) -> Fit:
 def exponent(costs: Mapping[int, int] | Mapping[int, float]) -> float:
     """The power of the length that a cost grows with: the median slope over pairs of lengths, in logarithms.
 
-    This is the slope of Theil and @sen1968estimates, by which the report judges such curves too.
+    This is the slope of Theil and @sen1968estimates, which rules on slopes use too.
     """
     points = [(math.log(length), math.log(cost)) for length, cost in sorted(costs.items())]
     return float(np.median([(y - v) / (x - u) for (u, v), (x, y) in combinations(points, 2)]))

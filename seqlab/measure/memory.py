@@ -1,12 +1,11 @@
-"""How much memory does a model take: a step at its peak, what backward waits for, and what decoding keeps?
+"""How much memory does a model take: a training step at its peak, its activations, and the cache of decoding?
 
-`peak_memory` is measured: MLX counts the buffers that it allocates, on every backend; Python's own memory
-and a BLAS's work space are not in it. It is that of the step as this device runs it, compiled or not and in
-its forms (`machine.settings`), so that devices may differ in it. Repeats differ too: on two CPU cores by two
-hundredths for a Transformer, by an eighth for an unrolled LSTM. What is active before the step (parameters,
-optimiser state, the batch) is subtracted, so that the number is what activations, gradients and temporary
-arrays take. The other two are exact and need no run: activations come from MLX's graph, and a cache is as
-large as its arrays.
+`peak_memory` is measured: MLX counts the buffers that it allocates, on every backend. Python's own memory and
+the work space of a BLAS are not in it. It is the peak of the step as this device runs it, compiled or not and
+by its kernels (`machine.settings`), so devices may differ. Repeats differ too: on two CPU cores by 2 % for a
+Transformer, by an eighth for an unrolled LSTM. What is active before the step (parameters, optimiser state,
+the batch) is subtracted, which leaves the activations, gradients and temporary arrays. The other two are
+exact and need no run: activations come from MLX's graph, and a cache is as large as its arrays.
 """
 
 import gc
@@ -25,8 +24,8 @@ from seqlab.measure.graph import events, forward_and_backward
 def peak_memory(step: Callable[[], Any]) -> int:
     """Peak of MLX's memory during `step()`, less what was active before it, in bytes.
 
-    `step` returns a tree of all arrays that it computes. It runs twice: the first call makes what is
-    made once, such as an optimiser's moments, and is not counted.
+    `step` returns a tree of all arrays that it computes. It runs twice: the first call allocates what lasts,
+    such as an optimiser's moments, and is not counted.
     """
     mx.eval(step())
     gc.collect()  # arrays that wait in reference cycles would count as active, then be freed in between
@@ -42,11 +41,11 @@ def peak_memory(step: Callable[[], Any]) -> int:
 def activation_bytes(model: nn.Module, loss: Callable[..., mx.array], *batch: mx.array) -> int:
     """Bytes of the arrays that the forward pass makes and the backward pass of `loss(model, *batch)` reads.
 
-    They have to wait in memory from the one to the other. A primitive is forward if the loss depends on
-    it, else backward. An array and all views of it count once, as large as the array; parameters and the
-    batch, which are there anyway, do not count, but masks and dropout's choices do. Exact for the graph
-    that MLX hands over (see `seqlab.measure.graph`), uncompiled, on a CPU and in the plain
-    forms: what a device runs may keep less, as a fused kernel does, or more.
+    They stay in memory from the one to the other. A primitive is forward if the loss depends on it, else
+    backward. An array and all views of it count once, as large as the array. Parameters and the batch, which
+    are there anyway, do not count, but masks and dropout's choices do. The count is exact for the graph that
+    MLX exports (see `seqlab.measure.graph`), uncompiled, on a CPU and by the plain kernels. Other kernels
+    may keep less, as fused ones do, or more.
     """
     mx.eval(model.parameters())  # else their initialisation would be a part of the forward pass
     graph = events(forward_and_backward(model, loss), *batch)
@@ -60,7 +59,7 @@ def activation_bytes(model: nn.Module, loss: Callable[..., mx.array], *batch: mx
             needed.update(name for name, *_ in nodes[index]["inputs"])
 
     sizes: dict[str, int] = {}  # of what the forward pass makes
-    viewed: dict[str, str] = {}  # a view, and the array whose numbers it shows
+    viewed: dict[str, str] = {}  # a view, and the array that it is a view of
     kept: set[str] = set()
     for index, node in enumerate(nodes):
         if node["name"] in VIEWS:
@@ -80,8 +79,8 @@ def cache_bytes(memory: Any) -> int:
 
 
 def cache_bytes_per_token(memory_of: Callable[[int], Any]) -> int:
-    """Bytes that room for one more token takes; 0 for a memory that does not grow.
+    """Bytes that one more token takes; 0 for a memory that does not grow.
 
-    `memory_of(length)` makes the memory for `length` tokens, such as a model's `initial_state`.
+    `memory_of(length)` makes the memory for `length` tokens, as a model's `initial_state` does.
     """
     return cache_bytes(memory_of(2)) - cache_bytes(memory_of(1))

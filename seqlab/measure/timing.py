@@ -1,8 +1,8 @@
 """How long does a step take, with all of its work inside the timer?
 
-MLX is lazy: a step returns before anything is computed, and reading a loss computes the forward pass
-alone. So the harness itself evaluates everything that a step returns, and it can check that no other
-state was left with work pending.
+MLX is lazy: a step returns before anything is computed, and reading a loss computes the forward pass alone.
+So `seconds` evaluates everything that a step returns, and `pending_operations` checks that no other state was
+left to be computed.
 """
 
 import gc
@@ -18,7 +18,7 @@ from mlx.utils import tree_flatten
 def pending_operations(tree: Any) -> int:
     """How many primitives MLX has yet to run before every array of the tree has its values.
 
-    Read from MLX's graph of the arrays, where what is computed has no primitive any more. Exact.
+    The count is exact, from MLX's graph of the arrays: an array that is computed has no primitive any more.
     """
     arrays = [leaf for leaf in dict(tree_flatten(tree)).values() if isinstance(leaf, mx.array)]
     graph = io.StringIO()
@@ -27,7 +27,7 @@ def pending_operations(tree: Any) -> int:
 
 
 def seconds(step: Callable[[], Any]) -> float:
-    """How long one call takes, with all that it returns computed."""
+    """How long one call takes, until all that it returns is computed."""
     collecting = gc.isenabled()
     gc.disable()  # a collection of Python's garbage is not part of the step
     try:

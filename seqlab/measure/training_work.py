@@ -2,10 +2,10 @@
 
     C = 6 N D + 12 L H Q T D
 
-N parameters see D tokens: two operations a parameter forward and four backward (Kaplan et al., 2020,
-section 2.1). Attention adds the second term: L layers of H heads of size Q over a context of T, each pair of
-positions twice multiplied and added (Chowdhery et al., 2022, appendix B). That counts all pairs; a causal
-mask that spares half of them halves it.
+N parameters see D tokens, each with two operations a parameter forward and four backward (Kaplan et al.,
+2020, section 2.1). Attention adds the second term: L layers of H heads of size Q over a context of T, where
+each pair of positions takes part in two products forward and four backward (Chowdhery et al., 2022, appendix
+B). That counts all pairs; a kernel that skips the half that a causal mask hides halves it.
 """
 
 from seqlab.errors import UsageError
@@ -16,7 +16,7 @@ Number = int | float  # chips and tokens may be counted exactly
 
 
 def training_operations(parameters: Number, tokens: Number, *, active: Number = 1.0) -> float:
-    """6 N D. `active` is the share of the parameters that a token meets: one half where it passes either
+    """6 N D. `active` is the share of the parameters that process a token: one half where it passes either
     an encoder or a decoder (Brown et al., 2020, appendix D)."""
     return 6.0 * active * parameters * tokens
 

@@ -1,7 +1,7 @@
 """How much work does a function do, how much of it in matrix products, and on how many bytes?
 
-All is counted in MLX's graph. Work is that of `seqlab.measure.flops`, in FLOP. Bytes are those that would
-move if every primitive read its inputs from memory and wrote its outputs there, each once:
+Everything is counted in MLX's graph. Work is that of `seqlab.measure.flops`, in FLOP. Bytes are those that
+would move if every primitive read its inputs from memory and wrote its outputs there, each once:
 
 | primitive | bytes |
 |---|---|
@@ -9,10 +9,9 @@ move if every primitive read its inputs from memory and wrote its outputs there,
 | gather | outputs, as many of the source, and the indices |
 | all others | inputs and outputs; an input that comes twice is read once |
 
-An input that is a view counts as what it shows, at most as large as what it was made from: a bias that is
-broadcast is read once. This is what a device moves that keeps nothing in a cache, joins no operations and
-works nowhere in place, so that a device may move less. Both are of the plain form (`machine.kernels`), and
-the same on every machine.
+An input that is a view counts with its own size, but at most with that of its source: a broadcast bias is
+read once. A device with a cache, with fused operations or with operations in place moves fewer bytes. Both
+counts are of the plain kernels (`machine.kernels`), and the same on every machine.
 """
 
 import math
@@ -58,13 +57,13 @@ class Work:
 
 
 def work(function: Callable[..., Any], *inputs: mx.array) -> Work:
-    """All of it for one call of `function(*inputs)`, a tree of arrays.
+    """All of it for one call of `function(*inputs)`, which returns a tree of arrays.
 
     For a training step pass `seqlab.measure.graph.forward_and_backward(model, loss)`: the optimiser is left
     out. Raises `UsageError` where MLX cannot trace the function, or for a primitive of unknown work.
     """
     reached: set[str] = set()  # what depends on an input
-    behind: dict[str, int] = {}  # bytes that a view shows, or that it was made from where those are fewer
+    behind: dict[str, int] = {}  # bytes of a view, or of its source where those are fewer
     flops = product_flops = moved = primitives = 0
     products: Counter[Product] = Counter()
     for event in events(function, *inputs):
@@ -96,9 +95,9 @@ def work(function: Callable[..., Any], *inputs: mx.array) -> Work:
 def products_alone(work: Work) -> Callable[[], list[mx.array]]:
     """A step that makes all of the work's matrix products and nothing else, on random numbers.
 
-    Products of the same shapes share their inputs, and none waits for another: the time of such a step is
-    about the least that the device needs for the products of that function. To be returned whole to the
-    clock, as `seqlab.measure.blocks` does.
+    Products of the same shapes share their inputs, and none waits for another, so the time of such a step is
+    about the least that the device needs for the products of that function. Time all that it returns, as
+    `seqlab.measure.blocks` does.
     """
     inputs = {shapes: tuple(mx.random.uniform(shape=shape) for shape in shapes) for shapes in work.products}
     mx.eval(inputs)
@@ -107,7 +106,7 @@ def products_alone(work: Work) -> Callable[[], list[mx.array]]:
     ]
 
 
-Array = tuple[str, Shape, mx.Dtype]  # as MLX tells of it: name, shape, type
+Array = tuple[str, Shape, mx.Dtype]  # as MLX describes it: name, shape, type
 
 
 def _moved(name: str, before: list[Array], after: list[Array], behind: Mapping[str, int]) -> int:

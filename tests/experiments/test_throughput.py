@@ -5,9 +5,9 @@ import pytest
 
 from experiments import throughput
 from experiments.throughput import (
-    BACKBONES,
-    CHAINED,
+    NETWORKS,
     PARAMETERS,
+    SEQUENTIAL,
     TRANSFORMER,
     WORK,
     Cell,
@@ -21,11 +21,11 @@ from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import parameters
 from seqlab.notebook import Trial
 
-OTHERS = [name for name in BACKBONES if name != TRANSFORMER]
+OTHERS = [name for name in NETWORKS if name != TRANSFORMER]
 
 
-@pytest.mark.parametrize("name", CHAINED)
-def test_work_of_a_chain_is_that_which_is_counted(name: str) -> None:
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_work_of_a_recurrence_is_that_which_is_counted(name: str) -> None:
     cell = Cell(length=21, batch=2, width=16)
     tokens = mx.zeros((cell.batch, cell.length), dtype=mx.int32)
     model = throughput.language_model(name, cell, 12)
@@ -53,7 +53,8 @@ def test_work_is_equal_where_the_view_says_so_and_takes_a_larger_network(name: s
 
 @pytest.mark.parametrize("length", [5, 6, 61, 62, 8192])
 def test_the_convolutional_network_sees_the_whole_sequence_in_as_few_blocks_as_it_takes(length: int) -> None:
-    config = throughput.convolutional(Cell(length, batch=1, width=8), 8).config
+    model = throughput.language_model("TCN", Cell(length, batch=1, width=8), 8)
+    config = model.backbone.config
     assert config.receptive_field >= length
     assert 1 + (config.receptive_field - 1) / 2 - 2 < length  # with a block less it would not
 
@@ -80,8 +81,8 @@ def test_a_trial_yields_its_share_and_the_longest_how_time_grows(monkeypatch: py
             "part": "length", "view": PARAMETERS, "length": length, "batch": 8, "width": 64, "model": model
         }  # fmt: skip
         found: dict[str, list[tuple[int | None, float]]] = {}
-        for told in throughput.run(Trial("throughput", factors, 0, "smoke", settings)):
-            found.setdefault(told.metric, []).append((told.step, told.value))
+        for each in throughput.run(Trial("throughput", factors, 0, "smoke", settings)):
+            found.setdefault(each.metric, []).append((each.step, each.value))
         return found
 
     short = run("RNN", 128)
@@ -102,7 +103,7 @@ def test_a_trial_yields_its_share_and_the_longest_how_time_grows(monkeypatch: py
 
 
 def test_every_view_of_a_verdict_is_planned_for_all_networks() -> None:
-    """Each cell has the Transformer and all its opponents, or a verdict would want for a side."""
+    """Each cell has the Transformer and all its opponents, or a verdict would lack a side."""
     for budget in throughput.experiment.budgets:
         cells: dict[tuple[object, ...], set[object]] = {}
         for point in budget.points:

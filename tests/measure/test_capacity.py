@@ -1,4 +1,4 @@
-"""The device's memory: what it tells, what a container leaves of it, and what a try may take."""
+"""The device's memory: what it reports, what a container leaves of it, and what an attempt may take."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ GIB = 1 << 30
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A machine of 16 GiB, 10 of them free, whose container says nothing yet."""
+    """A machine of 16 GiB, 10 of them free, whose container has no limit yet."""
     memory = SimpleNamespace(total=16 * GIB, available=10 * GIB)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     monkeypatch.setattr(mx, "device_info", lambda device: {"device_name": "a processor"})
@@ -38,12 +38,12 @@ def test_a_container_may_have_less(machine: Path) -> None:
     assert capacity() == Capacity(16 * GIB, 10 * GIB)
 
 
-def test_a_gpu_of_its_own_tells_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_discrete_gpu_reports_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mx, "device_info", lambda device: {"total_memory": 80 * GIB, "free_memory": 20 * GIB})
     assert capacity() == Capacity(80 * GIB, 20 * GIB)
 
 
-def test_a_try_takes_a_quarter_of_all_and_half_of_what_is_free() -> None:
+def test_an_attempt_takes_a_quarter_of_all_and_half_of_what_is_free() -> None:
     assert Capacity(16 * GIB, 10 * GIB).allowed == 4 * GIB
     assert Capacity(16 * GIB, 2 * GIB).allowed == GIB
     assert Capacity(16 * GIB, 0).allowed == 0

@@ -1,4 +1,4 @@
-"""Where costs trade places is found exactly for powers, and not where they do not."""
+"""Where two costs cross is found exactly for powers, and None where they do not cross."""
 
 import pytest
 

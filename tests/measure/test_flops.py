@@ -7,7 +7,7 @@ import pytest
 from mlx import nn
 
 from seqlab.errors import UsageError
-from seqlab.measure.flops import flops, training_step_flops
+from seqlab.measure.flops import extrapolated, flops, size_of_equal_work, training_step_flops
 from seqlab.models import lstm, transformer
 
 B, L, D = 2, 8, 4
@@ -128,6 +128,27 @@ def test_counting_leaves_the_model_and_the_random_state_alone() -> None:
     training_step_flops(model, lambda model, x: model(x).sum(), X)
     assert [key.tolist() for key in mx.random.state] == before
     assert model.layers[0].weight.tolist() == weight
+
+
+def test_work_that_is_linear_in_the_length_is_extrapolated_exactly_from_two_short_sequences() -> None:
+    asked: list[int] = []
+
+    def count(length: int) -> int:
+        asked.append(length)
+        return 10**12 + 7 * length
+
+    assert extrapolated(count, 8192) == 10**12 + 7 * 8192
+    assert max(asked) < 10
+    assert extrapolated(count, 1) == 10**12 + 7
+
+
+def test_the_size_of_equal_work_is_the_nearest_of_a_square_polynomial() -> None:
+    def count(size: int) -> int:
+        return 3 * size**2 + 50 * size + 1_000
+
+    for size in (8, 33, 200):
+        assert size_of_equal_work(count, count(size) + 20, tried=(4, 8, 16), low=8, high=201) == size
+    assert size_of_equal_work(count, 10**9, tried=(4, 8, 16), low=8, high=201) == 200  # nothing is nearer
 
 
 def test_a_primitive_without_a_rule_is_an_error_and_not_a_zero() -> None:

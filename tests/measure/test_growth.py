@@ -1,4 +1,4 @@
-"""MemoryGrowth of memory: known terms come back, none is negative, and the interval covers what it should."""
+"""Growth of memory: known terms come back, none is negative, and the interval covers what it should."""
 
 import math
 

@@ -88,7 +88,7 @@ def test_attention_keeps_a_square_of_the_length_and_its_operands() -> None:
     assert found == [operands * length + F * B * length**2 for length in (L, 2 * L)]
 
 
-def test_activations_grow_with_the_length_as_told() -> None:
+def test_activations_grow_linearly_or_with_the_square_of_the_length() -> None:
     def kept(model: nn.Module, length: int) -> int:
         return activation_bytes(model, total, mx.ones((1, length, 4)))
 
