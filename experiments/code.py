@@ -2,9 +2,9 @@
 
 The text is the standard library of the Python that runs this, as tokens: names, keywords, operators and line
 ends, with strings and numbers masked. Every model predicts each token of unseen files from the tokens before
-it. Whole files are kept apart, so that no network has seen the functions of the test files. Published work found
-that a Transformer completes code better than a recurrent network: one that also reads the syntax tree was
-more accurate by 18.3 % [@kim2020code]. Here no network reads the tree, and all have equal parameters, steps,
+it. Whole files are kept apart, so that no network has seen the functions of the test files. A published
+Transformer that also reads the syntax tree completed code better than a recurrent network: it was more
+accurate by 18.3 % [@kim2020code]. Here no network reads the tree, and all have equal parameters, steps,
 tokens and tuning. The score is accuracy: the share of tokens that the most probable completion gets right.
 
 Code repeats itself, most of all within a file [@hindle2012naturalness; @tu2014localness]. The baseline of
