@@ -51,7 +51,7 @@ METRICS = _catalogue(
     Metric("bits_at_position", "Bits per character", "bit", "lower", index="characters seen before"),
     Metric("context_gain", "More bits without what is over 100 characters back", "bit", "higher"),
     Metric("order_gain", "More bits where that is shuffled", "bit", "higher"),
-    Metric("hidden_bits", "Bits of a hidden character", "bit", "lower"),
+    Metric("hidden_bits", "Bits per masked character", "bit", "lower"),
     Metric("mse", "Mean squared error (standardised)", "", "lower"),
     Metric("mae", "Mean absolute error (standardised)", "", "lower"),
     Metric("q3_accuracy", "Accuracy of three classes (Q3)", "", "higher"),

@@ -1,15 +1,16 @@
-"""Text with characters hidden, to be told from what stands around them: as BERT asks it, and as T5 does.
+"""Text with masked characters, to be predicted from both sides: as BERT is trained, and as T5 is.
 
     text              "When shall we three meet again"
     single, inputs    "Wh_n sha_l we th_ee me_t again"      scored where a mask stands
     spans, source     "When s<0>we thre<1>t again"
     spans, target     "<0>hall <1>e mee<end>"                scored at characters
 
-Single characters are those of a masked language model (Devlin et al., 2019), which are all masked here: the
-original leaves a tenth of them as they are and draws another tenth at random. Spans are the denoising of T5
-(Raffel et al., 2020): a sentinel replaces each, and the target says behind each sentinel what was there.
-Both hide 15 %, T5's choice and BERT's, in spans of three on average, T5's choice. How many are hidden is the
-same in every text, so that a batch has one shape.
+Single characters are those of a masked language model (Devlin et al., 2019). Here all of them are replaced by
+the mask; the original leaves a tenth of them as they are and replaces another tenth at random. Spans are the
+denoising objective of T5 (Raffel et al., 2020): a sentinel replaces each span, and the target gives the
+missing characters after each sentinel. Both mask 15 % of the text, the share of BERT and T5, in spans of
+three on average, T5's choice. The number of masked characters is the same in every text, so that a batch has
+one shape.
 """
 
 from dataclasses import dataclass
@@ -19,43 +20,43 @@ from jaxtyping import Bool, Int32, Int64
 
 from seqlab.errors import UsageError
 
-SHARE = 0.15
-SPAN = 3  # characters, on average
+MASKED_SHARE = 0.15
+MEAN_SPAN = 3  # characters
 
 
 @dataclass(frozen=True)
 class Masking:
-    """Texts of `length` ids below `vocabulary`; ids from there on are those of the hiding.
+    """Texts of `length` ids below `vocabulary`; ids from there on are masks.
 
-    `mask` stands for a single character. `sentinel + k` stands for the span k, and `end` ends a target and,
-    put before it, begins it.
+    `mask` replaces a single character. `sentinel + k` replaces span k, and `end` ends a target and, put
+    before it, begins it.
     """
 
     length: int
     vocabulary: int
 
     def __post_init__(self) -> None:
-        if self.length < 2 * SPAN:
-            raise UsageError(f"expected texts of {2 * SPAN} characters or more, found {self.length}.")
+        if self.length < 2 * MEAN_SPAN:
+            raise UsageError(f"expected texts of {2 * MEAN_SPAN} characters or more, found {self.length}.")
 
     @property
-    def hidden(self) -> int:
-        """Characters that are hidden in a text."""
-        return max(1, round(SHARE * self.length))
+    def masked(self) -> int:
+        """Masked characters of a text."""
+        return max(1, round(MASKED_SHARE * self.length))
 
     @property
     def spans(self) -> int:
-        """Spans that they make, where spans are hidden."""
-        return max(1, round(self.hidden / SPAN))
+        """Spans of a text, where spans are masked."""
+        return max(1, round(self.masked / MEAN_SPAN))
 
     @property
     def mask(self) -> int:
-        """The id that hides a single character."""
+        """The id that replaces a single character."""
         return self.vocabulary
 
     @property
     def end(self) -> int:
-        """The id that ends a target, and that its reader starts with."""
+        """The id that ends a target, and that the decoder reads first."""
         return self.vocabulary
 
     @property
@@ -71,12 +72,12 @@ class Masking:
     def single(
         self, rng: np.random.Generator, text: Int32[np.ndarray, "B L"]
     ) -> tuple[Int32[np.ndarray, "B L"], Int32[np.ndarray, "B H"]]:
-        """The texts with single characters masked, and the places of those, in order."""
+        """The texts with single characters masked, and the positions of the masks, in order."""
         self._check(text)
-        places = np.sort(np.argsort(rng.random(text.shape), axis=1)[:, : self.hidden], axis=1)
+        positions = np.sort(np.argsort(rng.random(text.shape), axis=1)[:, : self.masked], axis=1)
         inputs = text.copy()
-        np.put_along_axis(inputs, places, np.int32(self.mask), axis=1)
-        return inputs, places.astype(np.int32)
+        np.put_along_axis(inputs, positions, np.int32(self.mask), axis=1)
+        return inputs, positions.astype(np.int32)
 
     def corrupt(
         self, rng: np.random.Generator, text: Int32[np.ndarray, "B L"]
@@ -86,34 +87,34 @@ class Masking:
         Bool[np.ndarray, "B T"],
         Int32[np.ndarray, "B H"],
     ]:
-        """Sources, targets, which places of a target hold a character, and the places of those in the text.
+        """Sources, targets, where a target holds a character, and where in the text those characters stood.
 
         No span touches another, and none lies at either end of a text.
         """
         self._check(text)
-        batch, (hidden, spans) = len(text), (self.hidden, self.spans)
+        batch, (masked, spans) = len(text), (self.masked, self.spans)
         lengths = np.empty((batch, 2 * spans + 1), np.int64)
-        lengths[:, ::2] = _parts(rng, batch, self.length - hidden, spans + 1)
-        lengths[:, 1::2] = _parts(rng, batch, hidden, spans)
+        lengths[:, ::2] = _parts(rng, batch, self.length - masked, spans + 1)
+        lengths[:, 1::2] = _parts(rng, batch, masked, spans)
         ends = np.cumsum(lengths, axis=1)
-        # The number of stretches that are over before a character; every second stretch is hidden.
+        # The number of stretches that end before a character; every second stretch is masked.
         stretch = (np.arange(self.length)[:, None] >= ends[:, None]).sum(axis=-1)
         covered, span = stretch % 2 == 1, stretch // 2
         first = np.diff(stretch, axis=1, prepend=0) > 0
         source = np.where(covered, self.sentinel + span, text)[~covered | first]
-        target = np.full((batch, hidden + spans + 1), self.end, np.int32)
+        target = np.full((batch, masked + spans + 1), self.end, np.int32)
         scored = np.zeros(target.shape, bool)
-        # Before a hidden character stand those hidden before it, and the sentinels up to its own.
-        at = np.arange(hidden) + 1 + span[covered].reshape(batch, hidden)
-        np.put_along_axis(target, at, text[covered].reshape(batch, hidden), axis=1)
+        # Before a masked character stand those masked before it, and the sentinels up to its own.
+        at = np.arange(masked) + 1 + span[covered].reshape(batch, masked)
+        np.put_along_axis(target, at, text[covered].reshape(batch, masked), axis=1)
         np.put_along_axis(scored, at, True, axis=1)
         sentinels = np.cumsum(lengths[:, 1::2], axis=1) - lengths[:, 1::2] + np.arange(spans)
         np.put_along_axis(target, sentinels, self.sentinel + np.arange(spans, dtype=np.int32)[None], axis=1)
-        places = np.nonzero(covered)[1].reshape(batch, hidden).astype(np.int32)
-        return source.reshape(batch, -1).astype(np.int32), target, scored, places
+        positions = np.nonzero(covered)[1].reshape(batch, masked).astype(np.int32)
+        return source.reshape(batch, -1).astype(np.int32), target, scored, positions
 
-    def shifted(self, target: Int32[np.ndarray, "B T"]) -> Int32[np.ndarray, "B T"]:
-        """What has been told before each token of a target: `end`, which starts it, then all but its last."""
+    def decoder_inputs(self, target: Int32[np.ndarray, "B T"]) -> Int32[np.ndarray, "B T"]:
+        """The tokens that a decoder reads to predict a target: `end`, then all of the target but its last."""
         return np.concatenate([np.full((len(target), 1), self.end, np.int32), target[:, :-1]], axis=1)
 
     def _check(self, text: np.ndarray) -> None:

@@ -5,7 +5,7 @@ Page authors import everything from here: `from seqlab.training import TunedRate
 
 from seqlab.training.loop import fit
 from seqlab.training.optimizer import adamw
-from seqlab.training.rates import TunedRate
+from seqlab.training.rates import TunedRate, trial_rate
 from seqlab.training.recipes import (
     TRIED_RATES,
     TUNING_SEED,
@@ -13,13 +13,17 @@ from seqlab.training.recipes import (
     Recipe,
     TrainedModel,
     fresh_batches,
+    search_rate,
     train,
     train_once,
+    train_together,
 )
+from seqlab.training.recorded import Recorded
 from seqlab.training.seeds import fit_seeds
 from seqlab.training.step import Batch, training_step
 
 __all__ = [
-    "TRIED_RATES", "TUNING_SEED", "Batch", "EvaluationSet", "Recipe", "TrainedModel", "TunedRate",
-    "adamw", "fit", "fit_seeds", "fresh_batches", "train", "train_once", "training_step",
+    "TRIED_RATES", "TUNING_SEED", "Batch", "EvaluationSet", "Recipe", "Recorded", "TrainedModel", "TunedRate",
+    "adamw", "fit", "fit_seeds", "fresh_batches", "search_rate", "train", "train_once", "train_together",
+    "training_step", "trial_rate",
 ]  # fmt: skip

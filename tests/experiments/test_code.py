@@ -1,4 +1,4 @@
-"""Is every model of the page that completes code given the same, and scored on the same?"""
+"""Are the models that complete code of equal size, and scored on the same tokens?"""
 
 import math
 
@@ -11,15 +11,17 @@ from seqlab.models.backbones import Size, TokenHead, build
 from seqlab.models.sizing import parameters
 from seqlab.notebook import Artifact, Trial
 from seqlab.notebook.artifacts import text_of
-from seqlab.tasks import source_code
-from seqlab.tasks.source_code import NEW, Coding
+from seqlab.tasks.source_code.coding import NEW, Coding
+from seqlab.tasks.source_code.library import load
+from seqlab.tasks.source_code.tokens import as_text, first_line
+from seqlab.tasks.source_code.windows import LONGEST, example_lines
 
 SMOKE = code.experiment.budget("smoke").settings
 CODING = Coding(SMOKE["vocabulary"], SMOKE["slots"])
 
 
 class Oracle:
-    """It knows the ids that follow, or with `certainty` 0 nothing at all."""
+    """Predicts the ids that follow, or with `certainty` 0 every id alike."""
 
     def __init__(self, encoded, where, certainty):
         self.vocabulary = CODING.size
@@ -51,10 +53,10 @@ def test_the_networks_have_as_many_parameters(budget):
 
 
 @pytest.mark.parametrize("certainty", [0.0, 50.0])
-def test_right_answers_and_bits_of_known_models(certainty):
-    where = code.windows("test", SMOKE["context"], SMOKE["scored"])
+def test_accuracy_and_bits_of_known_models(certainty):
+    where = code.scored_windows("test", SMOKE["context"], SMOKE["scored"])
     encoded = code.encoded(CODING, "test")
-    right, bits = code.answers(Oracle(encoded, where, certainty), encoded, where)
+    right, bits = code.evaluate(Oracle(encoded, where, certainty), encoded, where)
     targets = encoded.targets[where.at]
     if certainty:
         np.testing.assert_array_equal(right, targets != NEW)  # a new name counts for nobody
@@ -64,41 +66,27 @@ def test_right_answers_and_bits_of_known_models(certainty):
 
 
 def test_every_kind_is_scored_among_its_own():
-    library = source_code.load()
-    where = code.windows("test", SMOKE["context"], SMOKE["scored"])
-    words = library.test.words[where.at]
+    library = load()
+    where = code.scored_windows("test", SMOKE["context"], SMOKE["scored"])
+    tokens = library.test.tokens[where.at]
     for kind, of in library.kinds().items():
-        scores = {item.metric: item.value for item in code.scores(library, of[words], where)}
+        scores = {item.metric: item.value for item in code.scores(of[tokens], where)}
         assert scores[f"accuracy_{kind}"] == 1
-        assert scores["accuracy"] == pytest.approx(of[words][where.scored].mean())
+        assert scores["accuracy"] == pytest.approx(of[tokens][where.scored].mean())
     assert scores["accuracy_copies"] == 0  # copies are identifiers, and the last kind was keywords
 
 
-def test_a_completion_is_a_word():
+def test_a_completion_is_a_token():
     logits = mx.array([[9.0, 1.0, 2.0, 0.0]])
     assert code.completions(logits).tolist() == [2]
 
 
-def test_shown_places_are_inside_lines_of_test_files():
-    library = source_code.load()
-    for at in code.shown_places(library, 16):
-        given = library.test.words[at - code.GIVEN : at]
-        marks = {library.vocabulary.index(mark) for mark in ("<newline>", "<indent>", "<dedent>")}
-        assert library.vocabulary[library.test.words[at - code.GIVEN - 1]] in (
-            "<newline>",
-            "<indent>",
-            "<dedent>",
-        )
-        assert not marks & set(given.tolist())
-        assert not (library.test.starts[:, None] == np.arange(at - 15, at + 1)).any()
-
-
 @pytest.mark.slow
-def test_counting_beats_guessing_and_its_cache_beats_both():
+def test_ngrams_beat_the_chance_level_and_the_cache_beats_both():
     (plain, _), (cached, artifacts) = measured(trial("2-gram")), measured(trial(code.CACHED))
     assert 0.2 < plain["accuracy", "test"] < cached["accuracy", "test"] - 0.1
     assert plain["train_examples", ""] == cached["train_examples", ""]
-    assert source_code.load().sha256 in artifacts["library"]
+    assert load().sha256 in artifacts["library"]
 
 
 @pytest.mark.slow
@@ -106,10 +94,11 @@ def test_counting_beats_guessing_and_its_cache_beats_both():
 def test_a_network_learns_and_shows_what_it_writes(model):
     found, artifacts = measured(trial(model, steps=30, batch=8))
     assert found["bits_per_token", "test"] < math.log2(CODING.size) - 1
-    assert found["accuracy", "test"] > 0.05  # guessing: one in 255
-    library = source_code.load()
-    at = code.shown_places(library, SMOKE["context"] // 2)[0]
-    true = [library.vocabulary[word] for word in library.test.words[at : at + code.LONGEST]]
-    assert f"    the file    {source_code.written(code.line(true))}\n" in artifacts["completions"]
-    assert artifacts["completions"].count(f"    {model:11} ") == code.PLACES
+    assert found["accuracy", "test"] > 0.05  # chance level: one in 255
+    library = load()
+    context = SMOKE["context"] // 2
+    at = example_lines(library, code.EXAMPLES, given=code.GIVEN, context=context)[0]
+    true = library.decode(library.test.tokens[at : at + LONGEST])
+    assert f"    the file    {as_text(first_line(true))}\n" in artifacts["completions"]
+    assert artifacts["completions"].count(f"    {model:11} ") == code.EXAMPLES
     assert found["tuning_trials", ""] == 0  # the rates were tried at the quick budget's steps

@@ -1,4 +1,4 @@
-"""Does the page on scaling see every character once, and fit what its trainings measured?"""
+"""Is every character used once, and are the exponents those of what the trainings measured?"""
 
 from collections import Counter
 
@@ -10,33 +10,33 @@ from experiments import scaling
 from seqlab.errors import UsageError
 from seqlab.measure.scaling import exponent
 from seqlab.notebook import Trial
+from seqlab.tasks import characters
 
-RECIPE_UNDER_TEST = scaling.Recipe("LSTM", width=8, characters=4_096, batch=4, context=32, scored=500)
+RECIPE = scaling.Recipe("LSTM", width=8, characters=4_096, batch=4, context=32, scored=500)
 SETTINGS = {"batch": 8, "context": 16, "steps": 8, "scored": 500, "rate": 0.01, "together": 1}
 
 
 def test_no_window_comes_twice() -> None:
-    drawn = np.concatenate([np.array(inputs) for inputs, _ in RECIPE_UNDER_TEST.start(3)[1]])
-    assert drawn.size == RECIPE_UNDER_TEST.characters
-    inputs, _ = scaling.text().windows("train", length=32)
+    drawn = np.concatenate([np.array(inputs) for inputs, _ in RECIPE.start(3)[1]])
+    assert drawn.size == RECIPE.characters
+    inputs, _ = characters.load().windows("train", length=32)
     there, here = (Counter(row.tobytes() for row in rows) for rows in (inputs, drawn.astype(inputs.dtype)))
     assert here <= there
 
 
 def test_more_text_than_there_is_is_refused() -> None:
-    with pytest.raises(UsageError, match="characters to learn"):
+    with pytest.raises(UsageError, match="characters to train on"):
         scaling.Recipe("LSTM", 8, 10**7, 4, 32, 500).start(0)
 
 
 def test_the_work_of_a_recurrence_is_counted_whole() -> None:
     """By two short sequences, the same as by tracing the long one."""
-    model = scaling.build("LSTM", 8, 16, 0)
-    tokens = mx.zeros((4, 16), dtype=mx.int32)
-    whole = scaling.training_step_flops(model, scaling.token_loss, tokens, tokens)
-    assert scaling.step_work("LSTM", 8, 4, 16) == whole
+    tokens = mx.zeros((4, 32), dtype=mx.int32)
+    whole = scaling.training_step_flops(RECIPE.network(0), scaling.token_loss, tokens, tokens)
+    assert scaling.step_work(RECIPE) == whole
 
 
-def test_powers_are_those_of_the_trainings() -> None:
+def test_exponents_are_those_of_the_trainings() -> None:
     trained = {}
     for width, amount in scaling.cells("smoke"):
         factors = {"part": "loss", "model": "Transformer", "width": width, "characters": amount}
@@ -46,9 +46,9 @@ def test_powers_are_those_of_the_trainings() -> None:
         }
         trained[width, amount] = found["parameters", ""], found["bits_per_character", "test"]
     powers = Trial("scaling", {"part": "powers", "model": "Transformer"}, 0, "smoke", SETTINGS)
-    told = {one.metric: one.value for one in scaling.run(powers)}
+    fitted = {one.metric: one.value for one in scaling.run(powers)}
     row = {int(size): bits for (_, amount), (size, bits) in trained.items() if amount == 1_024}
     column = {amount: bits for (width, amount), (_, bits) in trained.items() if width == 32}
-    assert told["size_exponent"] == pytest.approx(exponent(row))
-    assert told["data_exponent"] == pytest.approx(exponent(column))
-    assert "fitted_size_exponent" not in told
+    assert fitted["size_exponent"] == pytest.approx(exponent(row))
+    assert fitted["data_exponent"] == pytest.approx(exponent(column))
+    assert "fitted_size_exponent" not in fitted

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seqlab.models import skip_gram
-from seqlab.tasks import words
+from seqlab.tasks.word_contexts import Vocabulary
 from seqlab.training.loop import fit
 
 
@@ -48,11 +48,14 @@ def test_words_in_similar_contexts_get_similar_vectors() -> None:
         names, company = (("lear", "duncan"), court) if rng.random() < 0.5 else (("wolf", "bear"), wood)
         lines.append(" ".join([str(rng.choice(names)), *rng.permutation(company)]))
     text = " pause ".join(lines)
-    known = words.known(text, least=1)
-    shares, anywhere = known.shares(text, window=2), mx.array(known.anywhere())
+    vocabulary = Vocabulary.of(text, min_count=1)
+    shares, anywhere = (
+        vocabulary.context_distributions(text, window=2),
+        mx.array(vocabulary.noise_distribution()),
+    )
     mx.random.seed(0)
-    model = skip_gram.Model(skip_gram.Config(len(known.words), width=8))
-    every = mx.arange(len(known.words))
+    model = skip_gram.Model(skip_gram.Config(len(vocabulary), width=8))
+    every = mx.arange(len(vocabulary))
 
     def loss(model: skip_gram.Model, chosen: mx.array, near: mx.array) -> mx.array:
         return skip_gram.expected_loss(model(chosen), near, anywhere, others=5)
@@ -60,4 +63,4 @@ def test_words_in_similar_contexts_get_similar_vectors() -> None:
     batches = ((every, mx.array(shares)) for _ in range(100))
     list(fit(model, loss, batches=batches, steps=100, learning_rate=3e-2))
     for word, like in (("lear", "duncan"), ("wolf", "bear")):
-        assert known.words[model.nearest(known.words.index(word), count=1)[0]] == like
+        assert vocabulary.words[model.nearest(vocabulary.words.index(word), count=1)[0]] == like

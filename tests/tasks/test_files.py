@@ -42,6 +42,7 @@ def test_an_altered_file_is_refused(monkeypatch, tmp_path):
 
 def test_a_missing_file_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(files, "FOLDER", tmp_path)
+    characters.load.cache_clear()  # another test may have read the file
     with pytest.raises(DataError, match=r"found none to read.*Reinstall") as caught:
         characters.load()
     assert "\n" not in str(caught.value)

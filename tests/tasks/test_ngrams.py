@@ -1,4 +1,4 @@
-"""Do the n-grams count what a slow loop counts, and never look ahead?"""
+"""Do the n-gram models count what a slow loop counts, and never look ahead?"""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,34 +14,34 @@ from seqlab.tasks.ngrams import CANDIDATES, Ngrams
 
 @dataclass(frozen=True)
 class Made:
-    words: np.ndarray
+    tokens: np.ndarray
     starts: np.ndarray
 
 
 def text(files):
     return Made(
-        np.array([word for file in files for word in file], np.int32),
+        np.array([token for file in files for token in file], np.int32),
         np.cumsum([0, *map(len, files)]),
     )
 
 
-# No more words than candidates: then the candidates are all the words that were ever seen.
-WORDS = st.integers(0, CANDIDATES - 1)
-FILES = st.lists(st.lists(WORDS, min_size=1, max_size=12), min_size=1, max_size=4)
+# No more tokens than candidates: then the candidates are all the tokens that were ever seen.
+TOKENS = st.integers(0, CANDIDATES - 1)
+FILES = st.lists(st.lists(TOKENS, min_size=1, max_size=12), min_size=1, max_size=4)
 
 
 def counters(files, order):
     """What followed each context, in plain dictionaries."""
     found = {}
     for file in files:
-        for i, word in enumerate(file):
+        for i, token in enumerate(file):
             for length in range(min(i + 1, order)):
-                found.setdefault(tuple(file[i - length : i]), Counter())[word] += 1
+                found.setdefault(tuple(file[i - length : i]), Counter())[token] += 1
     return found
 
 
 @given(FILES, FILES, st.integers(1, 4), st.integers(1, 3))
-def test_back_off_is_that_of_a_plain_loop(train, asked, order, least):
+def test_back_off_is_that_of_a_plain_loop(train, asked, order, min_count):
     counts = counters(train, order)
     expected = []
     for file in asked:
@@ -49,31 +49,34 @@ def test_back_off_is_that_of_a_plain_loop(train, asked, order, least):
             answer = -1
             for length in range(min(i + 1, order)):
                 followed = counts.get(tuple(file[i - length : i]), Counter())
-                if followed.total() >= least:
-                    answer = min(followed, key=lambda word: (-followed[word], word))
+                if followed.total() >= min_count:
+                    answer = min(followed, key=lambda token: (-followed[token], token))
             expected.append(answer)
-    assert Ngrams(text(train), text(asked), order=4).backed_off(order=order, least=least).tolist() == expected
+    assert (
+        Ngrams(text(train), text(asked), order=4).backed_off(order=order, min_count=min_count).tolist()
+        == expected
+    )
 
 
 @given(FILES, FILES, st.integers(1, 4), st.sampled_from([0.5, 1.0, 30.0]))
-def test_the_cache_finds_the_most_probable_word(train, asked, order, weight):
-    learnt = counters(train, order)
+def test_the_cache_finds_the_most_probable_token(train, asked, order, weight):
+    trained = counters(train, order)
     answers = iter(
         Ngrams(text(train), text(asked), order=order)
         .with_cache(np.ones(sum(map(len, asked)), bool), weight=weight)
         .tolist()
     )
-    size = max(word for file in (*train, *asked) for word in file) + 1
+    size = max(token for file in (*train, *asked) for token in file) + 1
     for file in asked:
         for i in range(len(file)):
-            said = counters([file[:i]], order)
+            cached = counters([file[:i]], order)
             probability = np.full(size, 1 / size)
             for length in range(min(i + 1, order)):
                 context = tuple(file[i - length : i])
-                here, there = said.get(context, Counter()), learnt.get(context, Counter())
+                here, there = cached.get(context, Counter()), trained.get(context, Counter())
                 if not here and not there:
                     continue
-                counts = np.array([there[word] + weight * here[word] for word in range(size)])
+                counts = np.array([there[token] + weight * here[token] for token in range(size)])
                 different = len(here) + len(there)
                 probability = (counts + different * probability) / (counts.sum() + different)
             assert probability.sum() == pytest.approx(1)
@@ -103,7 +106,7 @@ def test_a_cache_ends_with_its_file():
     assert counts.with_cache(np.ones(6, bool), weight=100.0)[-1] == 1
 
 
-def test_only_the_places_asked_are_answered():
+def test_only_the_requested_positions_are_predicted():
     at = np.array([False, True, False, False])
     answers = Ngrams(text([[0, 1, 0, 1]]), text([[0, 1, 0, 1]]), order=2).with_cache(at, weight=1.0)
     assert (answers >= 0).tolist() == at.tolist()
