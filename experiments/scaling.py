@@ -29,7 +29,6 @@ import numpy as np
 from mlx import nn
 
 from seqlab.errors import UsageError
-from seqlab.measure.flops import training_step_flops
 from seqlab.measure.scaling import exponent, together
 from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.models.parts.losses import token_loss
@@ -60,6 +59,7 @@ from seqlab.training import (
     train_together,
     trial_rate,
 )
+from seqlab.training.token_step import step_flops
 
 # Of TRIED_RATES, at the quick budget's largest amount of text with seed 1000: the lowest validation loss. To
 # try again: nox -s scaling -- --seed 1000 --set rate=0.003 --set part=loss --set characters=32768
@@ -72,7 +72,6 @@ OTHER_RATE = 1e-2  # of widths that were not tried
 TUNED_STEPS = 64
 EVALUATIONS = 3  # on the validation play during training; the best weights are kept
 AT_ONCE = 64  # windows of one evaluation
-COUNTED = (4, 8)  # lengths at which a recurrence's work is counted; from there it is a straight line
 
 
 @dataclass(frozen=True)
@@ -142,15 +141,8 @@ class Trained:
 @cache  # the same for every seed
 def step_work(recipe: Recipe) -> int:
     """FLOP of a training step, those of attention included."""
-
-    def counted(length: int) -> int:
-        tokens = mx.zeros((recipe.batch, length), dtype=mx.int32)
-        return training_step_flops(recipe.network(0), token_loss, tokens, tokens)
-
-    if recipe.model == TRANSFORMER:
-        return counted(recipe.context)
-    short, long = COUNTED
-    return counted(short) + (counted(long) - counted(short)) * (recipe.context - short) // (long - short)
+    network, sequential = recipe.network(0), recipe.model != TRANSFORMER
+    return step_flops(network, batch=recipe.batch, length=recipe.context, sequential=sequential)
 
 
 @cache  # one training serves its own trial and the fits
