@@ -46,7 +46,7 @@ def test_each_number_is_in_the_data(kind: str) -> None:
 def test_a_curve_is_told_line_by_line() -> None:
     figure, data = planted.curve(models=("LSTM", "GRU"))
     assert describe(figure, data.summary) == (
-        "Line chart of time of a training step (ms) against length. "
+        "Line chart of time per training step (ms) against length. "
         "LSTM rises from 64 at 64 to 256 at 256; GRU rises from 128 at 64 to 512 at 256."
     )
 
@@ -88,7 +88,7 @@ def test_both_axes_of_a_scatter_plot_are_told() -> None:
     figure, data = planted.tradeoff()
     assert isinstance(figure, Tradeoff)
     assert describe(figure, data.summary) == (
-        "Scatter plot of accuracy against time of a training step (ms), from highest to lowest: "
+        "Scatter plot of accuracy against time per training step (ms), from highest to lowest: "
         "GRU 0.9 at 32; LSTM 0.8 at 8; Transformer 0.7 at 2."
     )
 
@@ -97,7 +97,7 @@ def test_a_roof_is_told_and_so_is_the_factor_along_which_marks_are_joined() -> N
     figure, data = planted.roofline()
     text = describe(figure, data.summary)
     assert "Transformer, width 128: 128 at 16; " in text
-    assert text.endswith(" A roof rises with time of a training step, 10 s, up to work a second, 200 FLOP/s.")
+    assert text.endswith(" A roof rises with time per training step, 10 s, up to compute rate, 200 FLOP/s.")
     assert "roof" not in describe(figure, data.summary.assign(roof_height=float("nan")))
 
 

@@ -70,10 +70,10 @@ def test_the_background_is_transparent_for_the_dark_mode(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "x_title", "y_title"),
     [
-        ("curve", "Length", "Time of a training step (ms)"),
+        ("curve", "Length", "Time per training step (ms)"),
         ("panels", "Training step", "Loss (nat)"),
         ("interval", "Accuracy", None),
-        ("tradeoff", "Time of a training step (ms), lower is better", "Accuracy, higher is better"),
+        ("tradeoff", "Time per training step (ms), lower is better", "Accuracy, higher is better"),
         ("heatmap", "Length", "Peak memory of a training step (MB)"),
         ("maps", "Input", "Influence of an input on an output"),
     ],
@@ -255,7 +255,7 @@ def test_a_roof_bends_where_its_slope_meets_its_height_and_names_stay_off_it() -
     low, high = panel.get_ylim()
     assert low < 200 < high
     said = {str(text.get_gid()): text.get_text() for text in canvas.texts}
-    assert (said["roof-slope"], said["roof-height"]) == ("Time of a training step", "Work a second")
+    assert (said["roof-slope"], said["roof-height"]) == ("Time per training step", "Compute rate")
     without = FigureData(data.summary.assign(roof_slope=np.nan), data.samples)
     assert not any("roof" in gid for gid in texts(figure, without))
 
