@@ -351,7 +351,7 @@ def _compose(
         options=asked.options(),
         device=work.device[1],
         engine_note=engine_note,
-        words=place.words,
+        sources=place.words,
         folder=place.results / "report",
     )
 
