@@ -265,7 +265,7 @@ def chart(
         options=request.options(),
         device=work.device[1],
         engine_note=engine.note,
-        words=workspace.words,
+        sources=workspace.words,
         folder=workspace.document,
     )
 

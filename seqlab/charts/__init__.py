@@ -1,5 +1,5 @@
-"""How are measurements drawn? A few kinds of chart, in one style, each with its alt text.
+"""How are measurements drawn? A few kinds of chart in one style, each with alt text.
 
-`draw.needs` says what to ask the analysis for, `draw.draw` writes the SVG. Nothing here computes a
-statistic: estimates, intervals and samples arrive as tables.
+`draw.needs` lists the statistics that a chart needs from the analysis, and `draw.draw` writes the SVG.
+Nothing here computes a statistic: estimates, intervals and samples arrive as tables.
 """

@@ -1,4 +1,4 @@
-"""What does a chart say to someone who cannot see it? Sentences from the statistics that it plots."""
+"""What is the alt text of a chart? Sentences made of the statistics that it plots."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -29,7 +29,7 @@ def describe(figure: Figure, summary: pd.DataFrame) -> str:
 
 
 def _lower(title: str) -> str:
-    """A title inside a sentence; names in capitals keep them."""
+    """A title within a sentence; acronyms keep their capitals."""
     return title if title[1:2].isupper() else title[:1].lower() + title[1:]
 
 
@@ -65,17 +65,17 @@ def _curve(figure: Curve, summary: pd.DataFrame) -> str:
         ends = part.groupby(figure.hue, sort=False, observed=True).tail(1)
         ends = ends.sort_values("estimate", ascending=False, kind="stable")
         together = ends[figure.x].nunique() == 1
-        said = []
+        parts = []
         for level, value, x in zip(ends[figure.hue], ends["estimate"], ends[figure.x], strict=True):
             place = "" if together else f" at {number(x)}"
-            said.append(f"{level_name(figure.hue, level)} {number(unit.of(value))}{place}")
+            parts.append(f"{level_name(figure.hue, level)} {number(unit.of(value))}{place}")
         end = f" at {number(ends[figure.x].iloc[0])}" if together else ""
-        sentences.append(f"For {level_name(figure.columns, column)}, lines end{end} with {_listed(said)}.")
+        sentences.append(f"For {level_name(figure.columns, column)}, lines end{end} with {_listed(parts)}.")
     return " ".join(sentences) + _guides(figure.guides, unit)
 
 
 def _course(line: pd.DataFrame, figure: Curve, unit: Unit) -> str:
-    """From where to where, and by way of which peak or trough."""
+    """The course of a line: its ends, and its peak or trough."""
     at, values = line[figure.x].tolist(), [unit.of(value) for value in line["estimate"]]
     if len(values) == 1:
         return f"is {number(values[0])} at {number(at[0])}"
@@ -85,14 +85,14 @@ def _course(line: pd.DataFrame, figure: Curve, unit: Unit) -> str:
     else:
         verb = "rises" if values[-1] > values[0] else "falls"
         course = f"{verb} from {first} at {number(at[0])} to {last} at {number(at[-1])}"
-    # A turn worth telling goes past both ends by a fifth of the way that the line covers in all.
-    seen = np.log(values) if figure.y_scale != "linear" and min(values) > 0 else np.asarray(values)
-    worth = 0.2 * (seen.max() - seen.min())
-    low, high = int(seen.argmin()), int(seen.argmax())
+    # A peak or trough is mentioned if it exceeds both ends by a fifth of the line's whole range.
+    scaled = np.log(values) if figure.y_scale != "linear" and min(values) > 0 else np.asarray(values)
+    notable = 0.2 * (scaled.max() - scaled.min())
+    low, high = int(scaled.argmin()), int(scaled.argmax())
     turns = []
-    if min(seen[0], seen[-1]) - seen[low] > worth:
+    if min(scaled[0], scaled[-1]) - scaled[low] > notable:
         turns.append(f"a low of {number(values[low])} at {number(at[low])}")
-    if seen[high] - max(seen[0], seen[-1]) > worth:
+    if scaled[high] - max(scaled[0], scaled[-1]) > notable:
         turns.append(f"a high of {number(values[high])} at {number(at[high])}")
     return course + (f", with {_listed(turns)}" if turns else "")
 
@@ -110,16 +110,16 @@ def _interval(figure: Interval, summary: pd.DataFrame) -> str:
     unit = display_unit(metric.unit, rows["estimate"], figure.x_scale)
     factors = [name for name in dict.fromkeys((figure.columns, figure.y, figure.hue)) if name]
     rows = rows.dropna(subset=factors).sort_values("estimate", ascending=False, kind="stable")
-    # Beyond eight entries, intervals would bury the ranking; the table in the document has them.
+    # With more than eight entries intervals would hide the ranking; the table in the report has them.
     bounded = len(rows) <= 8 and (np.isfinite(rows["low"]) & (rows["low"] < rows["high"])).any()
-    said = [
+    parts = [
         f"{', '.join(level_name(name, row[name]) for name in factors)} "
         + (_with_interval(row, unit) if bounded else number(unit.of(row["estimate"])))
         for row in rows.to_dict("records")
     ]
     groups = " and ".join(_lower(factor_title(name)) for name in factors)
     order = f"from highest to lowest{', with 95 % intervals' if bounded else ''}"
-    text = f"Dot plot of {_lower(axis_title(metric, unit))} by {groups}, {order}: {'; '.join(said)}."
+    text = f"Dot plot of {_lower(axis_title(metric, unit))} by {groups}, {order}: {'; '.join(parts)}."
     return text + _guides(figure.guides, unit)
 
 
@@ -130,14 +130,14 @@ def _tradeoff(figure: Tradeoff, summary: pd.DataFrame) -> str:
     across = display_unit(x.unit, rows["x_estimate"], figure.x_scale)
     up = display_unit(y.unit, rows["y_estimate"], figure.y_scale)
     factors = [name for name in (figure.hue, figure.along) if name]
-    colon = ":" if figure.along else ""  # between the number of its level and the one it reached
-    said = [
+    colon = ":" if figure.along else ""  # separates the level, a number, from the value
+    parts = [
         f"{', '.join(level_name(name, row[name]) for name in factors)}{colon} "
         f"{number(up.of(row['y_estimate']))} at {number(across.of(row['x_estimate']))}"
         for row in rows.to_dict("records")
     ]
     axes = f"{_lower(axis_title(y, up))} against {_lower(axis_title(x, across))}"
-    text = f"Scatter plot of {axes}, from highest to lowest: {'; '.join(said)}."
+    text = f"Scatter plot of {axes}, from highest to lowest: {'; '.join(parts)}."
     if figure.roof and np.isfinite(rows[["roof_slope", "roof_height"]].to_numpy(dtype=float)).all():
         slope, height = (metric_named(name) for name in figure.roof)
         rise, top = (float(rows[name].iloc[0]) for name in ("roof_slope", "roof_height"))
@@ -157,14 +157,14 @@ def _heatmap(figure: Heatmap, summary: pd.DataFrame) -> str:
     axes = f"{_lower(axis_title(metric, unit))} by {across} (across) and {down} (down)"
     if figure.columns:
         most = rows[figure.x].nunique() * rows[figure.y].nunique()
-        said = []
+        parts = []
         for level in levels_of(rows, figure.columns):
             part = rows.loc[rows[figure.columns] == level, "estimate"]
             low, high = (number(unit.of(bound)) for bound in (part.min(), part.max()))
-            said.append(
+            parts.append(
                 f"{level_name(figure.columns, level)} has {len(part)} of {most} cells, from {low} to {high}"
             )
-        return f"Heat maps of {axes}. {'; '.join(said)}."
+        return f"Heat maps of {axes}. {'; '.join(parts)}."
     cells = rows.sort_values("estimate", kind="stable").to_dict("records")
     low, high = (
         f"{number(unit.of(cell['estimate']))} at {_place(figure.x, cell)}, {_place(figure.y, cell)}"

@@ -1,9 +1,8 @@
-"""What does a chart need, and how does it become a file? The charts' front door.
+"""Which data does a chart need, and how does it become a file? The interface of this package.
 
-A caller asks `needs` what to request from the analysis, hands the tables over as `FigureData`, and
-gets an SVG and its alt text. Where nothing was measured, `draw` still writes a small placeholder and
-says so in the alt text, so that no link in the document breaks; a caller that would rather say it in
-words asks `FigureData.empty` first.
+A caller asks `needs` what to request from the analysis, passes the tables as `FigureData`, and gets an SVG
+and its alt text. Where nothing was measured, `draw` writes a small placeholder and says so in the alt text,
+so that no link in the document breaks; `FigureData.empty` tells in advance.
 """
 
 import gc
@@ -20,20 +19,19 @@ from matplotlib.figure import Figure as Canvas
 
 from seqlab.charts import curve, heatmap, image_grid, interval, tradeoff
 from seqlab.charts.alt import NOTHING, describe
-from seqlab.charts.image_grid_alt import describe_plate
-from seqlab.charts.labels import heading
-from seqlab.charts.panels import sheet
-from seqlab.charts.shades import Look
+from seqlab.charts.image_colours import ColourScale
+from seqlab.charts.image_grid_alt import describe_image_grid
+from seqlab.charts.labels import write_title
+from seqlab.charts.panels import panel_grid
 from seqlab.charts.style import WIDTH, theme
 from seqlab.notebook.figures import Curve, Figure, Heatmap, Interval, Tradeoff
 
 
 @dataclass(frozen=True)
 class Need:
-    """What to ask the analysis for: `metric`, for each combination of levels of the factors `by`.
+    """A request to the analysis: `metric`, for each combination of levels of the factors `by`.
 
-    `split` is meant where the metric was measured on it; a metric without splits has none. The
-    figure's own `where` applies to each of its needs.
+    `split` applies if the metric was measured on it. The figure's own `where` applies to all of its needs.
     """
 
     metric: str
@@ -101,7 +99,7 @@ def _sided(table: pd.DataFrame, side: str, keys: tuple[str, ...]) -> pd.DataFram
 
 
 def plot(figure: Figure, data: FigureData) -> Canvas:
-    """The chart as a matplotlib figure, for `draw` and for tests. Call it inside `style.theme()`."""
+    """The chart as a matplotlib figure, for `draw` and for tests. Call within `style.theme()`."""
     if data.empty:
         return _placeholder()
     match figure:
@@ -117,38 +115,38 @@ def plot(figure: Figure, data: FigureData) -> Canvas:
 
 
 def _placeholder() -> Canvas:
-    canvas = sheet(0).figure
+    canvas = panel_grid(0).figure
     canvas.set_size_inches(WIDTH, 0.6)
-    heading(canvas, NOTHING, x=WIDTH / 2, y=0.3, gid="nothing", ha="center")
+    write_title(canvas, NOTHING, x=WIDTH / 2, y=0.3, gid="nothing", ha="center")
     return canvas
 
 
 def draw(figure: Figure, data: FigureData, path: Path) -> str:
     """Write the chart to `path` as SVG and return its alt text (plain text, not yet escaped).
 
-    The same data give the same bytes. The file appears whole or not at all.
+    Equal data give equal bytes. The file is replaced atomically.
     """
     _save(lambda: plot(figure, data), path)
     return NOTHING if data.empty else describe(figure, data.summary)
 
 
-def draw_plate(rows: Sequence[image_grid.Row], folder: Path, name: str) -> list[tuple[Path, str]]:
-    """Write a plate as one SVG or, where it is too long for a page, as several: each with its alt text.
+def draw_image_grid(rows: Sequence[image_grid.RunPanels], folder: Path, name: str) -> list[tuple[Path, str]]:
+    """Write an image grid as one SVG or, if it is too long for a page, as several; each with its alt text.
 
     The first is `folder`/`name`.svg, the next `name`-2.svg. Without rows it is a placeholder.
     """
-    look = Look.of(panel for row in rows for panel in row.panels)
+    scale = ColourScale.of(panel for row in rows for panel in row.panels)
     drawn = []
-    for number, part in enumerate(image_grid.pages(rows, look) or [[]], start=1):
+    for number, part in enumerate(image_grid.pages(rows, scale) or [[]], start=1):
         path = folder / f"{name}{f'-{number}' if number > 1 else ''}.svg"
-        _save(lambda part=part: image_grid.plot(part, look) if part else _placeholder(), path)  # type: ignore[misc]
-        drawn.append((path, describe_plate(part) if part else NOTHING))
+        _save(lambda part=part: image_grid.plot(part, scale) if part else _placeholder(), path)  # type: ignore[misc]
+        drawn.append((path, describe_image_grid(part) if part else NOTHING))
     return drawn
 
 
 def _save(chart: Callable[[], Canvas], path: Path) -> None:
     image = io.BytesIO()
-    with theme(), _uncollected():
+    with theme(), _garbage_collection_paused():
         chart().savefig(image, format="svg", metadata={"Date": None, "Creator": None})
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -157,21 +155,21 @@ def _save(chart: Callable[[], Canvas], path: Path) -> None:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """Rest the garbage collector: a chart's thousands of small objects wake it in vain (10 % of the time)."""
-    awake = gc.isenabled()
+def _garbage_collection_paused() -> Iterator[None]:
+    """Pause the garbage collector: a chart's thousands of small objects trigger it in vain (10 % of time)."""
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if awake:
+        if enabled:
             gc.enable()
 
 
 def describe_n(summary: pd.DataFrame, *, deterministic: bool = False) -> str:
-    """How many seeds stand behind a chart, for its caption: `n = 5 seeds`, `n = 3 to 5 seeds`.
+    """The number of seeds of a chart, for its caption: `n = 5 seeds`, `n = 3 to 5 seeds`.
 
-    Whether a point is deterministic, its plan knows (`Point.seeds is None`), not its one run.
+    Whether a point is deterministic is known from its plan (`Point.seeds is None`), not from its one run.
     """
     if deterministic:
         return "deterministic"

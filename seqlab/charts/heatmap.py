@@ -1,4 +1,4 @@
-"""How is a metric drawn over two factors: a shade and its mean in each cell?"""
+"""How is a metric drawn over two factors? A coloured cell for each pair of levels."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from seqlab.charts.labels import heading, write
-from seqlab.charts.panels import Sheet, margin, panel_width, settle, sheet
-from seqlab.charts.placing import text_width
+from seqlab.charts.label_placement import text_width
+from seqlab.charts.labels import write_text, write_title
+from seqlab.charts.panels import PanelGrid, label_margin, lay_out, panel_grid, panel_width
 from seqlab.charts.style import INK, LINE, MUTED, SMALL, TEXT, WIDTH
 from seqlab.charts.units import Unit, display_unit, number, numbers
 from seqlab.charts.words import (
@@ -28,15 +28,15 @@ from seqlab.notebook.figures import Heatmap, Level
 from seqlab.notebook.metrics import metric_named
 
 _ROW = 0.33  # inches
-_KEY = (1.1, 0.1)  # inches: the ramp that says what the shades of small multiples mean
-_SHADES = "crest"
+_COLOUR_BAR = (1.1, 0.1)  # inches: the colour bar of small multiples
+_PALETTE = "crest"
 
 
 def plot(figure: Heatmap, summary: pd.DataFrame) -> Figure:
     """Draw `summary` (the factors, estimate). A cell that was not measured stays empty.
 
-    A single map has no colour bar, since every cell says its value; small multiples have a ramp instead.
-    Numbers rise to the right and upwards.
+    A single map has no colour bar, since every cell contains its value; small multiples have one instead of
+    values. Numbers increase to the right and upwards.
     """
     metric = metric_named(figure.value)
     scale = "log10" if metric.log and (summary["estimate"] > 0).all() else "linear"
@@ -46,15 +46,17 @@ def plot(figure: Heatmap, summary: pd.DataFrame) -> Figure:
         down = down[::-1]
     shown = summary.assign(estimate=summary["estimate"] / unit.size)
     low, high = float(shown["estimate"].min()), float(shown["estimate"].max())
-    shades = LogNorm(low, high) if scale == "log10" and low < high else Normalize(low, high)
+    norm = LogNorm(low, high) if scale == "log10" and low < high else Normalize(low, high)
     columns: Sequence[Level | None] = levels_of(summary, figure.columns) if figure.columns else [None]
 
-    page = sheet(len(columns))
+    grid = panel_grid(len(columns))
     names = [wrapped(level_value(row)) for row in down]
-    left = max(margin(names, size=TEXT), margin([factor_title(figure.y)], size=SMALL))
-    cell = panel_width(page, left=left, right=0.05) / len(across)  # inches: small multiples have square ones
-    settle(
-        page,
+    left = max(label_margin(names, size=TEXT), label_margin([factor_title(figure.y)], size=SMALL))
+    cell = panel_width(grid, left=left, right=0.05) / len(
+        across
+    )  # inches: cells of small multiples are square
+    lay_out(
+        grid,
         height=(_ROW if not figure.columns else cell) * len(down),
         left=left,
         right=0.05,
@@ -63,29 +65,31 @@ def plot(figure: Heatmap, summary: pd.DataFrame) -> Figure:
         titles=["" if column is None else level_name(figure.columns, column) for column in columns],
         head=LINE - 0.02,
     )
-    for panel, column in zip(page.axes, columns, strict=True):
+    for panel, column in zip(grid.axes, columns, strict=True):
         part = shown if column is None else shown[shown[figure.columns] == column]
         cells = part.pivot_table(
             index=figure.y, columns=figure.x, values="estimate", aggfunc="first", observed=True
         )
-        _shade(panel, cells.reindex(index=down, columns=across), shades, names, said=not figure.columns)
-    top = page.figure.get_figheight()
+        _shade(panel, cells.reindex(index=down, columns=across), norm, names, annotated=not figure.columns)
+    top = grid.figure.get_figheight()
     if figure.columns:
-        _ramp(page, shades, unit, low=low, high=high)
+        _colour_bar(grid, norm, unit, low=low, high=high)
     room = LINE + 0.03 if figure.columns else 0.0  # of the panels' titles
     y = top - 0.09 - LINE - room - LINE / 2 + 0.01
-    heading(page.figure, factor_title(figure.y), x=0.02, y=y, gid="rows-title")
-    return page.figure
+    write_title(grid.figure, factor_title(figure.y), x=0.02, y=y, gid="rows-title")
+    return grid.figure
 
 
-def _shade(panel: Axes, cells: pd.DataFrame, shades: Normalize, names: Sequence[str], *, said: bool) -> None:
+def _shade(
+    panel: Axes, cells: pd.DataFrame, norm: Normalize, names: Sequence[str], *, annotated: bool
+) -> None:
     digits = 3 if len(cells.columns) <= 9 else 2
     values = np.reshape(numbers(cells.to_numpy().ravel().tolist(), digits=digits), cells.shape)
     sns.heatmap(
         cells,
-        norm=shades,
-        cmap=_SHADES,
-        annot=values if said else False,
+        norm=norm,
+        cmap=_PALETTE,
+        annot=values if annotated else False,
         fmt="",
         annot_kws={"size": TEXT},
         cbar=False,
@@ -103,19 +107,19 @@ def _shade(panel: Axes, cells: pd.DataFrame, shades: Normalize, names: Sequence[
     panel.spines[:].set_visible(False)
 
 
-def _ramp(page: Sheet, shades: Normalize, unit: Unit, *, low: float, high: float) -> None:
-    """The shades in a row, with the lowest and the highest value at its ends, right above all panels."""
-    width, height = _KEY
+def _colour_bar(grid: PanelGrid, norm: Normalize, unit: Unit, *, low: float, high: float) -> None:
+    """A colour bar above all panels, at the right, with the lowest and highest value at its ends."""
+    width, height = _COLOUR_BAR
     ends = [number(value, digits=2) for value in (low, high)]
     right = WIDTH - 0.05 - text_width(ends[1], SMALL) - 0.05
-    total = page.figure.get_figheight()
+    total = grid.figure.get_figheight()
     y = total - 0.02 - LINE / 2
-    ramp = page.figure.add_axes(
+    ramp = grid.figure.add_axes(
         ((right - width) / WIDTH, (y - height / 2) / total, width / WIDTH, height / total), label="ramp"
     )
-    ramp.pcolormesh(np.linspace(0, 1, 32)[None], cmap=sns.color_palette(_SHADES, as_cmap=True))
+    ramp.pcolormesh(np.linspace(0, 1, 32)[None], cmap=sns.color_palette(_PALETTE, as_cmap=True))
     ramp.set_gid("ramp")
     ramp.set_axis_off()
-    first = page.axes[0]
-    write(first, ends[0], x=right - width - 0.05, y=y, ink=MUTED, gid="ramp-low", size=SMALL, ha="right")
-    write(first, ends[1], x=right + 0.05, y=y, ink=MUTED, gid="ramp-high", size=SMALL)
+    first = grid.axes[0]
+    write_text(first, ends[0], x=right - width - 0.05, y=y, ink=MUTED, gid="ramp-low", size=SMALL, ha="right")
+    write_text(first, ends[1], x=right + 0.05, y=y, ink=MUTED, gid="ramp-high", size=SMALL)

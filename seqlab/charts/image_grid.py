@@ -1,7 +1,7 @@
-"""How is a plate drawn: small pictures in rows, each row headed by the run that it is of?
+"""How is an image grid drawn? Small images in rows, each headed by the run that made them.
 
-Panels far wider than high (a chorale, a chain of residues) go one under another over the whole width;
-others stand side by side. What the colours mean is said once, above all panels.
+Panels that are much wider than high (a chorale, a chain of residues) take the whole width, one below the
+other; others stand side by side. One legend above all panels explains the colours.
 """
 
 import math
@@ -12,28 +12,28 @@ from functools import cached_property
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from seqlab.charts.key import key_rows
-from seqlab.charts.labels import heading
-from seqlab.charts.panels import margin
-from seqlab.charts.placing import drawable_text, text_width
-from seqlab.charts.shades import OPACITY, OVER, Look, said
+from seqlab.charts.image_colours import OVERLAY_COLOUR, OVERLAY_OPACITY, ColourScale, range_labels
+from seqlab.charts.label_placement import drawable_text, text_width
+from seqlab.charts.labels import write_title
+from seqlab.charts.legend import legend_rows
+from seqlab.charts.panels import label_margin
 from seqlab.charts.style import INK, LINE, MUTED, RULE, SMALL, TEXT, WIDTH
 from seqlab.charts.ticks import ticks
 from seqlab.notebook.artifacts import Panel
 
-TALLEST = 8.2  # inches: what fits a page of paper with its caption
+MAX_HEIGHT = 8.2  # inches: fits a printed page together with its caption
 _GAP = 0.22  # inches between neighbouring panels
-_AFTER = 0.14  # inches below a line of panels
-_NAME = 0.13  # inches that a row's name needs
-_LARGEST = 1.9  # inches: the width of a panel that has room to spare
-_HIGHEST = 3.0  # inches: of a panel
-_DOTS = 240  # an inch: fields are enlarged to so many, since some programs blur what they enlarge themselves
-_RAMP = (0.7, 0.1)  # inches
+_AFTER = 0.14  # inches below a row of panels
+_NAME = 0.13  # inches: the height of a row's name
+_LARGEST = 1.9  # inches: the largest width of a panel that stands beside others
+_HIGHEST = 3.0  # inches: the largest height of a panel
+_DOTS = 240  # per inch: images are enlarged here, since some programs blur when they enlarge
+_COLOUR_BAR = (0.7, 0.1)  # inches
 
 
 @dataclass(frozen=True)
-class Row:
-    """The panels of one run, and what it is called (empty where there is but one)."""
+class RunPanels:
+    """The panels of one run, and its title (empty if there is only one run)."""
 
     title: str
     panels: tuple[Panel, ...]
@@ -41,7 +41,7 @@ class Row:
 
 @dataclass(frozen=True)
 class _Box:
-    """How large a panel is drawn, in inches, between the room for names and the next; `slot` is its share."""
+    """The size of a panel in inches. `left` is the margin for row names, `slot` the width available."""
 
     panel: Panel
     left: float
@@ -51,7 +51,7 @@ class _Box:
 
     @cached_property
     def title(self) -> list[str]:
-        """The lines of its title: two at most."""
+        """The lines of the panel's title: two at most."""
         lines: list[str] = []
         for word in self.panel.title.split():
             if lines and text_width(drawable_text(f"{lines[-1]} {word}")) <= self.slot + 0.04:
@@ -63,24 +63,26 @@ class _Box:
 
 
 @dataclass(frozen=True)
-class Line:
-    """Panels that stand side by side, headed by a title or not."""
+class PanelRow:
+    """Panels side by side, with or without a title."""
 
     title: str
     boxes: tuple[_Box, ...]
 
     @property
     def above(self) -> float:
-        """Room for titles: the run's, the panels', and those of their upright axes."""
+        """Room above the panels for titles of the run, of the panels and of their y-axes."""
         rows = max(len(box.title) for box in self.boxes) + any(box.panel.y for box in self.boxes)
         return (LINE + 0.08 if self.title else 0.0) + rows * LINE + (0.04 if rows else 0.0)
 
     @property
     def below(self) -> float:
+        """Room below the panels for tick labels and x-axis titles."""
         return (0.19 + LINE if any(box.panel.x for box in self.boxes) else 0.0) + _AFTER
 
     @property
     def height(self) -> float:
+        """The height of the whole row."""
         return self.above + max(box.height for box in self.boxes) + self.below
 
 
@@ -90,14 +92,14 @@ def _is_wide(panel: Panel) -> bool:
 
 
 def _left(panel: Panel) -> float:
-    """Room for the names of rows, or their numbers."""
+    """The left margin for row names or row numbers."""
     if panel.rows:
-        return min(margin([drawable_text(name) for name in panel.rows]), WIDTH / 4)
-    return margin([str(len(panel.matrix))]) if panel.y else 0.03
+        return min(label_margin([drawable_text(name) for name in panel.rows]), WIDTH / 4)
+    return label_margin([str(len(panel.matrix))]) if panel.y else 0.03
 
 
 def _box(panel: Panel, left: float, room: float) -> _Box:
-    """As large as fits a width: fields are square, unless rows would be too low or all of them too high."""
+    """As large as fits the width; pixels are square, unless rows would be too low or the panel too high."""
     rows, columns = len(panel.matrix), len(panel.matrix[0])
     if _is_wide(panel):
         least = 0.155 if panel.rows and rows <= 12 else 0.09 if rows <= 12 else 0.0
@@ -107,17 +109,17 @@ def _box(panel: Panel, left: float, room: float) -> _Box:
 
 
 def _across(most: int, panels: Sequence[Panel], left: float) -> int:
-    """How many panels stand side by side where a run has up to `most`."""
+    """The number of panels side by side, where a run has at most `most`."""
     across = most if most <= 6 else next(n for n in (4, 5, 6) if n >= 6 or most <= 2 * n)
-    if max(len(panel.matrix[0]) for panel in panels) > 40:  # fields would be too small to see
+    if max(len(panel.matrix[0]) for panel in panels) > 40:  # pixels would be too small to see
         across = min(across, 3)
     while across > 1 and across * (left + 0.9 + _GAP) - _GAP > WIDTH:
         across -= 1
-    return math.ceil(most / math.ceil(most / across))  # as many in each line: three and two, not four and one
+    return math.ceil(most / math.ceil(most / across))  # balanced rows: three and two, not four and one
 
 
-def _lines(rows: Sequence[Row]) -> list[Line]:
-    """All panels in lines; those of equal width stand below each other."""
+def _lines(rows: Sequence[RunPanels]) -> list[PanelRow]:
+    """All panels in rows; panels of equal width are aligned."""
     panels = [panel for row in rows for panel in row.panels]
     wide, narrow = ([one for one in panels if _is_wide(one) == so] for so in (True, False))
     inset = max(map(_left, wide), default=0.0)
@@ -136,31 +138,31 @@ def _lines(rows: Sequence[Row]) -> list[Line]:
             if not together or _is_wide(together[-1][-1].panel) or len(together[-1]) == across:
                 together.append([])
             together[-1].append(box)
-        lines += [Line(row.title if i == 0 else "", tuple(boxes)) for i, boxes in enumerate(together)]
+        lines += [PanelRow(row.title if i == 0 else "", tuple(boxes)) for i, boxes in enumerate(together)]
     return lines
 
 
-def pages(rows: Sequence[Row], look: Look) -> list[list[Line]]:
-    """The plate in lines, cut into pieces that each fit a page; a run that goes on is headed again."""
-    pieces: list[list[Line]] = []
+def pages(rows: Sequence[RunPanels], scale: ColourScale) -> list[list[PanelRow]]:
+    """The rows, divided into pages. The title of a run that continues on the next page is repeated."""
+    pieces: list[list[PanelRow]] = []
     used, title = math.inf, ""
     for line in _lines(rows):
         title = line.title or title
-        if used + line.height > TALLEST:
+        if used + line.height > MAX_HEIGHT:
             pieces.append([])
-            used, line = _key_height(look), replace(line, title=title)
+            used, line = _legend_height(scale), replace(line, title=title)
         pieces[-1].append(line)
         used += line.height
     return pieces
 
 
-def plot(lines: Sequence[Line], look: Look) -> Figure:
-    """Draw lines of panels, one below the other. Call it inside `style.theme()`."""
-    key = _key_height(look)
-    total = key + sum(line.height for line in lines)
+def plot(lines: Sequence[PanelRow], scale: ColourScale) -> Figure:
+    """Draw rows of panels, one below the other. Call within `style.theme()`."""
+    legend = _legend_height(scale)
+    total = legend + sum(line.height for line in lines)
     figure = Figure(figsize=(WIDTH, total))
-    _draw_key(figure, look, total)
-    top, count = total - key, 0
+    _draw_legend(figure, scale, total)
+    top, count = total - legend, 0
     for i, line in enumerate(lines):
         if line.title:
             figure.text(
@@ -170,13 +172,13 @@ def plot(lines: Sequence[Line], look: Look) -> Figure:
         x = 0.0
         for box in line.boxes:
             x += box.left
-            _draw(figure, box, look, x=x, y=top - line.above - box.height, number=count)
+            _draw(figure, box, scale, x=x, y=top - line.above - box.height, number=count)
             x, count = x + box.slot + _GAP, count + 1
         top -= line.height
     return figure
 
 
-def _draw(figure: Figure, box: _Box, look: Look, *, x: float, y: float, number: int) -> None:
+def _draw(figure: Figure, box: _Box, scale: ColourScale, *, x: float, y: float, number: int) -> None:
     panel, (across, total) = box.panel, figure.get_size_inches()
     rows, columns = len(panel.matrix), len(panel.matrix[0])
     axes = figure.add_axes(
@@ -185,7 +187,7 @@ def _draw(figure: Figure, box: _Box, look: Look, *, x: float, y: float, number: 
     axes.set_gid(f"panel-{number}")
     axes.grid(visible=False)
     times = [max(1, math.ceil(_DOTS * size / n)) for size, n in ((box.height, rows), (box.width, columns))]
-    image = look.rgba(panel).repeat(times[0], axis=0).repeat(times[1], axis=1)
+    image = scale.rgba(panel).repeat(times[0], axis=0).repeat(times[1], axis=1)
     shown = axes.imshow(
         image, interpolation="none", aspect="auto", extent=(0.5, columns + 0.5, rows + 0.5, 0.5)
     )
@@ -197,7 +199,7 @@ def _draw(figure: Figure, box: _Box, look: Look, *, x: float, y: float, number: 
     axes.tick_params(axis="y", length=0, pad=3)
     above = y + box.height + 0.03 + LINE / 2
     if panel.y:
-        heading(figure, _fitted(panel.y, box.width, SMALL), x=x, y=above, gid=f"y-title-{number}")
+        write_title(figure, _fitted(panel.y, box.width, SMALL), x=x, y=above, gid=f"y-title-{number}")
         above += LINE
     for i, line in enumerate(reversed(box.title)):
         figure.text(
@@ -206,17 +208,17 @@ def _draw(figure: Figure, box: _Box, look: Look, *, x: float, y: float, number: 
         )  # fmt: skip
     if panel.x:
         title, centre = _fitted(panel.x, box.width, SMALL), x + box.width / 2
-        heading(figure, title, x=centre, y=y - 0.19 - LINE / 2, gid=f"x-title-{number}", ha="center")
+        write_title(figure, title, x=centre, y=y - 0.19 - LINE / 2, gid=f"x-title-{number}", ha="center")
 
 
 def _places(count: int, most: float) -> list[float]:
-    """The first field, and round numbers of fields."""
+    """Tick positions: 1, and round numbers."""
     found = [value for value in ticks(0, count, "linear", most=max(int(most), 2)) if value == int(value) > 1]
     return [1.0, *found]
 
 
 def _named(panel: Panel, height: float) -> Iterator[tuple[float, str]]:
-    """As many names of rows as have room, or numbers where only the axis is named."""
+    """As many row names as fit, or row numbers where only the axis has a title."""
     if not panel.rows and panel.y:
         for place in _places(len(panel.matrix), len(panel.matrix) * height / 0.35):
             yield place, f"{place:,.0f}"
@@ -229,7 +231,7 @@ def _named(panel: Panel, height: float) -> Iterator[tuple[float, str]]:
 
 
 def _fitted(text: str, width: float, size: float) -> str:
-    """The text, cut with an ellipsis where it is wider than its place. Some 0.04 inches may stick out."""
+    """The text, cut with an ellipsis where it exceeds the width by more than 0.04 inches."""
     text = drawable_text(text)
     if text_width(text, size) <= width + 0.04:
         return text
@@ -238,43 +240,47 @@ def _fitted(text: str, width: float, size: float) -> str:
     return text.rstrip() + "…"
 
 
-def _key_height(look: Look) -> float:
-    lines = len(key_rows([*map(drawable_text, look.categories)], lines=False)) if look.categories else 0
-    lines += look.shades is not None or look.over is not None
+def _legend_height(scale: ColourScale) -> float:
+    lines = len(legend_rows([*map(drawable_text, scale.categories)], lines=False)) if scale.categories else 0
+    lines += scale.shade_range is not None or scale.overlay_range is not None
     return lines * LINE + (0.1 if lines else 0.0)
 
 
-def _draw_key(figure: Figure, look: Look, total: float) -> None:
-    """A swatch and a name for each category; a ramp with its two ends for shades, one for what is over."""
-    inches, names, y = figure.dpi_scale_trans, [*map(drawable_text, look.categories)], total - LINE / 2
-    for members in key_rows(names, lines=False) if names else []:
+def _draw_legend(figure: Figure, scale: ColourScale, total: float) -> None:
+    """A swatch and a name for each category, and a colour bar each for shades and the overlay."""
+    inches, names, y = figure.dpi_scale_trans, [*map(drawable_text, scale.categories)], total - LINE / 2
+    for members in legend_rows(names, lines=False) if names else []:
         x = 0.04
         for i in members:
-            swatch = Rectangle((x, y - 0.05), 0.12, 0.1, transform=inches, facecolor=look.colours[i])
-            swatch.set(edgecolor=RULE, linewidth=0.4, gid=f"key-{i}")
+            swatch = Rectangle((x, y - 0.05), 0.12, 0.1, transform=inches, facecolor=scale.colours[i])
+            swatch.set(edgecolor=RULE, linewidth=0.4, gid=f"legend-{i}")
             figure.add_artist(swatch)
             figure.text(x + 0.18, y, names[i], transform=inches, color=INK, va="center_baseline")
             x += 0.18 + text_width(names[i]) + 0.2
         y -= LINE
     x = 0.04
-    for gid, ends, colour in (("shades", look.shades, "black"), ("over", look.over, OVER)):
+    for gid, ends, colour in (
+        ("shades", scale.shade_range, "black"),
+        ("over", scale.overlay_range, OVERLAY_COLOUR),
+    ):
         if ends is None:
             continue
-        low, high = said(*ends)
-        words = "laid over: " if gid == "over" else ""
-        x = _ramp(figure, words + low, high, colour, x=x, y=y, gid=gid)
+        low, high = range_labels(*ends)
+        prefix = "overlay: " if gid == "over" else ""
+        x = _colour_bar(figure, prefix + low, high, colour, x=x, y=y, gid=gid)
 
 
-def _ramp(figure: Figure, low: str, high: str, colour: str, *, x: float, y: float, gid: str) -> float:
-    """Shades from clear to full with words at both ends; returns where the next may begin."""
-    inches, (width, height), parts = figure.dpi_scale_trans, _RAMP, 14
-    heading(figure, low, x=x, y=y, gid=f"{gid}-low")
+def _colour_bar(figure: Figure, low: str, high: str, colour: str, *, x: float, y: float, gid: str) -> float:
+    """A bar from transparent to opaque with its range; returns where the next element may begin."""
+    inches, (width, height), parts = figure.dpi_scale_trans, _COLOUR_BAR, 14
+    opacity = OVERLAY_OPACITY if gid == "over" else 1.0
+    write_title(figure, low, x=x, y=y, gid=f"{gid}-low")
     x += text_width(low) + 0.06
     for i in range(parts):
         figure.add_artist(
             Rectangle(
                 (x + i * width / parts, y - height / 2), width / parts, height, transform=inches,
-                facecolor=colour, alpha=(i + 0.5) / parts * (OPACITY if gid == "over" else 1.0), linewidth=0,
+                facecolor=colour, alpha=(i + 0.5) / parts * opacity, linewidth=0,
             )
         )  # fmt: skip
     frame = Rectangle((x, y - height / 2), width, height, transform=inches, fill=False, edgecolor=RULE)

@@ -1,4 +1,4 @@
-"""How is a metric drawn for each level of a factor: a dot a seed, the mean and its interval?"""
+"""How is a metric drawn for each level of a factor? A dot for each seed, the mean and its interval."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seqlab.charts.key import draw_key, key_rows
-from seqlab.charts.labels import in_inches, write
-from seqlab.charts.marks import Mark, marks
-from seqlab.charts.panels import Sheet, margin, panel_width, room_for, seed_dots, settle, sheet
-from seqlab.charts.placing import spread, text_width
+from seqlab.charts.label_placement import spread, text_width
+from seqlab.charts.labels import in_inches, write_text
+from seqlab.charts.legend import draw_legend, legend_rows
+from seqlab.charts.panels import (
+    PanelGrid,
+    draw_seed_dots,
+    label_margin,
+    lay_out,
+    name_margin,
+    panel_grid,
+    panel_width,
+)
+from seqlab.charts.series_styles import SeriesStyle, series_styles
 from seqlab.charts.style import INK, LINE, MUTED, RULE, SMALL, TEXT
 from seqlab.charts.ticks import drawable, limits, set_axis, tick_labels, ticks
 from seqlab.charts.units import display_unit, numbers
@@ -19,7 +27,7 @@ from seqlab.charts.words import axis_title, is_numeric, level_name, level_value,
 from seqlab.notebook.figures import Interval, Level
 from seqlab.notebook.metrics import metric_named
 
-# In inches: room of a row, and of each level of the hue in it; how far seeds lie below their interval.
+# Inches: the height of a row, of each hue level in it, and the offset of seed dots below their interval.
 _ROW, _LANE, _BELOW = 0.18, 0.21, 0.1
 
 
@@ -28,10 +36,10 @@ def plot(figure: Interval, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
     metric = metric_named(figure.x)
     unit = display_unit(metric.unit, summary["estimate"], figure.x_scale)
     hue = figure.hue or figure.y
-    rows, shades = _best_first(figure, summary), levels_of(summary, hue)
-    lanes = shades if hue != figure.y else []
+    rows, levels = _best_first(figure, summary), levels_of(summary, hue)
+    lanes = levels if hue != figure.y else []
     summary, samples = (
-        _laid_out(figure, table, unit.size, rows, lanes, shift)
+        _positioned(figure, table, unit.size, rows, lanes, shift)
         for table, shift in ((summary, 0.0), (samples, _BELOW))
     )
     guides = {
@@ -39,10 +47,10 @@ def plot(figure: Interval, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
         for name, value in figure.guides.items()
         if drawable([value], figure.x_scale)
     }
-    given = marks(shades)
+    styles = series_styles(levels)
     columns: Sequence[Level | None] = levels_of(summary, figure.columns) if figure.columns else [None]
 
-    page = sheet(len(columns))
+    grid = panel_grid(len(columns))
     height = len(rows) * (_ROW + _LANE * max(1, len(lanes)))
     row_names = [wrapped(level_name(figure.y, row)) for row in rows]
     lane_names = [level_name(hue, lane) for lane in lanes]
@@ -53,50 +61,50 @@ def plot(figure: Interval, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
         pad=0.05,
     )
     means = numbers(summary["estimate"].tolist()) if len(columns) == 1 else []
-    left, right = margin(row_names, size=TEXT), room_for(means) if means else 0.12
-    most = max(3, int(panel_width(page, left=left, right=right) / 0.6))
+    left, right = label_margin(row_names, size=TEXT), name_margin(means) if means else 0.12
+    most = max(3, int(panel_width(grid, left=left, right=right) / 0.6))
     at = ticks(*bounds, figure.x_scale, most=min(most, 8))
     right = max(right, text_width(tick_labels(at, figure.x_scale)[-1], SMALL) / 2 + 0.03)
-    top = settle(
-        page,
+    top = lay_out(
+        grid,
         height=height,
         left=left,
         right=right,
         x_title=axis_title(metric, unit),
         titles=["" if column is None else level_name(figure.columns, column) for column in columns],
-        key=len(key_rows(lane_names, lines=False)) if lanes else 0,
+        legend=len(legend_rows(lane_names, lines=False)) if lanes else 0,
         head=LINE if guides else 0.0,
     )
-    set_axis(page.axes[0].xaxis, bounds, figure.x_scale, at)
-    page.axes[0].set_yticks(range(len(rows)), row_names, fontsize=TEXT, color=INK, linespacing=1.05)
-    page.axes[0].set_ylim(len(rows) - 0.5, -0.5)
-    for i, (panel, column) in enumerate(zip(page.axes, columns, strict=True)):
+    set_axis(grid.axes[0].xaxis, bounds, figure.x_scale, at)
+    grid.axes[0].set_yticks(range(len(rows)), row_names, fontsize=TEXT, color=INK, linespacing=1.05)
+    grid.axes[0].set_ylim(len(rows) - 0.5, -0.5)
+    for i, (panel, column) in enumerate(zip(grid.axes, columns, strict=True)):
         panel.grid(visible=False, axis="y")
         for value in guides.values():
             panel.axvline(value, color=RULE, linewidth=0.9, linestyle=(0.0, (4.0, 2.0)), zorder=1.5)
         for table, draw in ((samples, _dots), (summary, _intervals)):
             part = table if column is None else table[table[figure.columns] == column]
-            draw(panel, part, hue, given, i)
+            draw(panel, part, hue, styles, i)
         panel.set(xlabel="", ylabel="")
-    _name_guides(page, guides)
+    _name_guides(grid, guides)
     if means:
-        _write_means(page.axes[0], summary, means)
+        _write_means(grid.axes[0], summary, means)
     if lanes:
-        draw_key(page.figure, lane_names, [given[lane] for lane in lanes], top=top, lines=False)
-    return page.figure
+        draw_legend(grid.figure, lane_names, [styles[lane] for lane in lanes], top=top, lines=False)
+    return grid.figure
 
 
 def _best_first(figure: Interval, summary: pd.DataFrame) -> list[Level]:
-    """The rows from top to bottom: numbers in order, names by what they reached (over all panels)."""
+    """The rows from top to bottom: numbers in order, names from best to worst mean over all panels."""
     rows = levels_of(summary, figure.y)
     if is_numeric(rows):
         return rows
     sign = 1.0 if metric_named(figure.x).better == "lower" else -1.0
-    reached = (sign * summary.groupby(figure.y, observed=True)["estimate"].mean()).fillna(np.inf)
-    return sorted(rows, key=lambda row: float(reached[row]))
+    means_by_row = (sign * summary.groupby(figure.y, observed=True)["estimate"].mean()).fillna(np.inf)
+    return sorted(rows, key=lambda row: float(means_by_row[row]))
 
 
-def _laid_out(
+def _positioned(
     figure: Interval,
     table: pd.DataFrame,
     size: float,
@@ -104,7 +112,7 @@ def _laid_out(
     lanes: Sequence[Level],
     shift: float,
 ) -> pd.DataFrame:
-    """The table in display units, with the height of each entry: its row's number and its lane's share.
+    """The table in display units, with the vertical position of each entry, by row and lane (hue level).
 
     A row is one unit high; `shift` is in inches.
     """
@@ -113,22 +121,24 @@ def _laid_out(
     inches = _ROW + _LANE * max(1, len(lanes))
     if lanes:
         middle = (len(lanes) - 1) / 2
-        shares = {lane: (i - middle) * _LANE / inches for i, lane in enumerate(lanes)}
-        height = height + kept[figure.hue].map(shares).astype(float)
+        offsets = {lane: (i - middle) * _LANE / inches for i, lane in enumerate(lanes)}
+        height = height + kept[figure.hue].map(offsets).astype(float)
     shown = {name: kept[name] / size for name in ("estimate", "low", "high", "value") if name in kept}
     return kept.assign(height=height + shift / inches, **shown)
 
 
-def _dots(panel: Axes, samples: pd.DataFrame, hue: str, given: dict[Level, Mark], index: int) -> None:
-    """A pale dot for each seed, where any row has more than one."""
+def _dots(panel: Axes, samples: pd.DataFrame, hue: str, styles: dict[Level, SeriesStyle], index: int) -> None:
+    """A pale dot for each seed, if any row has several."""
     if not samples.duplicated("height").any():
         return
-    colours = [given[level].colour for level in samples[hue]]
-    seed_dots(panel, samples["value"].tolist(), samples["height"].tolist(), colours, size=11)
+    colours = [styles[level].colour for level in samples[hue]]
+    draw_seed_dots(panel, samples["value"].tolist(), samples["height"].tolist(), colours, size=11)
 
 
-def _intervals(panel: Axes, summary: pd.DataFrame, hue: str, given: dict[Level, Mark], index: int) -> None:
-    for i, (level, mark) in enumerate(given.items()):
+def _intervals(
+    panel: Axes, summary: pd.DataFrame, hue: str, styles: dict[Level, SeriesStyle], index: int
+) -> None:
+    for i, (level, mark) in enumerate(styles.items()):
         part = summary[summary[hue] == level]
         if part.empty:
             continue
@@ -150,20 +160,20 @@ def _write_means(panel: Axes, summary: pd.DataFrame, means: Sequence[str]) -> No
     right = panel.get_xlim()[1]
     spots = in_inches(panel, np.array([(right, height) for height in summary["height"]]))
     for i, (spot, mean) in enumerate(zip(spots, means, strict=True)):
-        write(panel, mean, x=spot[0] + 0.1, y=spot[1], ink=MUTED, gid=f"mean-{i}", size=SMALL)
+        write_text(panel, mean, x=spot[0] + 0.1, y=spot[1], ink=MUTED, gid=f"mean-{i}", size=SMALL)
 
 
-def _name_guides(page: Sheet, guides: dict[str, float]) -> None:
-    """Names above the first panel's guides, nudged apart."""
+def _name_guides(grid: PanelGrid, guides: dict[str, float]) -> None:
+    """Names above the guides of the first panel, moved apart where they overlap."""
     if not guides:
         return
-    panel, names = page.axes[0], list(guides)
+    panel, names = grid.axes[0], list(guides)
     low, high = panel.get_xlim()
     spots = in_inches(panel, np.array([(value, -0.5) for value in guides.values()]))
     ends = in_inches(panel, np.array([(low, -0.5), (high, -0.5)]))[:, 0]
     widths = [text_width(name, SMALL) + 0.12 for name in names]
     placed = spread([spot[0] for spot in spots], widths, float(ends[0]) - 0.06, float(ends[1]) + 0.1)
     for i, (name, x) in enumerate(zip(names, placed, strict=True)):
-        write(
+        write_text(
             panel, name, x=x, y=spots[0][1] + LINE / 2, ink=MUTED, gid=f"guide-{i}", size=SMALL, ha="center"
         )

@@ -1,4 +1,4 @@
-"""Where does a label go, so that it names its line and overlaps no other?"""
+"""Where does the label of a line go, so that no two labels overlap?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from seqlab.charts.placing import around, clearest, line_height, spread
+from seqlab.charts.label_placement import boxes_around, clearest, line_height, spread
 from seqlab.charts.style import MUTED, TEXT
 
 
 @dataclass(frozen=True)
-class End:
-    """What a line is called, and where it ends in data coordinates; `x` is None for a whole-width line."""
+class LineEnd:
+    """A line's label, and its end in data coordinates; `x` is None for a line over the whole width."""
 
     text: str
     x: float | None
@@ -31,8 +31,8 @@ def in_inches(axes: Axes, points: np.ndarray) -> np.ndarray:
     return np.asarray(axes.transData.transform(points)) / figure.dpi
 
 
-def traced(axes: Axes, lines: Sequence[Line2D], *, step: float = 0.04) -> np.ndarray:
-    """Points along lines, some `step` inches apart (n x 2, in inches): what a label should not cover."""
+def points_along(axes: Axes, lines: Sequence[Line2D], *, step: float = 0.04) -> np.ndarray:
+    """Points along lines, about `step` inches apart (n x 2, in inches), which labels should not cover."""
     points = [np.empty((0, 2))]
     for line in lines:
         at = in_inches(axes, np.asarray(line.get_xydata(), dtype=float))
@@ -43,10 +43,10 @@ def traced(axes: Axes, lines: Sequence[Line2D], *, step: float = 0.04) -> np.nda
     return np.concatenate(points)
 
 
-def label_ends(axes: Axes, ends: Sequence[End]) -> None:
-    """Write names at the ends of lines: in the right margin, nudged apart, or where a line ends early.
+def label_line_ends(axes: Axes, ends: Sequence[LineEnd]) -> None:
+    """Write names at the ends of lines: in the right margin, moved apart, or beside a line that ends early.
 
-    A thin leader joins a line with a name that had to move far.
+    A thin leader line joins a line with a name that had to move far.
     """
     if not ends:
         return
@@ -61,18 +61,22 @@ def label_ends(axes: Axes, ends: Sequence[End]) -> None:
     for i, height, y in zip(margin, heights, placed, strict=True):
         start = float(low[0]) + 0.08
         if abs(y - spots[i][1]) > 0.6 * height and ends[i].x is not None:
-            leader(axes, [spots[i][0] + 0.05, start - 0.02, start + 0.04], [spots[i][1], y, y], ends[i].ink)
+            draw_leader(
+                axes, [spots[i][0] + 0.05, start - 0.02, start + 0.04], [spots[i][1], y, y], ends[i].ink
+            )
             start += 0.07
-        write(axes, ends[i].text, x=start, y=y, ink=ends[i].ink, gid=f"label-{ends[i].group}")
-    obstacles = traced(axes, axes.lines)
+        write_text(axes, ends[i].text, x=start, y=y, ink=ends[i].ink, gid=f"label-{ends[i].group}")
+    obstacles = points_along(axes, axes.lines)
     for i in (i for i in range(len(ends)) if early[i]):
-        boxes = around(spots[i], ends[i].text, off=0.08)
+        boxes = boxes_around(spots[i], ends[i].text, off=0.08)
         left, bottom, _, top = boxes[clearest(boxes, obstacles)]
-        write(axes, ends[i].text, x=left, y=(bottom + top) / 2, ink=ends[i].ink, gid=f"label-{ends[i].group}")
+        write_text(
+            axes, ends[i].text, x=left, y=(bottom + top) / 2, ink=ends[i].ink, gid=f"label-{ends[i].group}"
+        )
 
 
-def leader(axes: Axes, x: Sequence[float], y: Sequence[float], ink: str) -> None:
-    """A thin line from a mark to a name that had to move; places in inches."""
+def draw_leader(axes: Axes, x: Sequence[float], y: Sequence[float], ink: str) -> None:
+    """A thin line from a mark to a name that had to move; coordinates in inches."""
     figure = axes.get_figure(root=True)
     assert isinstance(figure, Figure)
     figure.add_artist(
@@ -80,10 +84,10 @@ def leader(axes: Axes, x: Sequence[float], y: Sequence[float], ink: str) -> None
     )
 
 
-def write(
+def write_text(
     axes: Axes, text: str, *, x: float, y: float, ink: str, gid: str, size: float = TEXT, ha: str = "left"
 ) -> None:
-    """Write text at a place in inches; `y` is its middle."""
+    """Write text at a position in inches; `y` is its vertical middle."""
     figure = axes.get_figure(root=True)
     assert isinstance(figure, Figure)
     figure.text(
@@ -100,8 +104,8 @@ def write(
     )
 
 
-def heading(figure: Figure, text: str, *, x: float, y: float, gid: str, ha: str = "left") -> None:
-    """A quiet line of text at a place in inches: an axis title or a panel title."""
+def write_title(figure: Figure, text: str, *, x: float, y: float, gid: str, ha: str = "left") -> None:
+    """Write a grey line of text at a position in inches: the title of an axis or a panel."""
     figure.text(
         x, y, text, transform=figure.dpi_scale_trans, color=MUTED, ha=ha, va="center_baseline", gid=gid
     )

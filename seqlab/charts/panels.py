@@ -1,7 +1,7 @@
-"""How are panels laid out, in inches, without letting the library search for a layout?
+"""How are panels laid out? In inches, in one pass.
 
-The widths of tick labels are measured before anything is drawn, so one pass suffices; matplotlib's
-constrained layout draws everything several times.
+The widths of tick labels are measured before anything is drawn; matplotlib's constrained layout would draw
+everything several times.
 """
 
 import math
@@ -12,16 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from seqlab.charts.labels import heading
-from seqlab.charts.placing import text_width
+from seqlab.charts.label_placement import text_width
+from seqlab.charts.labels import write_title
 from seqlab.charts.style import INK, LINE, SMALL, TEXT, WIDTH
 
 _GAP = 0.3  # inches between neighbouring panels
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """A figure with panels that share both axes, `across` to a row."""
+class PanelGrid:
+    """A figure with panels that share both axes, `across` in each row."""
 
     figure: Figure
     axes: tuple[Axes, ...]
@@ -33,8 +33,8 @@ class Sheet:
         return math.ceil(len(self.axes) / self.across)
 
 
-def sheet(count: int) -> Sheet:
-    """A figure with `count` panels, still without a place; at most four stand side by side."""
+def panel_grid(count: int) -> PanelGrid:
+    """A figure with `count` panels, not yet positioned; at most four in a row."""
     figure = Figure(figsize=(WIDTH, 3.0))
     FigureCanvasSVG(figure)
     axes: list[Axes] = []
@@ -45,16 +45,16 @@ def sheet(count: int) -> Sheet:
         panel.set_axisbelow(True)
         axes.append(panel)
     across = count if count <= 4 else 3 if count in (5, 6, 9) else 4
-    return Sheet(figure, tuple(axes), across)
+    return PanelGrid(figure, tuple(axes), across)
 
 
-def panel_width(sheet: Sheet, *, left: float, right: float) -> float:
-    """Width of a panel in inches, between margins."""
-    return (WIDTH - left - right - _GAP * (sheet.across - 1)) / sheet.across
+def panel_width(grid: PanelGrid, *, left: float, right: float) -> float:
+    """Width of a panel in inches, without the margins."""
+    return (WIDTH - left - right - _GAP * (grid.across - 1)) / grid.across
 
 
-def settle(
-    sheet: Sheet,
+def lay_out(
+    grid: PanelGrid,
     *,
     height: float,
     left: float,
@@ -62,28 +62,27 @@ def settle(
     x_title: str,
     y_title: str = "",
     titles: Sequence[str] = (),
-    key: int = 0,
+    legend: int = 0,
     head: float = 0.0,
 ) -> float:
-    """Give panels of `height` inches their places, and write the titles of axes and panels.
+    """Position panels of `height` inches, and write the titles of axes and panels.
 
-    `key` is the number of rows to leave free above for a key, whose top is returned (in inches);
-    `head` is extra room between a panel and its title. The y-axis's title stands level above it, where it
-    reads best.
+    `legend` is the number of rows to leave free for a legend above, whose top is returned (in inches);
+    `head` is extra room between a panel and its title. The y-axis title is horizontal, above the axis.
     """
-    figure, across, down = sheet.figure, sheet.across, sheet.down
+    figure, across, down = grid.figure, grid.across, grid.down
     title_room = head + (LINE + 0.03 if any(titles) else 0.0)
-    above = 0.09 + (LINE if y_title else 0.0) + key * LINE + (0.06 if key else 0.0)
+    above = 0.09 + (LINE if y_title else 0.0) + legend * LINE + (0.06 if legend else 0.0)
     below = 0.2 + (LINE if x_title else 0.0) + 0.03
     row = title_room + height
     total = above + down * row + (down - 1) * _GAP + below
     figure.set_size_inches(WIDTH, total)
-    width = panel_width(sheet, left=left, right=right)
-    for i, panel in enumerate(sheet.axes):
+    width = panel_width(grid, left=left, right=right)
+    for i, panel in enumerate(grid.axes):
         x = left + (i % across) * (width + _GAP)
         y = total - above - (i // across) * (row + _GAP) - row
         panel.set_position((x / WIDTH, y / total, width / WIDTH, height / total))
-        panel.tick_params(labelleft=i % across == 0, labelbottom=i + across >= len(sheet.axes))
+        panel.tick_params(labelleft=i % across == 0, labelbottom=i + across >= len(grid.axes))
         if any(titles):
             figure.text(
                 x,
@@ -95,26 +94,26 @@ def settle(
                 gid=f"title-{i}",
             )
     if y_title:
-        heading(figure, y_title, x=0.02, y=total - 0.02 - LINE / 2, gid="y-title")
+        write_title(figure, y_title, x=0.02, y=total - 0.02 - LINE / 2, gid="y-title")
     if x_title:
         centre = left + (across * width + (across - 1) * _GAP) / 2
-        heading(figure, x_title, x=centre, y=0.03 + LINE / 2, gid="x-title", ha="center")
+        write_title(figure, x_title, x=centre, y=0.03 + LINE / 2, gid="x-title", ha="center")
     return total - 0.04 - (LINE if y_title else 0.0)
 
 
-def margin(labels: Sequence[str], *, size: float = SMALL) -> float:
-    """Room that tick labels need to the left of an axis, in inches."""
+def label_margin(labels: Sequence[str], *, size: float = SMALL) -> float:
+    """Width of the left margin for tick labels, in inches."""
     return max((text_width(label, size) for label in labels), default=0.0) + 0.09
 
 
-def room_for(names: Sequence[str], *, size: float = TEXT) -> float:
-    """Room that names need in the right margin, in inches, with their leaders."""
+def name_margin(names: Sequence[str], *, size: float = TEXT) -> float:
+    """Width of the right margin for names and their leader lines, in inches."""
     return max((text_width(name, size) for name in names), default=0.0) + 0.22
 
 
-def seed_dots(
+def draw_seed_dots(
     panel: Axes, x: Sequence[float], y: Sequence[float], colours: Sequence[str], *, size: float
 ) -> None:
-    """A pale dot for each seed. Not seaborn's scatterplot: it takes five times as long for the same dots."""
+    """Draw a pale dot for each seed; seaborn's scatterplot takes five times as long for the same dots."""
     dots = panel.scatter(x, y, c=colours, s=size, alpha=0.4, linewidth=0, zorder=1.8)
     dots.set_gid("seeds")

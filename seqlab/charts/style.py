@@ -1,8 +1,7 @@
-"""What do charts look like: their size, their quiet colours and their text?
+"""Which size, colours and fonts do charts have?
 
-The background is transparent: pages show charts inverted in dark mode, and a white one would turn
-into a black box. So no element relies on white, and the grid is a faint black that inverts to a
-faint white.
+The background is transparent, because pages invert charts in dark mode and a white background would turn into
+a black box. No element relies on white, and the grid is a faint black that inverts to a faint white.
 """
 
 from contextlib import AbstractContextManager
@@ -22,7 +21,7 @@ GRID = ("#000000", 0.11)  # colour and opacity: faint on white, and as faint whe
 
 
 @cache
-def _settings() -> Any:  # each matplotlib types its settings otherwise
+def _settings() -> Any:  # versions of matplotlib type their settings differently
     grid = sns.axes_style("whitegrid") | sns.plotting_context("paper")
     return grid | {
         "font.family": ["DejaVu Sans"],  # ships with matplotlib, so it is the same everywhere
@@ -54,10 +53,10 @@ def _settings() -> Any:  # each matplotlib types its settings otherwise
         "xtick.minor.bottom": False,
         "ytick.minor.left": False,
         "svg.fonttype": "path",  # the PDF's typesetter has few fonts
-        "svg.hashsalt": "seqlab",  # else the ids in the file differ from run to run
+        "svg.hashsalt": "seqlab",  # otherwise the ids in the file differ from run to run
     }
 
 
 def theme() -> AbstractContextManager[None]:
-    """matplotlib's settings while a chart is drawn and saved; they are put back afterwards."""
+    """A context with matplotlib's settings for drawing and saving a chart; it restores them afterwards."""
     return mpl.rc_context(_settings())

@@ -1,4 +1,4 @@
-"""Where does an axis begin and end, where are its ticks, and what do they say?"""
+"""Where does an axis begin and end, where are its ticks, and what are their labels?"""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -21,11 +21,11 @@ def drawable(values: Iterable[float], scale: Scale) -> list[float]:
 def limits(
     points: Iterable[float], scale: Scale, *, intervals: Iterable[float] = (), pad: float = 0.06
 ) -> tuple[float, float]:
-    """Where an axis begins and ends, with `pad` of its length to spare on each side.
+    """The ends of an axis, with a margin of `pad` of its length on each side.
 
-    The ends of `intervals` widen it too, but at most to twice what the points span: two seeds can have
-    an interval so wide that nothing else could be seen, and running off the axis tells as much.
-    A linear axis starts at zero where that costs at most a fifth of its length.
+    The ends of `intervals` widen it, too, but at most to twice the span of the points: the interval of two
+    seeds can be so wide that nothing else could be seen, and a bar that leaves the axis shows as much. A
+    linear axis starts at zero if that takes at most a fifth of its length.
     """
     forth, back = (math.log, math.exp) if scale != "linear" else (float, float)
     shown = [forth(value) for value in drawable(points, scale)]
@@ -64,7 +64,7 @@ def ticks(low: float, high: float, scale: Scale, *, most: int = 6) -> list[float
 
 
 def tick_labels(values: Sequence[float], scale: Scale) -> list[str]:
-    """One way of writing for all ticks of an axis, with digits enough to tell them apart."""
+    """Labels in one format for all ticks of an axis, with enough digits to distinguish them."""
     sizes = [abs(value) for value in values if value != 0]
     if scale == "log10" and sizes and (min(sizes) < 0.999e-3 or max(sizes) > 1.001e4):
         exponents = [round(math.log10(size)) for size in sizes]
@@ -83,7 +83,7 @@ def tick_labels(values: Sequence[float], scale: Scale) -> list[str]:
 
 
 def levels_or_ticks(levels: Sequence[float], low: float, high: float, scale: Scale, most: int) -> list[float]:
-    """The measured levels themselves where they are few and well apart, else round values."""
+    """The measured levels themselves if they are few and well apart, else round values."""
     at = np.asarray(levels, dtype=float)
     if len(at) == 1:
         return list(levels)
@@ -95,7 +95,7 @@ def levels_or_ticks(levels: Sequence[float], low: float, high: float, scale: Sca
 
 
 def set_axis(axis: Axis, bounds: tuple[float, float], scale: Scale, at: Sequence[float]) -> list[str]:
-    """Give an axis its scale, bounds and ticks; returns the ticks' labels."""
+    """Set the scale, bounds and ticks of an axis; returns the tick labels."""
     name = "x" if axis is axis.axes.xaxis else "y"
     labels = tick_labels(at, scale)
     setter = axis.axes.set_xscale if name == "x" else axis.axes.set_yscale

@@ -1,6 +1,6 @@
-"""How is one metric drawn against another: a mark for each level, with both of its intervals?
+"""How is one metric drawn against another? A mark for each level, with both intervals.
 
-Marks of a level may be joined along a factor, and grow with it; the largest then bears the level's name.
+Marks of a level may be joined along a factor and grow with it; the largest then has the level's name.
 """
 
 from collections.abc import Hashable, Mapping
@@ -10,10 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seqlab.charts.labels import in_inches, leader, traced, write
-from seqlab.charts.marks import Mark, marks
-from seqlab.charts.panels import margin, seed_dots, settle, sheet
-from seqlab.charts.placing import Box, around, clearest, text_width
+from seqlab.charts.label_placement import Box, boxes_around, clearest, text_width
+from seqlab.charts.labels import draw_leader, in_inches, points_along, write_text
+from seqlab.charts.panels import draw_seed_dots, label_margin, lay_out, panel_grid
+from seqlab.charts.series_styles import SeriesStyle, series_styles
 from seqlab.charts.style import LINE, MUTED, RULE, SMALL, WIDTH
 from seqlab.charts.ticks import limits, set_axis, tick_labels, ticks
 from seqlab.charts.units import Unit, display_unit
@@ -22,7 +22,7 @@ from seqlab.notebook.figures import Level, Scale, Tradeoff
 from seqlab.notebook.metrics import Metric, metric_named
 
 _HEIGHT = 3.0  # inches
-_SIZES = (5.0, 9.0)  # points: of a mark, from the first to the last along a factor; alone, halfway
+_SIZES = (5.0, 9.0)  # points: the first and the last mark along a factor; a single mark is halfway
 _SCALED = ("estimate", "low", "high", "value")
 
 
@@ -33,50 +33,50 @@ def plot(figure: Tradeoff, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
         "x": display_unit(x.unit, summary["x_estimate"], figure.x_scale),
         "y": display_unit(y.unit, summary["y_estimate"], figure.y_scale),
     }
-    summary, samples = (_shown(figure, table, units) for table in (summary, samples))
+    summary, samples = (_drawable_rows(figure, table, units) for table in (summary, samples))
     levels = levels_of(summary, figure.hue)
-    given = marks(levels)
+    styles = series_styles(levels)
     roof = _roof(figure, summary, units)
     corner = roof or (np.nan, np.nan)
     x_bounds = _bounds("x", figure.x_scale, summary, samples, corner[0])
     y_bounds = _bounds("y", figure.y_scale, summary, samples, corner[1])
     x_ticks, y_ticks = ticks(*x_bounds, figure.x_scale, most=7), ticks(*y_bounds, figure.y_scale, most=6)
 
-    page = sheet(1)
-    (panel,) = page.axes
-    settle(
-        page,
+    grid = panel_grid(1)
+    (panel,) = grid.axes
+    lay_out(
+        grid,
         height=_HEIGHT,
-        left=margin(tick_labels(y_ticks, figure.y_scale)),
+        left=label_margin(tick_labels(y_ticks, figure.y_scale)),
         right=0.15,
         x_title=_directed(x, axis_title(x, units["x"])),
         y_title=_directed(y, axis_title(y, units["y"])),
     )
     set_axis(panel.xaxis, x_bounds, figure.x_scale, x_ticks)
     set_axis(panel.yaxis, y_bounds, figure.y_scale, y_ticks)
-    samples = samples[samples[figure.hue].isin(given)]
+    samples = samples[samples[figure.hue].isin(styles)]
     if samples.duplicated(_factors(figure)).any():
-        colours = [given[level].colour for level in samples[figure.hue]]
-        seed_dots(panel, samples["x_value"].tolist(), samples["y_value"].tolist(), colours, size=14)
+        colours = [styles[level].colour for level in samples[figure.hue]]
+        draw_seed_dots(panel, samples["x_value"].tolist(), samples["y_value"].tolist(), colours, size=14)
     panel.set(xlabel="", ylabel="")
     taken = [np.empty((0, 2))]
     if roof:
         taken += _draw_roof(panel, figure, roof, summary)
     if figure.along:
-        taken += _join(panel, figure, summary, given)
+        taken += _join(panel, figure, summary, styles)
     sizes = _sizes(figure, summary)
     for i, (row, size) in enumerate(zip(summary.to_dict("records"), sizes, strict=True)):
-        _mark(panel, row, given[row[figure.hue]], size=size, gid=f"series-0-{i}")
-    _name(panel, figure, summary, samples, given, np.concatenate(taken))
-    return page.figure
+        _mark(panel, row, styles[row[figure.hue]], size=size, gid=f"series-0-{i}")
+    _name(panel, figure, summary, samples, styles, np.concatenate(taken))
+    return grid.figure
 
 
 def _factors(figure: Tradeoff) -> list[str]:
     return [name for name in (figure.hue, figure.along) if name]
 
 
-def _shown(figure: Tradeoff, table: pd.DataFrame, units: Mapping[str, Unit]) -> pd.DataFrame:
-    """The table in display units and in the order of `along`, less what the scales cannot show."""
+def _drawable_rows(figure: Tradeoff, table: pd.DataFrame, units: Mapping[str, Unit]) -> pd.DataFrame:
+    """The rows that both scales can show, in display units and sorted by `along`."""
     kept = table.dropna(subset=_factors(figure))
     kept = kept.sort_values(figure.along, kind="stable") if figure.along else kept
     sizes = {f"{side}_{name}": units[side].size for side in "xy" for name in _SCALED}
@@ -96,7 +96,7 @@ def _bounds(
 
 
 def _roof(figure: Tradeoff, summary: pd.DataFrame, units: Mapping[str, Unit]) -> tuple[float, float] | None:
-    """Where the roof's slope meets its height, in display units; None where it was not measured."""
+    """The ridge point, where the roof's slope meets its height, in display units; None if not measured."""
     if not figure.roof or summary.empty:
         return None
     slope, height = (float(summary[name].iloc[0]) for name in ("roof_slope", "roof_height"))
@@ -108,7 +108,7 @@ def _roof(figure: Tradeoff, summary: pd.DataFrame, units: Mapping[str, Unit]) ->
 def _draw_roof(
     panel: Axes, figure: Tradeoff, corner: tuple[float, float], summary: pd.DataFrame
 ) -> list[np.ndarray]:
-    """Both lines with their names, off the marks; returns what they cover (n x 2, in inches)."""
+    """Draw the roof with names clear of the marks; returns the points that they cover (n x 2, in inches)."""
     assert figure.roof
     ridge, height = corner
     low, high = panel.get_xlim()
@@ -127,13 +127,13 @@ def _draw_roof(
     half, off = LINE / 2, 0.6 * LINE
     boxes: list[Box] = [(a - wide, b + off - half, a, b + off + half) for a, b in rising if a - wide > left]
     boxes += [(a, b - off - half, a + wide, b - off + half) for a, b in rising if b - off - half > bottom]
-    spaced = [(a - 0.4, b, c + 0.1, d) for a, b, c, d in boxes]  # else it would seem to name a mark
+    spaced = [(a - 0.4, b, c + 0.1, d) for a, b, c, d in boxes]  # otherwise it would seem to name a mark
     box = boxes[clearest(spaced, _marked(panel, summary))] if boxes else (left, above - LINE, left, above)
-    write(panel, slope, x=box[0], y=(box[1] + box[3]) / 2, ink=MUTED, gid="roof-slope", size=SMALL)
+    write_text(panel, slope, x=box[0], y=(box[1] + box[3]) / 2, ink=MUTED, gid="roof-slope", size=SMALL)
     y = at[-1, 1] + LINE / 2
-    write(panel, flat, x=right, y=y, ink=MUTED, gid="roof-height", size=SMALL, ha="right")
+    write_text(panel, flat, x=right, y=y, ink=MUTED, gid="roof-height", size=SMALL, ha="right")
     return [
-        traced(panel, [line]),
+        points_along(panel, [line]),
         _filled(box),
         _filled((right - text_width(flat, SMALL), y - LINE / 2, right, min(y + LINE / 2, above))),
     ]
@@ -152,19 +152,19 @@ def _marked(panel: Axes, summary: pd.DataFrame) -> np.ndarray:
 
 
 def _join(
-    panel: Axes, figure: Tradeoff, summary: pd.DataFrame, given: Mapping[Level, Mark]
+    panel: Axes, figure: Tradeoff, summary: pd.DataFrame, styles: Mapping[Level, SeriesStyle]
 ) -> list[np.ndarray]:
-    """A line through each level's marks; returns what the lines cover."""
+    """Draw a line through each level's marks; returns the points that the lines cover."""
     lines = []
     for level, part in summary.groupby(figure.hue, sort=False, observed=True):
-        mark = given[level]  # type: ignore[index]
+        mark = styles[level]  # type: ignore[index]
         lines += panel.plot(part["x_estimate"], part["y_estimate"], color=mark.colour, linewidth=1.2)
         lines[-1].set(linestyle=mark.linestyle, alpha=0.6, gid="joined")
-    return [traced(panel, lines)]
+    return [points_along(panel, lines)]
 
 
 def _sizes(figure: Tradeoff, summary: pd.DataFrame) -> list[float]:
-    """Of each row's mark, in points."""
+    """The size of each row's mark, in points."""
     small, large = _SIZES
     if not figure.along:
         return [(small + large) / 2] * len(summary)
@@ -181,11 +181,11 @@ def _filled(box: Box) -> np.ndarray:
 
 
 def _directed(metric: Metric, title: str) -> str:
-    """Which way is good, since the eye must weigh two axes at once."""
+    """The axis title with the direction of better, since readers must weigh two axes at once."""
     return title if metric.better == "neither" else f"{title}, {metric.better} is better"
 
 
-def _mark(panel: Axes, row: Mapping[Hashable, float], mark: Mark, *, size: float, gid: str) -> None:
+def _mark(panel: Axes, row: Mapping[Hashable, float], mark: SeriesStyle, *, size: float, gid: str) -> None:
     x, y = row["x_estimate"], row["y_estimate"]
     for side, bars in (("x", panel.hlines), ("y", panel.vlines)):
         low, high = row[f"{side}_low"], row[f"{side}_high"]
@@ -208,10 +208,10 @@ def _name(
     figure: Tradeoff,
     summary: pd.DataFrame,
     samples: pd.DataFrame,
-    given: dict[Level, Mark],
+    styles: dict[Level, SeriesStyle],
     covered: np.ndarray,
 ) -> None:
-    """A name beside each mark, or the last of those that are joined, where it covers the least."""
+    """Write a name beside each mark, or beside the last of joined marks, where it covers the least."""
     corners = list(zip(panel.get_xlim(), panel.get_ylim(), strict=True))
     (least_x, _), (most_x, most_y) = in_inches(panel, np.array(corners))
     spots = in_inches(panel, summary[["x_estimate", "y_estimate"]].to_numpy(dtype=float))
@@ -226,7 +226,7 @@ def _name(
         ("x_estimate", "y_high"),
     ):
         reach = in_inches(panel, summary[list(tip)].to_numpy(dtype=float)) - spots
-        reach = np.clip(reach, -WIDTH, WIDTH)  # a bar may run off the page
+        reach = np.clip(reach, -WIDTH, WIDTH)  # a bar may leave the page
         taken += [spots + share * reach for share in np.linspace(0.0, 1.0, 150)[1:]]
     obstacles = np.concatenate(taken)
     obstacles = obstacles[np.isfinite(obstacles).all(axis=1)]
@@ -235,15 +235,15 @@ def _name(
         if not bears or not np.isfinite(spot).all():
             continue
         text = wrapped(level_name(figure.hue, level))
-        near = around(spot, text, off=0.09)
+        near = boxes_around(spot, text, off=0.09)
         boxes = [
             box
-            for box in (*near, *around(spot, text, off=0.2), *around(spot, text, off=0.4))
+            for box in (*near, *boxes_around(spot, text, off=0.2), *boxes_around(spot, text, off=0.4))
             if box[0] > least_x and box[2] < most_x + 0.12 and box[3] < most_y + 0.1
         ] or near
         left, bottom, right, above = boxes[clearest(boxes, obstacles)]
         corner = np.clip(spot, (left, bottom), (right, above))
         if np.hypot(*(corner - spot)) > 0.15:
-            leader(panel, [spot[0], corner[0]], [spot[1], corner[1]], given[level].ink)
-        write(panel, text, x=left, y=(bottom + above) / 2, ink=given[level].ink, gid=f"label-{i}")
+            draw_leader(panel, [spot[0], corner[0]], [spot[1], corner[1]], styles[level].ink)
+        write_text(panel, text, x=left, y=(bottom + above) / 2, ink=styles[level].ink, gid=f"label-{i}")
         obstacles = np.concatenate([obstacles, _filled((left, bottom, right, above))])

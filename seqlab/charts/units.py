@@ -1,8 +1,7 @@
-"""In which unit, and with how many digits, does a number read best?
+"""In which unit, and with how many digits, is a number shown?
 
-Values are stored in base units (s, B, FLOP, FLOP/s). A chart shows all of its values in one display unit
-with a prefix: SI prefixes throughout, so that 1 MB is 10⁶ bytes, as the drives' and networks' makers
-and the metric catalogue's own base units have it.
+Values are stored in base units (s, B, FLOP, FLOP/s). A chart shows all of its values in one display unit with
+an SI prefix: 1 MB is 10⁶ bytes.
 """
 
 import math
@@ -38,17 +37,17 @@ _LADDERS: dict[str, tuple[Unit, ...]] = {
         base: tuple(Unit(prefix + base, size) for prefix, size in _SI)
         for base in ("B", "B/s", "FLOP", "FLOP/s")
     },
-    # Counts: a word reads better than a bare prefix.
+    # Counts: a word is clearer than a bare prefix.
     "": (Unit(""), Unit("thousand", 1e3), Unit("million", 1e6), Unit("billion", 1e9)),
 }
-# From how many of a unit on it is used: 90 s stay seconds, and 4,096 stays a plain count.
+# The smallest value for which a unit is used: 90 s stay seconds, and 4,096 stays a plain count.
 _LEAST = {"min": 3.0, "h": 3.0, "thousand": 10.0}
 
 
 def display_unit(unit: str, values: Iterable[float], scale: Scale = "linear") -> Unit:
     """The display unit for values in base units; units without prefixes (nat, bit) stay themselves.
 
-    A linear axis is read by its largest value, a logarithmic one by its middle.
+    The largest value decides on a linear axis, the geometric middle on a logarithmic one.
     """
     sizes = [abs(value) for value in values if math.isfinite(value) and value != 0]
     ladder = _LADDERS.get(unit)
@@ -63,14 +62,14 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def power_of_ten(exponent: int) -> str:
-    """`10⁻³`, in characters that need no typesetting."""
+    """`10⁻³`, in plain Unicode."""
     return "10" + str(exponent).translate(_SUPERSCRIPTS)
 
 
 def number(value: float, *, digits: int = 3) -> str:
     """A value to `digits` significant digits: `0.0943`, `1,230`, `2.5×10⁻⁷`.
 
-    Trailing zeros go, and integers below a million keep all of their digits.
+    Trailing zeros are dropped, and integers below a million keep all of their digits.
     """
     if not math.isfinite(value):
         return "–"
@@ -87,7 +86,7 @@ def number(value: float, *, digits: int = 3) -> str:
 
 
 def numbers(values: Sequence[float], *, digits: int = 3) -> list[str]:
-    """Values to be read one below the other: with as many decimals each, unless they differ a hundredfold."""
+    """Values for a column: with equally many decimals, unless they differ more than a hundredfold."""
     sizes = [abs(value) for value in values if math.isfinite(value) and value != 0]
     whole = all(size == int(size) for size in sizes)
     if not sizes or whole or max(sizes) > 100 * min(sizes) or not 1e-3 <= max(sizes) < 1e6:

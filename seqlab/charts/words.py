@@ -1,4 +1,4 @@
-"""How is a factor, a level or an axis written, in a chart and in its alt text?"""
+"""How are factors, levels and axes named, in a chart and in its alt text?"""
 
 import textwrap
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ def factor_title(name: str) -> str:
 
 
 def level_value(level: Level) -> str:
-    """A level beside its factor's title. What cannot be printed (XML forbids it too) becomes a space."""
+    """A level next to its factor's title. Unprintable characters, which XML forbids, become spaces."""
     if isinstance(level, bool):
         return "yes" if level else "no"
     if isinstance(level, str):
@@ -26,7 +26,7 @@ def level_value(level: Level) -> str:
 
 
 def level_name(factor: str, level: Level) -> str:
-    """A level that stands alone: a name as it is, a number or a truth with its factor."""
+    """A level on its own: a name as it is, a number or a Boolean with its factor."""
     if isinstance(level, str):
         return level_value(level)
     colon = ":" if isinstance(level, bool) else ""
@@ -34,17 +34,17 @@ def level_name(factor: str, level: Level) -> str:
 
 
 def wrapped(text: str, *, width: int = 24) -> str:
-    """At most two lines of about `width` characters; what is left over becomes an ellipsis."""
+    """At most two lines of about `width` characters; the rest becomes an ellipsis."""
     return "\n".join(textwrap.wrap(text, width, max_lines=2, placeholder=" …")) or text
 
 
 def axis_title(metric: Metric, unit: Unit) -> str:
-    """The metric's title with its display unit: `Time of a training step (ms)`."""
+    """The metric's title with its display unit: `Time per training step (ms)`."""
     return f"{metric.title} ({unit.symbol})" if unit.symbol else metric.title
 
 
 def index_title(name: str, metric: Metric) -> str:
-    """The title of an x-axis: the factor's, or what the metric's own steps count."""
+    """The title of an x-axis: the factor, or what the metric's steps count."""
     return factor_title(metric.index if name == "step" else name)
 
 
@@ -55,5 +55,5 @@ def levels_of(table: pd.DataFrame, factor: str) -> list[Level]:
 
 
 def is_numeric(levels: Iterable[Level]) -> bool:
-    """Whether all levels are numbers; truths are not."""
+    """Whether all levels are numbers; Booleans are not."""
     return all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels)

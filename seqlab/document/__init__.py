@@ -1,1 +1,1 @@
-"""The document: words from `report/`, numbers from the analysis, woven into Quarto Markdown."""
+"""How is the report written? Templates from `report/` and numbers from the analysis become one document."""

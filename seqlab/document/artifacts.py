@@ -1,14 +1,14 @@
-"""How do the artifacts of a page become parts of its chapter: texts, pictures, files beside the report?"""
+"""How do the artifacts of a page become parts of its chapter: texts, images and attached files?"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from seqlab.analysis.artifacts import Chosen, shown_artifacts
 from seqlab.analysis.findings import PageFindings
-from seqlab.charts.draw import draw_plate
-from seqlab.charts.image_grid import Row
+from seqlab.charts.draw import draw_image_grid
+from seqlab.charts.image_grid import RunPanels
 from seqlab.charts.words import level_name
-from seqlab.document.content import File, Files, Passages, Picture, Text
+from seqlab.document.content import File, Files, Image, Passages, Text
 from seqlab.notebook.artifacts import file_name, panels_of, text_of
 from seqlab.notebook.experiment import PART
 from seqlab.notebook.figures import Attachment, ImageGrid, Level, TextSamples
@@ -16,26 +16,28 @@ from seqlab.store.database import Store
 
 
 def passages(figure: TextSamples, page: PageFindings, store: Store) -> Passages:
-    """The texts of a figure, each with the levels that it is headed by."""
+    """The texts of a figure, each under its levels."""
     chosen = shown_artifacts(page.evidence, figure, store)
     texts = tuple(Text(_levels(one.levels), text_of(one.artifact)) for one in chosen)
-    return Passages(figure.caption, texts, _whose(page, chosen))
+    return Passages(figure.caption, texts, _seed_note(page, chosen))
 
 
-def plates(figure: ImageGrid, page: PageFindings, store: Store, *, folder: Path, name: str) -> list[Picture]:
-    """The figure's plate drawn into `folder`, as one picture or, where it is too long, as several."""
+def image_grids(
+    figure: ImageGrid, page: PageFindings, store: Store, *, folder: Path, name: str
+) -> list[Image]:
+    """The figure's image grid, drawn into `folder` as one image or, if it is too long, as several."""
     chosen = shown_artifacts(page.evidence, figure, store)
-    rows = [Row(_levels(one.levels), panels_of(one.artifact)) for one in chosen]
-    drawn = draw_plate(rows, folder, name)
+    rows = [RunPanels(_levels(one.levels), panels_of(one.artifact)) for one in chosen]
+    drawn = draw_image_grid(rows, folder, name)
     parts = [f" Part {n} of {len(drawn)}." if len(drawn) > 1 else "" for n in range(1, len(drawn) + 1)]
     return [
-        Picture(path, figure.caption + part, alt, _whose(page, chosen))
+        Image(path, figure.caption + part, alt, _seed_note(page, chosen))
         for (path, alt), part in zip(drawn, parts, strict=True)
     ]
 
 
-def attached(page: PageFindings, store: Store) -> list[Files]:
-    """The files of each figure of attachments, in the page's order, under names that no two share."""
+def attached_files(page: PageFindings, store: Store) -> list[Files]:
+    """The files of each figure of attachments, in the page's order, under unique names."""
     taken: dict[str, int] = {}
     found = []
     for figure in page.experiment.figures:
@@ -50,15 +52,17 @@ def attached(page: PageFindings, store: Store) -> list[Files]:
 
 
 def contents(pages: Iterable[PageFindings], store: Store) -> dict[str, dict[str, bytes]]:
-    """What lies beside the report: for each page its files' names and contents."""
+    """The attached files of each page: their names and contents."""
     return {
-        page.experiment.name: {one.name: one.data for files in attached(page, store) for one in files.files}
+        page.experiment.name: {
+            one.name: one.data for files in attached_files(page, store) for one in files.files
+        }
         for page in pages
     }
 
 
 def _name(experiment: str, one: Chosen, taken: dict[str, int]) -> str:
-    """The file's name; numbered where runs that the figure does not tell apart would share it."""
+    """The file's name, numbered if runs that the figure does not distinguish would share it."""
     levels, number = [str(level) for level in one.levels.values()], 1
     name = file_name(one.artifact, experiment, *levels)
     while taken.setdefault(name.casefold(), one.run) != one.run:
@@ -72,14 +76,14 @@ def _levels(levels: Mapping[str, Level]) -> str:
 
 
 def _maker(page: PageFindings, one: Chosen) -> str:
-    """The run that made it: its factors and, where chance is in it, its seed."""
+    """The run that made it: its factors and, unless it is deterministic, its seed."""
     levels = _levels({name: level for name, level in one.factors.items() if name != PART})
     seed = "" if _is_deterministic(page, one) else f"seed {one.seed}"
     return ", ".join(part for part in (levels, seed) if part) or "the page's one run"
 
 
-def _whose(page: PageFindings, chosen: Sequence[Chosen]) -> str:
-    """Of which seeds the artifacts are, for a caption."""
+def _seed_note(page: PageFindings, chosen: Sequence[Chosen]) -> str:
+    """The seeds of the artifacts, for a caption."""
     seeds = {one.seed for one in chosen if not _is_deterministic(page, one)}
     if not seeds:
         return "deterministic" if chosen else "no run that counts has made it"

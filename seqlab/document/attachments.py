@@ -1,7 +1,7 @@
-"""Which files lie beside the report for other programs, and which of them are ours to remove?
+"""Which files are attached to the report, and which of them may be removed?
 
-A list of what was written, page by page, lies with them. Only names on it that such a page could have
-given are ever removed. It uses the standard library alone: a command with nothing to do asks it too.
+A manifest lists what was written for each page. Only files on it whose names that page could have given are
+ever removed. This module uses only the standard library, since commands that have nothing to do also need it.
 """
 
 import json
@@ -11,13 +11,13 @@ from pathlib import Path
 
 from seqlab.notebook.artifacts import SUFFIXES, safe
 
-LIST = ".attachments.json"
+MANIFEST = ".attachments.json"
 
 
 def keep(results: Path, pages: Mapping[str, Mapping[str, bytes]]) -> list[Path]:
-    """Write the files of each page by name; remove what these pages had before and have no longer.
+    """Write the files of each page by name; remove earlier files that these pages no longer have.
 
-    Returns the files. Each appears whole or not at all.
+    Returns the paths. Each file is replaced atomically.
     """
     known = _known(results)
     for page, files in pages.items():
@@ -30,15 +30,15 @@ def keep(results: Path, pages: Mapping[str, Mapping[str, bytes]]) -> list[Path]:
             (results / name).unlink(missing_ok=True)
         known[page] = {name: sha256(data).hexdigest() for name, data in files.items()}
     listed = {page: names for page, names in known.items() if names}
-    if listed or (results / LIST).exists():
-        aside = results / f"{LIST}.part"
+    if listed or (results / MANIFEST).exists():
+        aside = results / f"{MANIFEST}.part"
         aside.write_text(json.dumps(listed, indent=1))
-        aside.replace(results / LIST)
+        aside.replace(results / MANIFEST)
     return [results / name for files in pages.values() for name in files]
 
 
 def state(results: Path, pages: Iterable[str] | None = None) -> str:
-    """A text that changes when a file of these pages, or of all, is written anew or is gone."""
+    """A text that changes when a file of these pages, or of all pages, is rewritten or removed."""
     known = _known(results)
     chosen = sorted(known) if pages is None else pages
     found = [(page, sorted(known[page].items())) for page in chosen if page in known]
@@ -47,14 +47,14 @@ def state(results: Path, pages: Iterable[str] | None = None) -> str:
 
 
 def _known(results: Path) -> dict[str, dict[str, str]]:
-    """The list, as far as it can be believed: a name that no page gives is left out."""
+    """The manifest, without names that its pages could not have given."""
     try:
-        read = json.loads((results / LIST).read_text())
+        read = json.loads((results / MANIFEST).read_text())
         return {
             str(page): {name: str(digest) for name, digest in names.items() if _is_ours(page, name)}
             for page, names in read.items()
         }
-    except (OSError, ValueError, AttributeError, TypeError):  # absent or damaged: nothing is ours
+    except (OSError, ValueError, AttributeError, TypeError):  # absent or damaged: remove nothing
         return {}
 
 

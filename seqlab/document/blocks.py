@@ -1,13 +1,13 @@
-"""How is a block of Quarto Markdown built, so that no string of a user can break out of it?
+"""How is a block of Quarto Markdown built, so that no user's string can break out of it?
 
-A plain `str` is text and gets escaped; `Markdown` is a string that is already safe to print. All
-blocks take either and give `Markdown`. What is written here both Quarto and plain pandoc accept.
+A plain `str` is text and gets escaped; `Markdown` is a string that is already safe. All blocks take either
+and return `Markdown`, which both Quarto and plain pandoc accept.
 """
 
 import re
 from collections.abc import Sequence
 
-from seqlab.document.text_lines import fenced, lines_of, on_paper
+from seqlab.document.text_lines import code_block, pdf_safe, wrapped_lines
 from seqlab.errors import UsageError
 from seqlab.notebook.claims import Outcome
 
@@ -15,22 +15,22 @@ SPECIAL = re.compile(r"[\\`*_{}\[\]()<>#|~^$@&!'\"+:=%]")
 
 
 class Markdown(str):
-    """Text that is already Quarto Markdown: printed as it is."""
+    """Text that is already Quarto Markdown and is not escaped."""
 
     __slots__ = ()
 
 
 def one_line(text: str) -> str:
-    """Collapse white space and drop control characters, which no output format can show."""
+    """Collapse white space and drop control characters, which no output format shows."""
     return "".join(letter for letter in " ".join(text.split()) if letter.isprintable() or letter == "\u00a0")
 
 
 def escape(text: object) -> Markdown:
-    """Any value as Markdown that reads as that very text, on one line.
+    """Any value as Markdown that renders as exactly this text, on one line.
 
-    Every punctuation mark that pandoc, Quarto's short codes or smart typography may act on gets a
-    backslash; so do a hyphen or a full stop where they could make a list, a rule, a dash or an ellipsis.
-    A space at either end stays, so that templates can join words.
+    Every character that pandoc, Quarto's shortcodes or smart typography may interpret gets a backslash; so do
+    hyphens and full stops that could make a list, a rule, a dash or an ellipsis. A space at either end stays,
+    so that templates can join words.
     """
     if isinstance(text, Markdown):
         return text
@@ -42,17 +42,17 @@ def escape(text: object) -> Markdown:
 
 
 def attribute(text: str) -> str:
-    """A value to stand between double quotes in `{#id key="…"}`."""
+    """A value for use between double quotes in `{#id key="…"}`."""
     return re.sub(r"[\\\"&]", r"\\\g<0>", one_line(text)).replace("{{", "{ {").replace("}}", "} }")
 
 
 def slug(text: str) -> str:
-    """The part of a label that a name gives: letters, digits and hyphens, never empty."""
+    """A name as part of a label: letters, digits and hyphens, never empty."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"
 
 
 def code(text: str) -> Markdown:
-    """Inline code, whatever back quotes it holds."""
+    """Inline code, also of text with backquotes."""
     line = one_line(text)
     fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
     pad = " " if line.startswith("`") or line.endswith("`") or not line else ""
@@ -74,7 +74,7 @@ def pipe_table(
 ) -> Markdown:
     """A pipe table. `widths` are per cent of the page; `align` has an `l`, `r` or `c` for each column.
 
-    Raises `UsageError` where a row, the widths or the alignment do not fit the head.
+    Raises `UsageError` if a row, the widths or the alignment do not match the head.
     """
     for what, found in (("row", row) for row in rows):
         if len(found) != len(head):
@@ -85,7 +85,7 @@ def pipe_table(
     align = align or "l" * len(head)
     if len(widths) != len(head) or len(align) != len(head):
         raise UsageError(f"table {label or caption!r} needs widths and alignment for {len(head)} columns.")
-    # Pandoc takes relative widths from the dashes where a line is long; Quarto from tbl-colwidths.
+    # Pandoc takes relative widths from the dashes if a line is long, Quarto from tbl-colwidths.
     marks = {"l": ":{}-", "r": "-{}:", "c": ":{}:"}
     rule = [marks[side].format("-" * max(width, 1)) for side, width in zip(align, widths, strict=True)]
     lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in (head, *rows)]
@@ -104,16 +104,16 @@ def figure(path: str, *, caption: str, label: str, alt: str) -> Markdown:
 
 
 def passages(texts: Sequence[tuple[str, str]], *, caption: str, label: str) -> Markdown:
-    """Texts as they are, each under its title, in one figure. The label says that it may break over pages."""
+    """Verbatim texts, each under its title, in one figure. Its label allows a break between pages."""
     parts = [f"::: {{#{label} .passages}}"]
     for title, text in texts:
-        lines = lines_of(text)
+        lines = wrapped_lines(text)
         parts += ["::: {.passage-title}", escape(title.strip()), ":::"] if title.strip() else []
-        if on_paper("\n".join(lines)) == "\n".join(lines):
-            parts.append(fenced(lines))
+        if pdf_safe("\n".join(lines)) == "\n".join(lines):
+            parts.append(code_block(lines))
             continue
-        for form, shown in (("html", lines), ("typst", [*map(on_paper, lines)])):
-            parts += [f'::: {{.content-visible when-format="{form}"}}', fenced(shown), ":::"]
+        for form, shown in (("html", lines), ("typst", [*map(pdf_safe, lines)])):
+            parts += [f'::: {{.content-visible when-format="{form}"}}', code_block(shown), ":::"]
     parts += [] if texts else ["Nothing to show."]
     return Markdown("\n\n".join([*parts, one_line(escape(caption)), ":::"]))
 

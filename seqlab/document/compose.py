@@ -1,7 +1,7 @@
-"""How does what was found become a report's content? Summarise, draw; then hand over to weaving.
+"""How do findings become the content of a report? Summarise and draw them, then weave the document.
 
-The numbers are computed once, by the analysis; a figure, a table and a verdict of the same metric
-cannot disagree.
+The analysis computes each number once, so that a figure, a table and a verdict of the same metric cannot
+disagree.
 """
 
 import json
@@ -17,13 +17,13 @@ from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.findings import PageFindings
 from seqlab.analysis.summaries import samples, summarise
 from seqlab.charts.draw import Need, describe_n, draw, gather
-from seqlab.document.artifacts import attached, passages, plates
+from seqlab.document.artifacts import attached_files, image_grids, passages
 from seqlab.document.content import (
     Chapter,
     Failure,
     Files,
+    Image,
     Passages,
-    Picture,
     Report,
     RuleChange,
     TableData,
@@ -49,7 +49,7 @@ def compose(
     options: str,
     device: str,
     engine_note: str,
-    words: Path,
+    sources: Path,
     folder: Path,
 ) -> Path:
     """Write the document's sources into `folder`; returns its `report.qmd`."""
@@ -72,7 +72,7 @@ def compose(
         },
         home="../",
     )
-    return weave(report, words=words, folder=folder)
+    return weave(report, sources=sources, folder=folder)
 
 
 def _chapter(page: PageFindings, figures: Path, options: str, store: Store) -> Chapter:
@@ -88,16 +88,16 @@ def _chapter(page: PageFindings, figures: Path, options: str, store: Store) -> C
         source=f"experiments/{experiment.name}.py",
         trials=len(runs),
         seconds=float(runs["seconds"].sum()) if len(runs) else 0.0,
-        at_once=max(
+        parallel_trials=max(
             (about.get("trials at once", 1) for about in store.provenance(map(int, runs["run"]))), default=1
         ),
         settings=page.settings,
     )
 
 
-def _figures(page: PageFindings, folder: Path, store: Store) -> Iterable[Picture | Passages | Files]:
-    """All that the page shows but its tables, in the page's order."""
-    files = iter(attached(page, store))
+def _figures(page: PageFindings, folder: Path, store: Store) -> Iterable[Image | Passages | Files]:
+    """All figures of the page except its tables, in the page's order."""
+    files = iter(attached_files(page, store))
     for place, figure in enumerate(page.experiment.figures, start=1):
         name = f"{page.experiment.name}-{place}"
         match figure:
@@ -106,14 +106,14 @@ def _figures(page: PageFindings, folder: Path, store: Store) -> Iterable[Picture
             case TextSamples():
                 yield passages(figure, page, store)
             case ImageGrid():
-                yield from plates(figure, page, store, folder=folder, name=name)
+                yield from image_grids(figure, page, store, folder=folder, name=name)
             case Attachment():
                 yield next(files)
             case _:
-                yield _picture(figure, page, folder / f"{name}.svg")
+                yield _image(figure, page, folder / f"{name}.svg")
 
 
-def _picture(figure: Figure, page: PageFindings, path: Path) -> Picture:
+def _image(figure: Figure, page: PageFindings, path: Path) -> Image:
     def ask(need: Need) -> tuple[pd.DataFrame, pd.DataFrame]:
         split = _split(page.evidence, need.metric, need.split)
         chosen: dict[str, Any] = {"by": need.by, "split": split, "where": figure.where}
@@ -125,16 +125,16 @@ def _picture(figure: Figure, page: PageFindings, path: Path) -> Picture:
     data = gather(figure, ask)
     alt = draw(figure, data, path)
     fixed = _deterministic(page.experiment, figure.where)
-    return Picture(path, figure.caption, alt, describe_n(data.summary, deterministic=fixed))
+    return Image(path, figure.caption, alt, describe_n(data.summary, deterministic=fixed))
 
 
 def _split(evidence: Evidence, metric: str, split: str) -> str:
-    """The wanted split where the metric was measured on it, else none."""
+    """The requested split if the metric was measured on it, else none."""
     return split if split and evidence.series(metric, split) else ""
 
 
 def _deterministic(experiment: Experiment, where: Where) -> bool:
-    """Whether every point that the figure shows runs once, without a seed."""
+    """Whether every point of the figure runs once, without a seed."""
     points = [point for budget in experiment.budgets for point in budget.points]
     shown = [
         point
@@ -148,13 +148,13 @@ def _deterministic(experiment: Experiment, where: Where) -> bool:
 
 
 def tables(page: PageFindings) -> tuple[TableData, ...]:
-    """The page's tables with their cells filled in."""
+    """The page's tables with their values."""
     asked = [figure for figure in page.experiment.figures if isinstance(figure, Table)]
     return tuple(_table(table, page) for table in asked or _default_tables(page))
 
 
 def _default_tables(page: PageFindings) -> Iterable[Table]:
-    """For a page without tables: every metric that is one number a run, for every point."""
+    """For a page without tables: every metric with one number per run, for every point."""
     names = [str(name) for name in page.evidence.measurements["metric"].unique()]
     splits = page.evidence.measurements.groupby("metric", observed=True)["split"].unique()
     metrics = [
@@ -169,7 +169,7 @@ def _default_tables(page: PageFindings) -> Iterable[Table]:
 
 
 def _table(table: Table, page: PageFindings) -> TableData:
-    """Fill a table's cells: a column for each metric, or for each level of its `columns` factor."""
+    """The table with its values: a column for each metric, or for each level of its `columns` factor."""
     levels = _levels(page, table) if table.columns else (None,)
     asked = [(*name.partition("@")[::2], level) for name in table.metrics for level in levels]
     cells: dict[tuple[object, ...], dict[int, str]] = {}
@@ -202,12 +202,12 @@ def _table(table: Table, page: PageFindings) -> TableData:
         least, most = (min(counts), max(counts)) if counts else (0, 0)
         several = f"{least} to {most} seeds" if least != most else f"{most} seeds"
         n_text = "n = 1 seed" if least == most == 1 else f"n = {several}"
-    worded = {place for key in order for place, level in enumerate(key) if isinstance(level, str)}
-    return TableData(table.caption, (*table.rows, *head), rows, n_text, frozenset({0, *worded}))
+    text_columns = {place for key in order for place, level in enumerate(key) if isinstance(level, str)}
+    return TableData(table.caption, (*table.rows, *head), rows, n_text, frozenset({0, *text_columns}))
 
 
 def _levels(page: PageFindings, table: Table) -> tuple[Level, ...]:
-    """The levels of the factor that makes the table's columns, as far as they were measured, in order."""
+    """The measured levels of the factor that makes the table's columns, in order."""
     metric = table.metrics[0].partition("@")[0]
     split = _split(page.evidence, metric, table.split)
     found = summarise(page.evidence, metric, by=(table.columns,), split=split, where=table.where)
@@ -234,7 +234,7 @@ def _factors(page: PageFindings, row: Mapping[Any, Any]) -> list[str]:
 
 
 def _changed(rules: Sequence[FixedRule], found: Sequence[PageFindings]) -> Iterable[RuleChange]:
-    """Rules in force now that replaced another one for the same claim on the same page."""
+    """Current rules that replaced another rule for the same claim on the same page."""
     now = {
         (claim.id, page.experiment.name, claim.rule.digest())
         for page in found
@@ -254,17 +254,17 @@ def _changed(rules: Sequence[FixedRule], found: Sequence[PageFindings]) -> Itera
             )
 
 
-def _provenance(circumstances: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Each circumstance in words; where runs differ in one, all that it was."""
+def _provenance(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The provenance as text; if runs differ in an entry, all of its values."""
     shown: dict[str, dict[str, None]] = {}
-    for about in circumstances:
+    for about in records:
         for name, value in about.items():
-            for key, text in _worded(name, value):
+            for key, text in _entry_text(name, value):
                 shown.setdefault(key, {})[text] = None
     return {name: "; ".join(texts) for name, texts in shown.items()}
 
 
-def _worded(name: str, value: Any) -> Iterable[tuple[str, str]]:
+def _entry_text(name: str, value: Any) -> Iterable[tuple[str, str]]:
     if isinstance(value, Mapping):
         yield name, ", ".join(f"{part} {of}" for part, of in value.items() if of)
     elif isinstance(value, bool):

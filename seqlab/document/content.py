@@ -1,7 +1,7 @@
-"""What goes into the report? Everything that the templates need, as plain values.
+"""What is the content of a report? Everything that the templates need, as plain values.
 
-The pipeline fills these in; weaving only lays them out. Text fields marked *Markdown* were written
-by people for the report (a page's prose, a caption) and may cite; all others are escaped.
+The pipeline creates these values, and weaving only lays them out. Text fields marked *Markdown* were written
+by people for the report (a page's prose, a caption) and may contain citations; all others are escaped.
 """
 
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ from seqlab.notebook.ledger import Entry
 
 
 @dataclass(frozen=True)
-class Picture:
+class Image:
     """A figure that is already drawn. A relative `path` is relative to the report's folder."""
 
     path: Path
     caption: str  # Markdown
     alt: str
-    n_text: str = ""  # "5 seeds": what the figure's n is
+    n_text: str = ""  # the number of seeds, such as "n = 5 seeds"
 
 
 class Text(NamedTuple):
-    """A text from a run, as it is, under the name of what made it (empty where there is but one)."""
+    """A verbatim text from a run, and a title that names the run (empty if there is only one)."""
 
     title: str
     text: str
@@ -42,7 +42,7 @@ class Passages:
 
 @dataclass(frozen=True)
 class File:
-    """A file that lies beside the report, and the run that made it."""
+    """A file attached to the report, and the run that made it."""
 
     name: str
     data: bytes
@@ -59,18 +59,18 @@ class Files:
 
 @dataclass(frozen=True)
 class TableData:
-    """A table of ready-made cells, row by row."""
+    """A table of formatted cells, row by row."""
 
     caption: str  # Markdown
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     n_text: str = ""
-    worded: frozenset[int] = frozenset({0})  # the columns that hold words, and so begin at the left
+    text_columns: frozenset[int] = frozenset({0})  # columns that contain text and are left-aligned
 
     @property
     def align(self) -> str:
-        """An `l` for each column of words, an `r` for each of numbers."""
-        return "".join("l" if place in self.worded else "r" for place in range(len(self.head)))
+        """An `l` for each column of text, an `r` for each column of numbers."""
+        return "".join("l" if place in self.text_columns else "r" for place in range(len(self.head)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,19 +81,19 @@ class Chapter:
     title: str
     prose: str = ""  # Markdown
     verdicts: tuple[Verdict, ...] = ()
-    figures: tuple[Picture | Passages | Files, ...] = ()  # in the page's order
+    figures: tuple[Image | Passages | Files, ...] = ()  # in the page's order
     tables: tuple[TableData, ...] = ()
     rerun: str  # the command line
     source: str  # the page's file, relative to the repository
     trials: int = 0
     seconds: float = 0.0
-    at_once: int = 1  # trials that ran side by side, at most
+    parallel_trials: int = 1  # the largest number of trials that ran at once
     settings: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A trial that did not end well: which, how, and its last words."""
+    """A trial that failed: which one, its status, and its error."""
 
     experiment: str
     trial: str
@@ -103,7 +103,7 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleChange:
-    """A rule that changed after evidence for it existed: hashes before and after, and when."""
+    """A rule that changed after evidence for it existed: its hashes before and after, and the date."""
 
     claim: str
     experiment: str
@@ -114,11 +114,11 @@ class RuleChange:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """All that the report says.
+    """The whole content of the report.
 
-    `broken` maps the pages that could not be used to the reason. `rules_fixed` maps claim, page and a
-    rule's digest to when it was first run. `home` is the relative link from the rendered document to
-    the repository's root, ending in a slash, for links to the pages.
+    `broken` maps pages that could not be used to the reason. `rules_fixed` maps claim, page and rule digest
+    to the time of the rule's first run. `home` is the relative link from the rendered document to the
+    repository's root, ending in a slash, for links to the pages.
     """
 
     title: str

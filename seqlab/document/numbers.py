@@ -1,7 +1,7 @@
-"""How is a number shown? Three significant digits, a unit, no more decimals than its interval earns.
+"""How is a number formatted? Three significant digits, a unit, and decimals that match its interval.
 
-Plain Unicode throughout, because the PDF standard that we keep (PDF/UA) refuses inline mathematics.
-Prefixes are decimal for bytes too (1 MB is 1,000,000 B), so that one rule serves every unit.
+The text is plain Unicode, because the PDF standard that the report meets (PDF/UA) refuses inline mathematics.
+Prefixes are decimal, for bytes too: 1 MB is 1,000,000 B.
 """
 
 import math
@@ -11,8 +11,8 @@ from seqlab.notebook.metrics import metric_named
 
 PREFIXES = {-9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
 PREFIXED_UNITS = {"s": range(-9, 1), **dict.fromkeys(("B", "B/s", "FLOP", "FLOP/s"), range(16))}
-TINY = 1e-300  # below it powers of ten leave the range of floats, and nothing is measured
-WIDE = 100  # times the lower bound: decimals that suit the upper one would round the lower one away
+TINY = 1e-300  # below, powers of ten leave the range of floats
+WIDE = 100  # times the lower bound: decimals that suit the upper bound would round the lower one to zero
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -58,9 +58,9 @@ def number(value: float, unit: str = "") -> str:
 
 
 def interval(estimate: float, low: float, high: float, unit: str = "") -> str:
-    """`0.34 [0.31, 0.38]`: as many decimals as the width of the interval has meaning for.
+    """`0.34 [0.31, 0.38]`: the width of the interval decides the number of decimals.
 
-    Where the bounds are more than a hundredfold apart, each keeps two digits: `42 [1.3, 1,200]`.
+    If the bounds are more than a hundredfold apart, each keeps two digits: `42 [1.3, 1,200]`.
     """
     if low == high == estimate:
         return number(estimate, unit)
@@ -77,7 +77,7 @@ def interval(estimate: float, low: float, high: float, unit: str = "") -> str:
     decimals = 2
     if math.isfinite(width) and width > TINY:
         leading = width / 10.0 ** _magnitude(width)
-        # As uncertainties are usually rounded: two digits where the first is small, else one.
+        # The usual rounding of uncertainties: two digits if the first is small, else one.
         decimals = min((1 if leading < 5 else 0) - _magnitude(width), 6)
     whole = all(math.isfinite(part) and float(part).is_integer() for part in parts)
     middle, below, above = (
@@ -90,7 +90,7 @@ def interval(estimate: float, low: float, high: float, unit: str = "") -> str:
 
 
 def ratio(estimate: float, low: float, high: float) -> str:
-    """`1.69× [1.65, 1.72]`; where the bounds are far apart, each keeps two digits: `0.03× [0.0007, 1.3]`."""
+    """`1.69× [1.65, 1.72]`; if the bounds are far apart, each keeps two digits: `0.03× [0.0007, 1.3]`."""
     if low > 0 and high > 3 * low:
         middle, below, above = (significant(part, 2) for part in (estimate, low, high))
         return f"{middle}× [{below}, {above}]"
@@ -113,7 +113,7 @@ def _unit(rule: Rule) -> str:
 
 
 def effect(rule: Rule, estimate: float, low: float, high: float) -> str:
-    """What a rule estimates, with its interval and in its own unit."""
+    """A rule's estimate with its interval, in the unit of the rule."""
     if isinstance(rule, Ratio):
         return ratio(estimate, low, high)
     text = interval(estimate, low, high, _unit(rule))
@@ -130,7 +130,7 @@ def threshold(rule: Rule) -> str:
 
 
 def kind_of_effect(rule: Rule) -> str:
-    """One or two words for what is estimated: `value`, `slope`, `ratio`, `difference`."""
+    """A word for the quantity that a rule estimates: `value`, `slope`, `ratio`, `difference`."""
     return "value" if isinstance(rule, Exact) else type(rule).__name__.lower()
 
 
@@ -152,7 +152,7 @@ def duration(seconds: float) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """`0.012`, `< 0.001`, or a dash where the values are exact."""
+    """`0.012`, `< 0.001`, or a dash if the values are exact."""
     if p is None:
         return "–"
     return "< 0.001" if p < 0.001 else significant(p, 2)

@@ -1,6 +1,6 @@
-"""How do words meet numbers? A Jinja environment in which everything printed is escaped by default.
+"""How are templates filled in? By a Jinja environment that escapes every printed value by default.
 
-`<< >>`, `<% %>` and `<# #>` are the delimiters, since Quarto's short codes are `{{< >}}` and its
+`<< >>`, `<% %>` and `<# #>` are the delimiters, since Quarto's shortcodes are `{{< >}}` and its
 labels `{#…}`. Undefined names are errors. A value is printed as it is only if it is `Markdown`.
 """
 
@@ -20,25 +20,25 @@ from seqlab.notebook.metrics import METRICS
 
 
 def shorten(text: str, longest: int = 60) -> str:
-    """Cut at a word, with an ellipsis, where the text is longer than a table cell should be."""
+    """The text, cut after a word with an ellipsis if it is too long for a table cell."""
     if len(text) <= longest:
         return text
     return text[: longest - 1].rsplit(" ", 1)[0].rstrip(" ,;:") + "…"
 
 
 def sentence(text: str) -> str:
-    """End with a full stop where nothing ends the sentence yet."""
+    """The text with a full stop, unless it already ends a sentence."""
     text = text.rstrip()
     return text if not text or text.endswith((".", "!", "?", "…")) else text + "."
 
 
 def levels(values: Mapping[str, object]) -> str:
-    """`model LSTM, length 64`: factor levels in words."""
+    """Factor levels as text: `model LSTM, length 64`."""
     return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def sides(rule: Rule) -> tuple[str, str]:
-    """What a comparison puts on its left and on its right."""
+    """The names of the left and the right side of a comparison."""
     if not isinstance(rule, Comparison):
         return "left", "right"
     right = [", ".join(str(value) for value in where.values()) for where in rule.opponents]
@@ -46,16 +46,16 @@ def sides(rule: Rule) -> tuple[str, str]:
     return ", ".join(str(value) for value in rule.left.values()), chosen
 
 
-def given(record: Fairness, side: float | None) -> str:
-    """What a side of a comparison was given, in the unit of what was counted."""
+def amount_given(record: Fairness, side: float | None) -> str:
+    """The amount of a quantity that one side of a comparison was given, with its unit."""
     if side is None:
         return "not recorded"
     return numbers.number(side, METRICS[record.quantity].unit if record.quantity in METRICS else "")
 
 
-def environment(words: Path) -> jinja2.Environment:
-    """The templates of `words/templates`. `RenderError` where the folder is missing."""
-    folder = words / "templates"
+def environment(sources: Path) -> jinja2.Environment:
+    """The Jinja environment of `sources/templates`. Raises `RenderError` if the folder is missing."""
+    folder = sources / "templates"
     if not folder.is_dir():
         raise RenderError(f"expected the report's templates in {folder}, found none. Restore the folder.")
     jinja = jinja2.Environment(
@@ -99,24 +99,24 @@ def environment(words: Path) -> jinja2.Environment:
         interval=numbers.interval,
         metrics=METRICS,
         sides=sides,
-        given=given,
+        amount_given=amount_given,
     )
     return jinja
 
 
 def render(jinja: jinja2.Environment, name: str, **values: Any) -> str:
-    """Fill one template in; `RenderError` names the template and the line at fault."""
+    """Fill in one template; `RenderError` names the template and the line with the error."""
     try:
         text = jinja.get_template(name).render(**values)
     except jinja2.TemplateSyntaxError as error:
         raise RenderError(f"report/templates/{error.name}, line {error.lineno}: {error.message}.") from error
     except (jinja2.UndefinedError, jinja2.TemplateNotFound) as error:
-        raise RenderError(f"report/templates/{name}: {error}. Mend the template.") from error
+        raise RenderError(f"report/templates/{name}: {error}. Correct the template.") from error
     return _tidied(text)
 
 
 def _tidied(text: str) -> str:
-    """Without the blanks that a template's own lines leave behind; blocks of code stay as they are."""
+    """The text without the blank lines that template tags leave; code blocks stay unchanged."""
     kept: list[str] = []
     fence = ""
     for line in text.split("\n"):

@@ -1,4 +1,4 @@
-"""What does `seqlab run` say when it is done? A page's texts, files, tables and verdicts, in the terminal."""
+"""What does `seqlab run` print at the end? A page's texts, files, tables and verdicts."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -9,22 +9,22 @@ from rich.console import Console
 from rich.table import Table
 
 from seqlab.analysis.findings import PageFindings
-from seqlab.document.artifacts import attached, passages
+from seqlab.document.artifacts import attached_files, passages
 from seqlab.document.compose import tables
 from seqlab.document.content import Passages
 from seqlab.document.numbers import count, effect, number
-from seqlab.document.text_lines import lines_of
+from seqlab.document.text_lines import wrapped_lines
 from seqlab.notebook.claims import Verdict
 from seqlab.notebook.figures import ImageGrid, TextSamples
 from seqlab.store.database import Store
 
-MOST_LINES = 20  # of a text; the report has all of it
+MOST_LINES = 20  # of a text; the report has the whole text
 STYLES = {"supported": "green", "not supported": "red", "with conditions": "yellow"}
 
 
 def print_findings(found: Sequence[PageFindings], store: Store, *, results: Path) -> None:
-    """Print what the pages show, and every verdict. The files of attachments lie in `results`."""
-    # A pipe has no width of its own: give it room, so that no cell is cut.
+    """Print the pages' figures and verdicts. Attached files are in `results`."""
+    # A pipe has no width: use a wide one, so that no cell is cut.
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     for page in found:
         console.print(f"\n{page.experiment.name}: {page.experiment.title}", style="bold", markup=False)
@@ -42,13 +42,13 @@ def print_findings(found: Sequence[PageFindings], store: Store, *, results: Path
 
 
 def _exhibits(page: PageFindings, store: Store, results: Path) -> Iterable[tuple[str, str]]:
-    """Lines with their styles: texts in part, plates by name only, files with their places."""
+    """Lines with their styles: the first lines of texts, captions of image grids, paths of files."""
     for figure in page.experiment.figures:
         if isinstance(figure, TextSamples):
             yield from _texts(passages(figure, page, store))
         elif isinstance(figure, ImageGrid):
-            yield f"\n{figure.caption} (a plate: see the report)", "dim"
-    for files in attached(page, store):
+            yield f"\n{figure.caption} (images: see the report)", "dim"
+    for files in attached_files(page, store):
         yield f"\n{files.caption}", "dim"
         for one in files.files:
             yield f"  {results / one.name} ({number(len(one.data), 'B')}; made by {one.maker})", ""
@@ -57,7 +57,7 @@ def _exhibits(page: PageFindings, store: Store, results: Path) -> Iterable[tuple
 def _texts(shown: Passages) -> Iterable[tuple[str, str]]:
     yield f"\n{shown.caption} ({shown.n_text})", "dim"
     for title, text in shown.texts:
-        lines = lines_of(text)  # without what would move the cursor
+        lines = wrapped_lines(text)  # without control characters
         yield from [(f"  {title}:", "bold")] if title else []
         yield from ((f"  │ {line}", "") for line in lines[:MOST_LINES])
         if len(lines) > MOST_LINES:
@@ -68,7 +68,7 @@ def _print_verdict(console: Console, verdict: Verdict) -> None:
     style = STYLES.get(verdict.outcome.value, "dim")
     console.print(f"{verdict.claim}: {verdict.outcome}", style=f"bold {style}", markup=False)
     details = [verdict.statement, verdict.reason]
-    # One seed has an estimate without bounds: the reason says so, and there is no interval to tell.
+    # With one seed there is an estimate without bounds; the reason says so.
     if verdict.effect is not None and verdict.low is not None and verdict.high is not None:
         measured = effect(verdict.rule, verdict.effect, verdict.low, verdict.high)
         details.append(f"Effect {measured}, n = {verdict.n}.")

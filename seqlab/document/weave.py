@@ -1,8 +1,8 @@
-"""How does a report become files? `report.qmd`, an include for each chapter, and the looks beside them.
+"""How does a report become files? `report.qmd`, an include for each chapter, and the theme.
 
-Everything is rendered in memory first, so that a mistake in a template leaves an older report whole;
-then each file replaces its predecessor at once, `report.qmd` last. Only files whose names this module
-gives are ever removed: chapters of pages that are gone, and figures that no chapter shows any more.
+Everything is rendered in memory first, so that an error in a template leaves an older report unchanged; then
+each file is replaced atomically, `report.qmd` last. Only files whose names this module gives are ever
+removed: chapters of removed pages, and figures that no chapter contains any more.
 """
 
 import shutil
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqlab.document.blocks import slug
-from seqlab.document.content import Chapter, Files, Passages, Picture, Report
-from seqlab.document.tally import tally
+from seqlab.document.claim_counts import count_claims
+from seqlab.document.content import Chapter, Files, Image, Passages, Report
 from seqlab.document.templates import environment, render
 from seqlab.errors import RenderError, UsageError, unknown
 from seqlab.notebook.claims import Outcome, Verdict
 from seqlab.notebook.ledger import KINDS, Entry
 
-LOOKS = ("_quarto.yml", "references.bib")
+COPIED_FILES = ("_quarto.yml", "references.bib")
 FIGURES = "figures"
 
 
@@ -31,37 +31,37 @@ class Finding:
     label: str
 
     def cells(self, decision: str) -> int:
-        """How many cells pass, fail or stay open."""
+        """The number of cells with this decision: pass, fail or open."""
         return sum(cell.decision == decision for cell in self.verdict.cells)
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A figure with its label; a picture has a path within the folder."""
+class LabelledFigure:
+    """A figure with its label; an image has a path within the folder."""
 
-    figure: Picture | Passages | Files
+    figure: Image | Passages | Files
     label: str
     path: str = ""
 
     @property
     def kind(self) -> str:
-        """`picture`, `passages` or `files`."""
+        """`image`, `passages` or `files`."""
         return type(self.figure).__name__.lower()
 
 
 @dataclass(frozen=True)
 class Page:
-    """A chapter with all its labels given."""
+    """A chapter with all its labels."""
 
     chapter: Chapter
     key: str
     findings: tuple[Finding, ...]
-    shown: tuple[Shown, ...]
+    figures: tuple[LabelledFigure, ...]
 
     @property
-    def pictures(self) -> tuple[tuple[Picture, str], ...]:
-        """Those with a file, each with its path within the folder."""
-        return tuple((shown.figure, shown.path) for shown in self.shown if isinstance(shown.figure, Picture))
+    def images(self) -> tuple[tuple[Image, str], ...]:
+        """The images, each with its path within the folder."""
+        return tuple((shown.figure, shown.path) for shown in self.figures if isinstance(shown.figure, Image))
 
     @property
     def file(self) -> str:
@@ -70,7 +70,7 @@ class Page:
 
 
 def _keys(names: Iterable[str]) -> list[str]:
-    """A distinct label part for each name, also where two names differ in punctuation only."""
+    """A unique label part for each name, even if two names differ only in punctuation."""
     keys: list[str] = []
     for name in names:
         key, number = slug(name), 2
@@ -90,22 +90,24 @@ def _page(chapter: Chapter, key: str, report: Report, folder: Path) -> Page:
     return Page(chapter, key, tuple(findings), tuple(_labelled(chapter, key, folder)))
 
 
-def _labelled(chapter: Chapter, key: str, folder: Path) -> Iterator[Shown]:
-    """What the chapter shows, numbered; files are named in a sentence and have no number."""
+def _labelled(chapter: Chapter, key: str, folder: Path) -> Iterator[LabelledFigure]:
+    """The chapter's figures with their labels; attached files are listed in the text and have none."""
     number = 0
     for figure in chapter.figures:
         number += not isinstance(figure, Files)
         match figure:
-            case Picture():
-                yield Shown(figure, f"fig-{key}-{number}", _inside(figure.path, folder).as_posix())
+            case Image():
+                yield LabelledFigure(figure, f"fig-{key}-{number}", _inside(figure.path, folder).as_posix())
             case Passages():
-                yield Shown(figure, f"fig-{key}-{number}-passage")  # the theme knows texts by their label
+                yield LabelledFigure(
+                    figure, f"fig-{key}-{number}-passage"
+                )  # the theme knows texts by their label
             case Files():
-                yield Shown(figure, "")
+                yield LabelledFigure(figure, "")
 
 
 def _inside(path: Path, folder: Path) -> Path:
-    """Where a figure lies, or will lie, relative to the folder."""
+    """The path of a figure relative to the folder, where it is or will be copied."""
     if not path.is_absolute():
         return path
     return path.relative_to(folder) if path.is_relative_to(folder) else Path(FIGURES) / path.name
@@ -117,20 +119,20 @@ def _write(path: Path, text: str) -> None:
     beside.replace(path)
 
 
-def _copy_looks(words: Path, folder: Path) -> None:
-    for name in LOOKS:
-        if not (words / name).is_file():
-            raise RenderError(f"expected {words / name}, found no such file. Restore it.")
-        shutil.copyfile(words / name, folder / name)
+def _copy_theme(sources: Path, folder: Path) -> None:
+    for name in COPIED_FILES:
+        if not (sources / name).is_file():
+            raise RenderError(f"expected {sources / name}, found no such file. Restore it.")
+        shutil.copyfile(sources / name, folder / name)
     shutil.rmtree(folder / "theme", ignore_errors=True)
-    if (words / "theme").is_dir():
-        shutil.copytree(words / "theme", folder / "theme")
+    if (sources / "theme").is_dir():
+        shutil.copytree(sources / "theme", folder / "theme")
 
 
 def _clean(folder: Path, pages: list[Page]) -> None:
-    """Remove chapters and figures of earlier reports."""
+    """Remove chapters and figures that belong only to earlier reports."""
     chapters = {page.file for page in pages}
-    figures = {path for page in pages for _, path in page.pictures}
+    figures = {path for page in pages for _, path in page.images}
     for path in folder.glob("_chapter-*.qmd"):
         if path.name not in chapters:
             path.unlink()
@@ -139,21 +141,20 @@ def _clean(folder: Path, pages: list[Page]) -> None:
             path.unlink()
 
 
-def weave(report: Report, *, words: Path, folder: Path) -> Path:
+def weave(report: Report, *, sources: Path, folder: Path) -> Path:
     """Write the whole document into `folder` and return the path of its `report.qmd`.
 
-    `words` is the repository's `report/` folder. Raises `RenderError` for templates at fault or
-    missing figures and `UsageError` for a verdict on a claim that the ledger lacks; then nothing
-    that lay in `folder` has changed.
+    `sources` is the repository's `report/` folder. Raises `RenderError` for errors in templates and missing
+    figures, and `UsageError` for a verdict on a claim that is not in the ledger; `folder` is then unchanged.
     """
     folder = folder.absolute()
-    jinja = environment(words)
+    jinja = environment(sources)
     keys = _keys(chapter.name for chapter in report.chapters)
     pages = [_page(chapter, key, report, folder) for chapter, key in zip(report.chapters, keys, strict=True)]
     common = {
         "report": report,
         "pages": pages,
-        "tally": tally(report),
+        "counts": count_claims(report),
         "outcomes": list(Outcome),
         "kinds": KINDS,
         "trials": sum(chapter.trials for chapter in report.chapters),
@@ -162,21 +163,19 @@ def weave(report: Report, *, words: Path, folder: Path) -> Path:
     texts = {page.file: render(jinja, "chapter.qmd", page=page, **common) for page in pages}
     front = render(jinja, "index.qmd", **common)
     for page in pages:
-        for picture, _ in page.pictures:
-            source = picture.path if picture.path.is_absolute() else folder / picture.path
+        for image, _ in page.images:
+            source = image.path if image.path.is_absolute() else folder / image.path
             if not source.is_file():
-                raise RenderError(
-                    f"expected the figure {source}, found no such file. Draw it before weaving."
-                )
+                raise RenderError(f"expected the figure {source}, found no such file. Draw it first.")
 
     folder.mkdir(parents=True, exist_ok=True)
-    _copy_looks(words, folder)
+    _copy_theme(sources, folder)
     for page in pages:
-        for picture, path in page.pictures:
+        for image, path in page.images:
             target = folder / path
-            if picture.path.is_absolute() and picture.path != target:
+            if image.path.is_absolute() and image.path != target:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(picture.path, target)
+                shutil.copyfile(image.path, target)
     for name, text in texts.items():
         _write(folder / name, text)
     _write(folder / "report.qmd", front)

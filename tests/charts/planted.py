@@ -1,4 +1,4 @@
-"""Tables with known statistics, as the analysis would hand them over, and one figure of each kind."""
+"""Tables with known statistics, as the analysis gives them, and one figure of each kind."""
 
 from collections.abc import Callable, Mapping
 
@@ -96,7 +96,7 @@ def heatmap() -> tuple[Heatmap, FigureData]:
 
 
 def maps() -> tuple[Heatmap, FigureData]:
-    """Influence of inputs on outputs: a causal network, whose upper half is empty, and one that sees all."""
+    """Influence of inputs on outputs of a causal network, whose upper half is empty, and an encoder."""
     figure = Heatmap(caption="", x="step", y="output", value="influence", columns="model")
     centres = {
         (model, output, step): 0.1 ** abs(output - step)

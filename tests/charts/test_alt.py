@@ -1,4 +1,4 @@
-"""Alt text says what a chart shows, and no number that is not in its data."""
+"""Does alt text describe the chart, with no number that is not in its data?"""
 
 import re
 
@@ -36,35 +36,35 @@ def numbers_behind(figure: Figure, data: FigureData) -> list[float]:
 def test_each_number_is_in_the_data(kind: str) -> None:
     figure, data = planted.KINDS[kind]()
     text = describe(figure, data.summary)
-    behind, said = np.array(numbers_behind(figure, data)), numbers_in(text)
-    assert len(said) >= 4
-    for value in said:
+    behind, stated = np.array(numbers_behind(figure, data)), numbers_in(text)
+    assert len(stated) >= 4
+    for value in stated:
         nearest = np.min(np.abs(behind - value) / np.maximum(np.abs(behind), 1e-12))
         assert nearest <= 5.01e-3 or value == 0, (value, text)
 
 
-def test_a_curve_is_told_line_by_line() -> None:
+def test_a_curve_is_described_line_by_line() -> None:
     figure, data = planted.curve(models=("LSTM", "GRU"))
     assert describe(figure, data.summary) == (
-        "Line chart of time of a training step (ms) against length. "
+        "Line chart of time per training step (ms) against length. "
         "LSTM rises from 64 at 64 to 256 at 256; GRU rises from 128 at 64 to 512 at 256."
     )
 
 
-def test_a_turn_is_told_and_a_wobble_is_not() -> None:
+def test_a_notable_peak_is_mentioned_and_a_small_one_is_not() -> None:
     figure = Curve(caption="", x="step", y="loss", hue="model")
 
-    def told(*values: float) -> str:
+    def described(*values: float) -> str:
         centres = {("LSTM", 10 * i): value for i, value in enumerate(values)}
         return describe(figure, planted.tables(("model", "step"), centres)[0])
 
-    assert told(4.0, 1.0, 3.0).endswith("falls from 4 at 0 to 3 at 20, with a low of 1 at 10.")
-    assert told(4.0, 1.0, 1.1).endswith("falls from 4 at 0 to 1.1 at 20.")
-    assert told(2.0, 5.0, 2.0).endswith("is 2 at 0 as at 20, with a high of 5 at 10.")
-    assert told(2.0).endswith("LSTM is 2 at 0.")
+    assert described(4.0, 1.0, 3.0).endswith("falls from 4 at 0 to 3 at 20, with a low of 1 at 10.")
+    assert described(4.0, 1.0, 1.1).endswith("falls from 4 at 0 to 1.1 at 20.")
+    assert described(2.0, 5.0, 2.0).endswith("is 2 at 0 as at 20, with a high of 5 at 10.")
+    assert described(2.0).endswith("LSTM is 2 at 0.")
 
 
-def test_panels_are_told_by_the_order_in_which_their_lines_end() -> None:
+def test_panels_are_described_by_the_order_in_which_their_lines_end() -> None:
     figure, data = planted.panels()
     text = describe(figure, data.summary)
     assert "one for each length." in text
@@ -84,37 +84,37 @@ def test_rows_are_ranked_with_their_intervals() -> None:
     assert "(" not in describe(figure, alone)
 
 
-def test_both_axes_of_a_scatter_plot_are_told() -> None:
+def test_both_axes_of_a_scatter_plot_are_described() -> None:
     figure, data = planted.tradeoff()
     assert isinstance(figure, Tradeoff)
     assert describe(figure, data.summary) == (
-        "Scatter plot of accuracy against time of a training step (ms), from highest to lowest: "
+        "Scatter plot of accuracy against time per training step (ms), from highest to lowest: "
         "GRU 0.9 at 32; LSTM 0.8 at 8; Transformer 0.7 at 2."
     )
 
 
-def test_a_roof_is_told_and_so_is_the_factor_along_which_marks_are_joined() -> None:
+def test_a_roof_and_the_factor_that_joins_marks_are_described() -> None:
     figure, data = planted.roofline()
     text = describe(figure, data.summary)
     assert "Transformer, width 128: 128 at 16; " in text
-    assert text.endswith(" A roof rises with time of a training step, 10 s, up to work a second, 200 FLOP/s.")
+    assert text.endswith(" A roof rises with time per training step, 10 s, up to compute rate, 200 FLOP/s.")
     assert "roof" not in describe(figure, data.summary.assign(roof_height=float("nan")))
 
 
-def test_a_heat_map_is_told_by_its_extremes() -> None:
+def test_a_heat_map_is_described_by_its_extremes() -> None:
     figure, data = planted.heatmap()
     text = describe(figure, data.summary)
     assert "by length (across) and width (down)" in text
     assert "Lowest: 20.5 at length 64, width 32. Highest: 81.9 at length" in text
 
 
-def test_small_heat_maps_are_told_by_how_much_of_each_is_filled() -> None:
+def test_small_heat_maps_are_described_by_how_many_cells_are_filled() -> None:
     text = describe(planted.maps()[0], planted.maps()[1].summary)
     assert text.startswith("Heat maps of influence of an input on an output by input (across) and output")
     assert "LSTM has 6 of 9 cells, from 0.01 to 1; Encoder has 9 of 9 cells, from 0.01 to 1." in text
 
 
-def test_a_level_that_was_not_measured_is_not_told() -> None:
+def test_a_level_that_was_not_measured_is_omitted() -> None:
     figure = Interval(caption="", x="accuracy", y="model")
     summary = pd.DataFrame(
         {"model": ["LSTM", "GRU"], "estimate": [0.5, np.nan], "low": np.nan, "high": np.nan, "n": [1, 0]}

@@ -1,4 +1,4 @@
-"""Every kind of chart: a well-formed SVG with a group for each series, the same bytes each time."""
+"""Is every kind of chart a well-formed SVG with a group for each series, and reproducible?"""
 
 import re
 from dataclasses import replace
@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from seqlab.charts.draw import FigureData, Need, describe_n, draw, gather, needs, plot
-from seqlab.charts.placing import text_width
+from seqlab.charts.label_placement import text_width
 from seqlab.charts.style import theme
 from seqlab.notebook.figures import Curve, Figure, Interval, Table
 from tests.charts import planted
@@ -33,13 +33,13 @@ def ids(path: Path) -> list[str]:
 
 
 def texts(figure: Figure, data: FigureData) -> dict[str, str]:
-    """What a chart says, by the group id of each text."""
+    """The texts of a chart, by their group ids."""
     with theme():
         return {str(text.get_gid()): text.get_text() for text in plot(figure, data).texts}
 
 
 @pytest.mark.parametrize("kind", planted.KINDS)
-def test_each_kind_is_a_whole_svg_with_a_group_for_each_series(kind: str, tmp_path: Path) -> None:
+def test_each_kind_is_a_well_formed_svg_with_a_group_for_each_series(kind: str, tmp_path: Path) -> None:
     figure, data = planted.KINDS[kind]()
     draw(figure, data, tmp_path / "figures" / "chart.svg")
     found = ids(tmp_path / "figures" / "chart.svg")
@@ -48,10 +48,10 @@ def test_each_kind_is_a_whole_svg_with_a_group_for_each_series(kind: str, tmp_pa
 
 
 @pytest.mark.parametrize("kind", planted.KINDS)
-def test_the_same_data_give_the_same_bytes_and_words(kind: str, tmp_path: Path) -> None:
+def test_equal_data_give_equal_bytes_and_alt_text(kind: str, tmp_path: Path) -> None:
     figure, data = planted.KINDS[kind]()
-    words = [draw(figure, data, tmp_path / name) for name in ("a.svg", "b.svg")]
-    assert words[0] == words[1]
+    alt = [draw(figure, data, tmp_path / name) for name in ("a.svg", "b.svg")]
+    assert alt[0] == alt[1]
     first, second = ((tmp_path / name).read_bytes() for name in ("a.svg", "b.svg"))
     assert first == second
     assert b"<dc:date>" not in first
@@ -70,10 +70,10 @@ def test_the_background_is_transparent_for_the_dark_mode(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "x_title", "y_title"),
     [
-        ("curve", "Length", "Time of a training step (ms)"),
+        ("curve", "Length", "Time per training step (ms)"),
         ("panels", "Training step", "Loss (nat)"),
         ("interval", "Accuracy", None),
-        ("tradeoff", "Time of a training step (ms), lower is better", "Accuracy, higher is better"),
+        ("tradeoff", "Time per training step (ms), lower is better", "Accuracy, higher is better"),
         ("heatmap", "Length", "Peak memory of a training step (MB)"),
         ("maps", "Input", "Influence of an input on an output"),
     ],
@@ -81,8 +81,8 @@ def test_the_background_is_transparent_for_the_dark_mode(kind: str) -> None:
 def test_axes_are_named_from_the_catalogue_with_a_display_unit(
     kind: str, x_title: str, y_title: str | None
 ) -> None:
-    said = texts(*planted.KINDS[kind]())
-    assert (said["x-title"], said.get("y-title")) == (x_title, y_title)
+    found = texts(*planted.KINDS[kind]())
+    assert (found["x-title"], found.get("y-title")) == (x_title, y_title)
 
 
 def test_points_are_drawn_in_the_display_unit() -> None:
@@ -106,19 +106,19 @@ def test_lines_are_named_at_their_ends_and_no_two_names_overlap() -> None:
     assert sorted(models, key=named.__getitem__) == list(models)
 
 
-def test_a_key_names_lines_that_the_last_panel_lacks() -> None:
+def test_a_legend_names_lines_that_the_last_panel_lacks() -> None:
     figure, data = planted.panels()
     gone = data.summary[~((data.summary["length"] == 256) & (data.summary["model"] == "LSTM"))]
-    said = texts(figure, FigureData(gone, data.samples))
-    assert [text for gid, text in said.items() if gid.startswith("key-")] == list(planted.MODELS)
-    assert not any(gid.startswith("key-") for gid in texts(figure, data))
-    assert [said[f"title-{i}"] for i in range(3)] == ["length 64", "length 128", "length 256"]
+    found = texts(figure, FigureData(gone, data.samples))
+    assert [text for gid, text in found.items() if gid.startswith("legend-")] == list(planted.MODELS)
+    assert not any(gid.startswith("legend-") for gid in texts(figure, data))
+    assert [found[f"title-{i}"] for i in range(3)] == ["length 64", "length 128", "length 256"]
 
 
 def test_the_mean_of_each_row_is_written_beside_it() -> None:
-    said = texts(*planted.interval())
-    assert [said[f"mean-{i}"] for i in range(3)] == ["0.900", "0.800", "0.700"]
-    assert [said["guide-0"], said["guide-1"]] == ["guessing", "a baseline"]
+    found = texts(*planted.interval())
+    assert [found[f"mean-{i}"] for i in range(3)] == ["0.900", "0.800", "0.700"]
+    assert [found["guide-0"], found["guide-1"]] == ["guessing", "a baseline"]
 
 
 def test_the_best_row_is_on_top() -> None:
@@ -140,22 +140,22 @@ def test_a_heat_map_writes_each_mean_and_leaves_the_unmeasured_cell_empty() -> N
     assert len(canvas.axes[0].texts) == 5
 
 
-def test_small_heat_maps_say_by_shades_alone_and_leave_empty_what_is_not_there() -> None:
+def test_small_heat_maps_have_colours_only_and_leave_unmeasured_cells_empty() -> None:
     figure, data = planted.maps()
     with theme():
         canvas = plot(figure, data)
         panels = [axes for axes in canvas.axes if str(axes.get_gid()).startswith("panel-")]
         boxes = [axes.get_position().size * canvas.get_size_inches() for axes in panels]
     shaded = [np.ma.getmaskarray(panel.collections[0].get_array()) for panel in panels]
-    # From the top: the third output hears all three inputs, the first one only.
+    # From the top: the third output depends on all three inputs, the first output on one.
     assert shaded[0].reshape(3, 3).tolist() == [[False] * 3, [False, False, True], [False, True, True]]
     assert not shaded[1].any()
     assert not any(panel.texts for panel in panels)
     for width, height in boxes:
         assert width == pytest.approx(height)
-    said = texts(figure, data)
-    assert (said["title-0"], said["title-1"]) == ("LSTM", "Encoder")
-    assert (said["ramp-low"], said["ramp-high"]) == ("0.01", "1")
+    found = texts(figure, data)
+    assert (found["title-0"], found["title-1"]) == ("LSTM", "Encoder")
+    assert (found["ramp-low"], found["ramp-high"]) == ("0.01", "1")
 
 
 @pytest.mark.parametrize("kind", ["curve", "interval"])
@@ -166,7 +166,7 @@ def test_one_seed_has_neither_interval_nor_seed_dots(kind: str, tmp_path: Path) 
     assert {"seeds", "band" if kind == "curve" else "interval"} <= set(ids(tmp_path / "chart.svg"))
 
 
-def test_a_single_place_along_x_is_drawn_with_a_bar_for_its_interval() -> None:
+def test_a_single_value_of_x_is_drawn_with_a_bar_for_its_interval() -> None:
     figure, data = planted.curve(models=("LSTM",))
     with theme():
         canvas = plot(figure, FigureData(data.summary.head(1), data.samples.head(5)))
@@ -181,9 +181,9 @@ def test_a_logarithmic_axis_leaves_out_what_it_cannot_show(tmp_path: Path) -> No
     summary = data.summary.copy()
     summary.loc[0, ["estimate", "low"]] = 0.0
     summary.loc[1, "low"] = -1.0
-    said = texts(figure, FigureData(summary, data.samples))
-    assert "a second" in said.values()
-    assert "nothing" not in said.values()
+    found = texts(figure, FigureData(summary, data.samples))
+    assert "a second" in found.values()
+    assert "nothing" not in found.values()
     assert "0 at 64" in draw(figure, FigureData(summary, data.samples), tmp_path / "chart.svg")
 
 
@@ -191,17 +191,17 @@ NASTY = "a<b & \"c\" 'd' $x_2$ -->\x07\nsecond"
 
 
 @pytest.mark.parametrize("kind", [Curve, Interval])
-def test_names_with_markup_in_them_do_no_harm(kind: type[Figure], tmp_path: Path) -> None:
+def test_markup_in_names_is_escaped(kind: type[Figure], tmp_path: Path) -> None:
     centres = {(NASTY, 1): 0.5, (NASTY, 2): 0.6, ("]]>", 1): 0.1, ("]]>", 2): 0.2}
     figure: Figure = Curve(caption="", x="length", y="accuracy", hue="model", guides={NASTY: 0.3})
     if kind is Interval:
         figure = Interval(caption="", x="accuracy", y="model", hue="length", guides={NASTY: 0.3})
-    words = draw(
+    alt = draw(
         figure, planted.data(planted.tables(("model", "length"), centres), figure=figure), tmp_path / "a.svg"
     )
     assert ids(tmp_path / "a.svg")
-    assert "a<b & \"c\" 'd' $x_2$" in words
-    assert words.isprintable()
+    assert "a<b & \"c\" 'd' $x_2$" in alt
+    assert alt.isprintable()
 
 
 def test_without_measurements_there_is_a_placeholder_that_says_so(tmp_path: Path) -> None:
@@ -254,13 +254,13 @@ def test_a_roof_bends_where_its_slope_meets_its_height_and_names_stay_off_it() -
     assert (x == 20).any()  # the corner is drawn, not cut
     low, high = panel.get_ylim()
     assert low < 200 < high
-    said = {str(text.get_gid()): text.get_text() for text in canvas.texts}
-    assert (said["roof-slope"], said["roof-height"]) == ("Time of a training step", "Work a second")
+    found = {str(text.get_gid()): text.get_text() for text in canvas.texts}
+    assert (found["roof-slope"], found["roof-height"]) == ("Time per training step", "Compute rate")
     without = FigureData(data.summary.assign(roof_slope=np.nan), data.samples)
     assert not any("roof" in gid for gid in texts(figure, without))
 
 
-def test_marks_are_joined_in_order_grow_and_the_last_bears_the_name() -> None:
+def test_marks_are_joined_in_order_and_grow_and_the_last_is_named() -> None:
     figure, data = planted.roofline()
     with theme():
         canvas = plot(figure, FigureData(data.summary.iloc[::-1], data.samples))
@@ -288,7 +288,7 @@ def test_gather_joins_the_two_metrics_of_a_tradeoff_by_level_and_seed() -> None:
     assert len(joined.samples) == 3
 
 
-def test_n_in_words() -> None:
+def test_the_number_of_seeds_in_words() -> None:
     def counts(*n: int) -> pd.DataFrame:
         return pd.DataFrame({"n": n})
 
@@ -299,7 +299,7 @@ def test_n_in_words() -> None:
     assert describe_n(counts()) == "n = 0 seeds"
 
 
-def test_the_library_s_settings_are_left_as_they_were() -> None:
+def test_matplotlib_s_settings_are_restored() -> None:
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)

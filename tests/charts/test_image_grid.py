@@ -1,4 +1,4 @@
-"""Are plates whole, alike each time, cut to the page, and readable without colour?"""
+"""Are image grids well-formed, reproducible, divided into pages, and readable without colour?"""
 
 import base64
 import io
@@ -12,16 +12,16 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
-from seqlab.charts.draw import draw_plate
-from seqlab.charts.image_grid import TALLEST, Row, pages, plot
-from seqlab.charts.image_grid_alt import describe_plate
-from seqlab.charts.shades import DARKEST, LIGHTEST, Look, lightness, palette
+from seqlab.charts.draw import draw_image_grid
+from seqlab.charts.image_colours import DARKEST, LIGHTEST, ColourScale, lightness, palette
+from seqlab.charts.image_grid import MAX_HEIGHT, RunPanels, pages, plot
+from seqlab.charts.image_grid_alt import describe_image_grid
 from seqlab.charts.style import WIDTH, theme
 from seqlab.notebook.artifacts import Panel
 
 IMAGE = tuple(tuple(float(i == j) for j in range(8)) for i in range(8))
 OVER = tuple(tuple(0.2 * (i == 2 and j == 5) for j in range(8)) for i in range(8))
-ATTENTION = Row("Transformer", tuple(Panel(f"head {k}", IMAGE, over=OVER) for k in range(3)))
+ATTENTION = RunPanels("Transformer", tuple(Panel(f"head {k}", IMAGE, over=OVER) for k in range(3)))
 CHORALE = Panel(
     "Chorale", tuple(tuple(-1 if (i + j) % 3 else i % 2 for j in range(128)) for i in range(40)),
     categories=("bass", "soprano"), rows=tuple(f"pitch {i}" for i in range(40)), x="Sixteenth", y="Pitch",
@@ -32,82 +32,82 @@ CHAIN = Panel(
 )  # fmt: skip
 
 
-def drawn(rows: list[Row]) -> tuple[dict[str, str], list[tuple[float, float, float, float]]]:
-    """All that a plate says, by the id of each text, and the places of its panels in inches."""
+def drawn(rows: list[RunPanels]) -> tuple[dict[str, str], list[tuple[float, float, float, float]]]:
+    """The texts of an image grid, by their ids, and the positions of its panels in inches."""
     with theme():
-        look = Look.of(panel for row in rows for panel in row.panels)
-        [lines] = pages(rows, look)
-        figure = plot(lines, look)
+        scale = ColourScale.of(panel for row in rows for panel in row.panels)
+        [lines] = pages(rows, scale)
+        figure = plot(lines, scale)
     width, height = figure.get_size_inches()
     boxes = [axes.get_position() for axes in figure.axes]
     places = [(box.x0 * width, box.y0 * height, box.width * width, box.height * height) for box in boxes]
     return {str(text.get_gid()): text.get_text() for text in figure.texts}, places
 
 
-def described(*rows: Row) -> str:
-    look = Look.of(panel for row in rows for panel in row.panels)
-    return describe_plate([line for part in pages(rows, look) for line in part])
+def described(*rows: RunPanels) -> str:
+    scale = ColourScale.of(panel for row in rows for panel in row.panels)
+    return describe_image_grid([line for part in pages(rows, scale) for line in part])
 
 
-def test_a_plate_is_a_whole_svg_and_the_same_bytes_each_time(tmp_path: Path) -> None:
-    rows = [ATTENTION, Row("LSTM", (CHAIN, CHORALE))]
-    [(path, alt)] = draw_plate(rows, tmp_path / "a", "plate")
-    [(again, same)] = draw_plate(rows, tmp_path / "b", "plate")
+def test_an_image_grid_is_a_well_formed_svg_with_equal_bytes_each_time(tmp_path: Path) -> None:
+    rows = [ATTENTION, RunPanels("LSTM", (CHAIN, CHORALE))]
+    [(path, alt)] = draw_image_grid(rows, tmp_path / "a", "grid")
+    [(again, same)] = draw_image_grid(rows, tmp_path / "b", "grid")
     assert (path.read_bytes(), alt) == (again.read_bytes(), same)
     ids = [element.get("id", "") for element in ET.parse(path).iter()]
     assert sum(name.startswith("panel-") for name in ids) == 5
-    assert {"shades", "over", "key-0", "key-4"} <= set(ids)
+    assert {"shades", "over", "legend-0", "legend-4"} <= set(ids)
     assert b"<text" not in path.read_bytes()
     assert path.stat().st_size < 200_000
 
 
-def test_fields_are_as_many_and_as_sharp_as_the_matrix(tmp_path: Path) -> None:
-    [(path, _)] = draw_plate([Row("", (CHAIN,))], tmp_path, "plate")
+def test_pixels_are_as_many_and_as_sharp_as_the_matrix(tmp_path: Path) -> None:
+    [(path, _)] = draw_image_grid([RunPanels("", (CHAIN,))], tmp_path, "grid")
     [encoded] = re.findall(r"data:image/png;base64,([^\"]+)", path.read_text())
     image = imread(io.BytesIO(base64.b64decode(encoded)))
     assert image.shape[1] % 150 == 0
     assert len(np.unique(image.reshape(-1, 4), axis=0)) == 3
 
 
-def test_wide_panels_stand_one_under_another_over_the_whole_width() -> None:
+def test_wide_panels_take_the_whole_width_one_below_the_other() -> None:
     for panel in (CHAIN, CHORALE):
-        _, places = drawn([Row("", (panel, panel))])
+        _, places = drawn([RunPanels("", (panel, panel))])
         assert all(width > 0.8 * WIDTH for _, _, width, _ in places)
         assert places[0][1] > places[1][1] + places[1][3]
         assert places[0][0] == places[1][0]
-    assert drawn([Row("", (CHAIN,))])[1][0][3] / 3 > 0.14  # a row's name fits beside it
+    assert drawn([RunPanels("", (CHAIN,))])[1][0][3] / 3 > 0.14  # a row's name fits beside it
 
 
-def test_others_stand_side_by_side_with_square_fields_and_below_each_other() -> None:
-    said, places = drawn([ATTENTION, Row("LSTM", ATTENTION.panels[:2])])
+def test_other_panels_stand_side_by_side_with_square_pixels_and_aligned() -> None:
+    texts, places = drawn([ATTENTION, RunPanels("LSTM", ATTENTION.panels[:2])])
     assert len({round(y, 6) for _, y, _, _ in places[:3]}) == 1
     assert all(round(width, 6) == round(height, 6) for _, _, width, height in places)
     assert [x for x, *_ in places[:2]] == [x for x, *_ in places[3:]]
-    assert [said[f"row-{i}"] for i in (0, 1)] == ["Transformer", "LSTM"]
-    assert (said["shades-low"], said["shades-high"]) == ("0", "1")
-    assert (said["over-low"], said["over-high"]) == ("laid over: 0", "0.2")
+    assert [texts[f"row-{i}"] for i in (0, 1)] == ["Transformer", "LSTM"]
+    assert (texts["shades-low"], texts["shades-high"]) == ("0", "1")
+    assert (texts["over-low"], texts["over-high"]) == ("overlay: 0", "0.2")
 
 
-def test_five_panels_that_do_not_fit_go_three_and_two() -> None:
+def test_five_panels_that_do_not_fit_are_split_three_and_two() -> None:
     named = Panel("layer", IMAGE, rows=("because",) * 8, x="Key", y="Query")
-    _, places = drawn([Row("", (named,) * 5)])
+    _, places = drawn([RunPanels("", (named,) * 5)])
     assert [sum(abs(y - other[1]) < 0.01 for other in places) for _, y, *_ in places] == [3, 3, 3, 2, 2]
 
 
 def test_names_of_rows_never_overlap() -> None:
     with theme():
-        [lines] = pages([Row("", (CHORALE,))], Look.of([CHORALE]))
-        figure = plot(lines, Look.of([CHORALE]))
+        [lines] = pages([RunPanels("", (CHORALE,))], ColourScale.of([CHORALE]))
+        figure = plot(lines, ColourScale.of([CHORALE]))
     [axes] = figure.axes
     height = axes.get_position().height * figure.get_figheight() / 40
     assert all(height * (below - above) > 0.12 for above, below in pairwise(axes.get_yticks()))
     assert [tick for tick in axes.get_xticks() if tick != int(tick)] == []
 
 
-def test_a_long_plate_is_cut_to_pages_that_share_their_key(tmp_path: Path) -> None:
-    rows = [Row(f"model {i}", (CHORALE,) * (4 if i == 1 else 1)) for i in range(3)]
-    look = Look.of([CHORALE])
-    parts = pages(rows, look)
+def test_a_long_grid_is_divided_into_pages_with_one_legend(tmp_path: Path) -> None:
+    rows = [RunPanels(f"model {i}", (CHORALE,) * (4 if i == 1 else 1)) for i in range(3)]
+    scale = ColourScale.of([CHORALE])
+    parts = pages(rows, scale)
     assert [[line.title for line in part] for part in parts] == [
         ["model 0", "model 1"],
         ["model 1", ""],
@@ -115,13 +115,13 @@ def test_a_long_plate_is_cut_to_pages_that_share_their_key(tmp_path: Path) -> No
     ]
     assert all(len(line.boxes) == 1 for part in parts for line in part)
     with theme():
-        assert all(plot(part, look).get_figheight() <= TALLEST + 0.01 for part in parts)
-    made = draw_plate(rows, tmp_path, "long")
+        assert all(plot(part, scale).get_figheight() <= MAX_HEIGHT + 0.01 for part in parts)
+    made = draw_image_grid(rows, tmp_path, "long")
     assert [path.name for path, _ in made] == ["long.svg", "long-2.svg", "long-3.svg"]
 
 
-def test_nothing_is_a_placeholder_that_says_so(tmp_path: Path) -> None:
-    assert draw_plate([], tmp_path, "none") == [
+def test_an_empty_grid_is_a_placeholder_that_says_so(tmp_path: Path) -> None:
+    assert draw_image_grid([], tmp_path, "none") == [
         (tmp_path / "none.svg", "Nothing was measured for this figure.")
     ]
     assert (tmp_path / "none.svg").is_file()
@@ -129,7 +129,7 @@ def test_nothing_is_a_placeholder_that_says_so(tmp_path: Path) -> None:
 
 def test_any_text_can_be_a_title(tmp_path: Path) -> None:
     odd = Panel("漢字 <b> $x$ & \x07 " * 9, IMAGE, categories=("a", "<&>"), rows=("",) * 8, x="😀", y="")
-    [(path, alt)] = draw_plate([Row("\u202e{}", (odd,))], tmp_path, "odd")
+    [(path, alt)] = draw_image_grid([RunPanels("\u202e{}", (odd,))], tmp_path, "odd")
     ET.parse(path)
     assert "8 <&>" in alt
 
@@ -163,30 +163,30 @@ DEFICIENT = {
 
 @pytest.mark.parametrize("seen", DEFICIENT)
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 6, 8])
-def test_categories_differ_to_those_who_see_fewer_colours(seen: str, count: int) -> None:
+def test_categories_differ_under_colour_vision_deficiencies(seen: str, count: int) -> None:
     light = np.array([to_rgb(colour) for colour in palette(count)]) ** 2.2
     looks = np.clip(light @ np.array(DEFICIENT[seen]).T, 0, 1) ** (1 / 2.2)
     assert all(np.abs(one - other).max() > 0.07 for one, other in combinations(looks, 2))
 
 
-def test_what_is_laid_over_colours_and_empty_fields_stay_clear() -> None:
-    look = Look.of([ATTENTION.panels[0], CHORALE])
-    image = look.rgba(ATTENTION.panels[0])
-    assert image[0, 1, 3] == 0  # the least shade is the page itself
+def test_overlays_are_coloured_and_empty_pixels_transparent() -> None:
+    scale = ColourScale.of([ATTENTION.panels[0], CHORALE])
+    image = scale.rgba(ATTENTION.panels[0])
+    assert image[0, 1, 3] == 0  # the lightest shade is transparent
     assert image[0, 0].tolist() == [0, 0, 0, 255]
     red, _, blue, opacity = image[2, 5]
     assert red > 200
     assert blue < 30
     assert 150 < opacity < 200
-    assert look.rgba(CHORALE)[0, 1, 3] == 0
-    assert look.rgba(CHORALE)[0, 0, 3] == 255
+    assert scale.rgba(CHORALE)[0, 1, 3] == 0
+    assert scale.rgba(CHORALE)[0, 0, 3] == 255
 
 
-def test_alt_text_counts_what_a_reader_would_see() -> None:
-    alt = described(ATTENTION, Row("LSTM", (CHAIN,)))
-    assert alt.startswith("4 small pictures. Transformer: “head 0”, 8 rows by 8 columns, shades from 0 to 1")
-    assert "with 0 to 0.2 laid over, most at row 3, column 6; “head 1”" in alt
+def test_alt_text_describes_panels_and_counts_categories() -> None:
+    alt = described(ATTENTION, RunPanels("LSTM", (CHAIN,)))
+    assert alt.startswith("4 small images. Transformer: “head 0”, 8 rows by 8 columns, shades from 0 to 1")
+    assert "with 0 to 0.2 overlaid, most at row 3, column 6; “head 1”" in alt
     assert "LSTM: “Chain”, 3 rows by 150 columns (Residue across), 150 helix, 150 strand, 150 coil." in alt
-    many = described(Row("", (CHAIN,) * 20))
+    many = described(RunPanels("", (CHAIN,) * 20))
     assert many.count(" helix") == 12
     assert many.endswith("and 8 more panels of the same kind.")

@@ -1,4 +1,4 @@
-"""Ticks are round, few, inside the axis and written alike."""
+"""Are ticks round, few, inside the axis and consistently formatted?"""
 
 import itertools
 import math

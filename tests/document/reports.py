@@ -1,4 +1,4 @@
-"""Reports made of invented values, with every kind of block and every outcome, for tests to weave."""
+"""Reports with invented values, every kind of block and every outcome, for tests."""
 
 import shutil
 from datetime import UTC, datetime
@@ -9,8 +9,8 @@ from seqlab.document.content import (
     Failure,
     File,
     Files,
+    Image,
     Passages,
-    Picture,
     Report,
     RuleChange,
     TableData,
@@ -19,10 +19,10 @@ from seqlab.document.content import (
 from seqlab.notebook.claims import Cell, Difference, Exact, Fairness, Outcome, Ratio, Rule, Slope, Verdict
 from seqlab.notebook.ledger import read
 
-WORDS = Path(__file__).parents[2] / "report"
-LEDGER = read(WORDS / "claims.toml")
+SOURCES = Path(__file__).parents[2] / "report"
+LEDGER = read(SOURCES / "claims.toml")
 NASTY = "a|b <script> *x* @fig-x $5 \\ {{< include x >}}"
-# A text that would be markup, code or the end of its block, had it not to be shown as it is.
+# A text with markup, code and ends of blocks, which must be shown verbatim.
 VERBATIM = f"""First\n\n\n\tindented  twice {NASTY}\n```\n````\n`````{{python}}\n1/0\n```\n~~~\n:::
 ---\ntitle: no\n---\n# No heading {{#sec-x}}\n<!-- no comment -->\n漢字 😀 ♞\nlast"""
 DIFFERENCE = Difference(
@@ -54,7 +54,7 @@ def cell(level: object, decision: str, *, opponent: str = "", p_value: float | N
 
 
 def verdict(claim: str, outcome: Outcome, rule: Rule, *cells: Cell, **more: object) -> Verdict:
-    """A verdict with the given outcome, whose words hold every special character."""
+    """A verdict with the given outcome, whose texts contain every special character."""
     effects = {"effect": 0.34, "low": 0.31, "high": 0.38, "n": 5} if cells else {}
     return Verdict(
         claim=claim,
@@ -98,8 +98,8 @@ def chapter(folder: Path) -> Chapter:
             verdict("C03", Outcome.NOT_TESTED, DIFFERENCE),
         ),
         figures=(
-            Picture(Path("figures/one.svg"), "Accuracy against length.", f'Lines "rise": {NASTY}', "5 seeds"),
-            Picture(folder / "figures" / "two.svg", "Another.", "A line.", ""),
+            Image(Path("figures/one.svg"), "Accuracy against length.", f'Lines "rise": {NASTY}', "5 seeds"),
+            Image(folder / "figures" / "two.svg", "Another.", "A line.", ""),
             Passages("Texts.", (Text("LSTM", VERBATIM), Text(NASTY, "")), "seed 0"),
             Passages("None.", (), "no run that counts has made it"),
             Files("Songs.", (File("rnn-song.mid", bytes(2300), f"LSTM {NASTY}, seed 0"),)),
@@ -114,7 +114,7 @@ def chapter(folder: Path) -> Chapter:
 
 
 def empty(budget: str = "quick") -> Report:
-    """A report of which nothing has been run."""
+    """A report without any runs."""
     return Report(
         title="Why did Transformers replace RNNs, and when shouldn't they?",
         generated=datetime(2026, 3, 1, tzinfo=UTC),
@@ -126,7 +126,7 @@ def empty(budget: str = "quick") -> Report:
 
 
 def rich(folder: Path) -> Report:
-    """A report with everything that can be in one, two chapters with like names included."""
+    """A report with everything that can be in one, including two chapters with similar names."""
     bare = Chapter(name="r_x", title="Bare", rerun="nox -s r_x", source="experiments/r_x.py")
     alike = Chapter(name="r-x", title="Alike", rerun="nox -s r-x", source="experiments/r-x.py")
     return Report(
@@ -156,10 +156,10 @@ def rich(folder: Path) -> Report:
     )
 
 
-def words(folder: Path) -> Path:
-    """A copy of the report's words with a plain `_quarto.yml` and a theme of one file."""
-    shutil.copytree(WORDS / "templates", folder / "templates")
-    shutil.copyfile(WORDS / "references.bib", folder / "references.bib")
+def sources(folder: Path) -> Path:
+    """A copy of the report's sources with a plain `_quarto.yml` and a theme of one file."""
+    shutil.copytree(SOURCES / "templates", folder / "templates")
+    shutil.copyfile(SOURCES / "references.bib", folder / "references.bib")
     (folder / "_quarto.yml").write_text("project: {type: default}\n")
     (folder / "theme").mkdir()
     (folder / "theme" / "looks.css").write_text("body {}\n")

@@ -1,4 +1,4 @@
-"""Does every user's string come back from pandoc as the very text it was, wherever it was put?"""
+"""Does pandoc read every user's string as exactly that text, in any kind of block?"""
 
 import json
 import subprocess
@@ -77,9 +77,9 @@ def test_escaped_text_survives_in_attributes_code_and_titles() -> None:
             for number, text in enumerate(NASTY)
         )
     )
-    for text, (picture, inline, box) in zip(NASTY, zip(*[iter(blocks)] * 3, strict=True), strict=True):
+    for text, (figure_block, inline, box) in zip(NASTY, zip(*[iter(blocks)] * 3, strict=True), strict=True):
         wanted = one_line(text).replace("{{", "{ {").replace("}}", "} }")
-        image = picture["c"][2][0]["c"][0]["c"]
+        image = figure_block["c"][2][0]["c"][0]["c"]
         assert dict(image[0][2])["fig-alt"] == wanted
         assert text_of(image[1]) == one_line(text)
         assert inline["c"][0]["t"] == "Code"

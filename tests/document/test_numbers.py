@@ -1,4 +1,4 @@
-"""Are numbers shown with the digits, units and signs that a reader expects?"""
+"""Are numbers formatted with the digits, units and signs that a reader expects?"""
 
 import math
 
@@ -51,20 +51,20 @@ def test_units_get_prefixes(value: float, unit: str, shown: str) -> None:
         ((0.5, 0.001, 2.0), "s", "0.5 [0.001, 2] s"),
     ],
 )
-def test_an_interval_has_the_decimals_it_earns(
+def test_the_width_of_an_interval_sets_its_decimals(
     parts: tuple[float, float, float], unit: str, shown: str
 ) -> None:
     assert interval(*parts, unit) == shown
 
 
 @given(st.floats(-1e9, 1e9), st.floats(0, 1e6), st.sampled_from(["", "s", "B", "nat"]))
-def test_any_interval_can_be_shown(estimate: float, half: float, unit: str) -> None:
+def test_any_interval_can_be_formatted(estimate: float, half: float, unit: str) -> None:
     shown = interval(estimate, estimate - half, estimate + half, unit)
     assert "e" not in shown
     assert "-" not in shown
 
 
-def test_ratios_carry_their_sign() -> None:
+def test_ratios_have_a_multiplication_sign() -> None:
     assert ratio(1.69, 1.65, 1.72) == "1.69× [1.65, 1.72]"
     assert ratio(2.0, 2.0, 2.0) == "2×"
 
@@ -91,7 +91,7 @@ def test_ratios_carry_their_sign() -> None:
         ),
     ],
 )
-def test_effects_and_thresholds_speak_the_rules_unit(rule: Rule, shown: str, side: str) -> None:
+def test_effects_and_thresholds_have_the_unit_of_the_rule(rule: Rule, shown: str, side: str) -> None:
     assert effect(rule, 0.5, 0.3, 0.7) == shown
     assert threshold(rule) == side
 

@@ -1,4 +1,4 @@
-"""Does the terminal tell an effect with its interval, and where there is no interval, only why?"""
+"""Does the terminal print an effect with its interval, or the reason why there is none?"""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ RULE = Difference(metric="accuracy", split="test", left={"model": "A"}, right={"
 
 
 def printed(capsys: pytest.CaptureFixture[str], folder: Path, *, seeds: int) -> str:
-    """What the terminal shows of a page whose model A scores a half more than B, and a little by seed."""
+    """The terminal's output for a page whose model A scores 0.5 above B, with small differences by seed."""
     done = [
         Done({"model": model}, seed, FAIR | {"accuracy@test": score})
         for seed in range(seeds)
@@ -36,7 +36,7 @@ def test_an_effect_comes_with_its_interval_and_its_seeds(
     assert "n = 5." in shown
 
 
-def test_one_seed_has_no_interval_to_tell(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_one_seed_has_no_interval(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     shown = printed(capsys, tmp_path, seeds=1)
     assert "C00: inconclusive" in shown
     assert "Too few seeds: 1" in shown

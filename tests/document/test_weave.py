@@ -1,4 +1,4 @@
-"""Does the woven document say what was found, parse without a warning, and leave nothing stale behind?"""
+"""Does the document contain the findings, parse without warnings, and leave no stale files?"""
 
 import json
 import re
@@ -12,8 +12,8 @@ from typing import Any
 import pypandoc
 import pytest
 
-from seqlab.document.content import Picture, Report
-from seqlab.document.tally import overall, tally
+from seqlab.document.claim_counts import count_claims, overall
+from seqlab.document.content import Image, Report
 from seqlab.document.weave import weave
 from seqlab.errors import RenderError, UsageError
 from seqlab.notebook.claims import Outcome
@@ -63,18 +63,18 @@ def identifiers(tree: Any) -> list[str]:
 
 
 @pytest.fixture
-def words(tmp_path: Path) -> Path:
-    return reports.words(tmp_path / "words")
+def sources(tmp_path: Path) -> Path:
+    return reports.sources(tmp_path / "sources")
 
 
 @pytest.fixture(params=["empty", "rich"])
-def document(request: pytest.FixtureRequest, tmp_path: Path, words: Path) -> Path:
+def document(request: pytest.FixtureRequest, tmp_path: Path, sources: Path) -> Path:
     folder = tmp_path / "out"
     report = reports.empty() if request.param == "empty" else reports.rich(folder)
-    return weave(report, words=words, folder=folder)
+    return weave(report, sources=sources, folder=folder)
 
 
-def test_labels_are_unique_and_every_reference_leads_somewhere(document: Path) -> None:
+def test_labels_are_unique_and_every_reference_has_a_target(document: Path) -> None:
     tree = parsed(whole(document))
     labels = identifiers(tree)
     assert sorted(labels) == sorted(set(labels))
@@ -85,7 +85,7 @@ def test_labels_are_unique_and_every_reference_leads_somewhere(document: Path) -
     assert {link[1:] for link in links if link.startswith("#")} <= set(labels)
 
 
-def test_nothing_breaks_the_rules_of_accessible_pdf(document: Path) -> None:
+def test_the_document_meets_the_rules_of_accessible_pdf(document: Path) -> None:
     tree = parsed(whole(document))
     for node in walk(tree):
         if node["t"] == "Image":
@@ -97,13 +97,13 @@ def test_nothing_breaks_the_rules_of_accessible_pdf(document: Path) -> None:
     assert all(dict(node["c"][0][2])["alt"] for node in equations)
 
 
-def test_nobodys_string_becomes_markup(tmp_path: Path, words: Path) -> None:
-    tree = parsed(whole(weave(reports.rich(tmp_path / "out"), words=words, folder=tmp_path / "out")))
+def test_no_string_becomes_markup(tmp_path: Path, sources: Path) -> None:
+    tree = parsed(whole(weave(reports.rich(tmp_path / "out"), sources=sources, folder=tmp_path / "out")))
     assert not [node for node in walk(tree) if node["t"] in ("RawInline", "RawBlock")]
     cited = {each["citationId"] for node in walk(tree) if node["t"] == "Cite" for each in node["c"][0]}
     assert "fig-x" not in cited
-    words_found = {node["c"] for node in walk(tree) if node["t"] == "Str"}
-    assert {"a|b", "<script>", "*x*", "@fig-x", "$5", "\\", "{{<"} <= words_found
+    found = {node["c"] for node in walk(tree) if node["t"] == "Str"}
+    assert {"a|b", "<script>", "*x*", "@fig-x", "$5", "\\", "{{<"} <= found
 
 
 def test_tables_fit_a_page(document: Path) -> None:
@@ -115,47 +115,47 @@ def test_tables_fit_a_page(document: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("claim", "words_of_it"),
+    ("claim", "wording"),
     [
         ("C01", "On this machine the claim held:"),
-        ("C06", "On this machine the claim held under conditions, in 1 of 2 cells:"),
+        ("C06", "On this machine the claim held with conditions, in 1 of 2 cells:"),
         ("C17", "On this machine the claim did not hold in 2 of 2 cells:"),
-        ("C25", "On this machine the question stays open:"),
+        ("C25", "On this machine the claim is undecided:"),
         ("C03", "Not tested here:"),
     ],
 )
-def test_each_outcome_picks_its_sentence(tmp_path: Path, words: Path, claim: str, words_of_it: str) -> None:
-    weave(reports.rich(tmp_path / "out"), words=words, folder=tmp_path / "out")
+def test_each_outcome_selects_its_sentence(tmp_path: Path, sources: Path, claim: str, wording: str) -> None:
+    weave(reports.rich(tmp_path / "out"), sources=sources, folder=tmp_path / "out")
     text = (tmp_path / "out" / "_chapter-rnn.qmd").read_text()
     section = text.split(f"\n## {claim}: ")[1].split("\n## ")[0]
-    assert f"**{words_of_it}** the reason for {claim}." in section
-    every = ("claim held:", "under conditions", "did not hold", "stays open", "Not tested here")
+    assert f"**{wording}** the reason for {claim}." in section
+    every = ("claim held:", "held with conditions", "did not hold", "is undecided", "Not tested here")
     assert sum(other in section for other in every) == 1
 
 
-def test_the_front_page_counts_what_was_found(tmp_path: Path, words: Path) -> None:
-    front = weave(reports.rich(tmp_path / "out"), words=words, folder=tmp_path / "out").read_text()
-    assert "44 claims that can be checked, and 4 of them were put to the test" in front
-    assert "1 held, 1 held under conditions, 1 did not hold, and 1 stays open" in front
+def test_the_front_page_counts_what_was_found(tmp_path: Path, sources: Path) -> None:
+    front = weave(reports.rich(tmp_path / "out"), sources=sources, folder=tmp_path / "out").read_text()
+    assert "44 claims that can be checked, and 4 of them were tested here" in front
+    assert "1 held, 1 held with conditions, 1 did not hold, and 1 is undecided" in front
     assert "in 40 trials and 1 min 3 s of computing" in front
-    assert "Of the 3 claims that are decided so far, 2 came out as predicted" in front
+    assert "Of the 3 claims with a decision so far, 2 came out as predicted" in front
     assert "A trial run, not evidence" in front
     row = next(line for line in front.splitlines() if "[C17](#sec-rnn-c17)" in line)
     assert "[not supported]{.verdict .not-supported}" in row
     assert r"0.34× \[0.31, 0.38\]" in row
 
 
-def test_a_report_without_results_says_what_to_run(tmp_path: Path, words: Path) -> None:
-    text = whole(weave(reports.empty(), words=words, folder=tmp_path / "out"))
+def test_a_report_without_results_says_what_to_run(tmp_path: Path, sources: Path) -> None:
+    text = whole(weave(reports.empty(), sources=sources, folder=tmp_path / "out"))
     assert "Nothing has been measured yet" in text
     assert "`nox -s report`" in text
     assert "A trial run, not evidence" not in text
     assert text.count("[not tested]{.verdict .not-tested}") == len(reports.LEDGER) + 1  # and the legend
 
 
-def test_figures_say_n_and_how_to_run_them_again(tmp_path: Path, words: Path) -> None:
+def test_figures_say_n_and_how_to_run_them_again(tmp_path: Path, sources: Path) -> None:
     folder = tmp_path / "out"
-    weave(reports.rich(folder), words=words, folder=folder)
+    weave(reports.rich(folder), sources=sources, folder=folder)
     text = (folder / "_chapter-rnn.qmd").read_text()
     line = next(line for line in text.splitlines() if "#fig-rnn-1 " in line)
     assert "Accuracy against length. (5 seeds) [Page]" in line
@@ -163,8 +163,8 @@ def test_figures_say_n_and_how_to_run_them_again(tmp_path: Path, words: Path) ->
     assert "`nox -s rnn -- --seeds 5`" in line
 
 
-def test_texts_stand_in_the_chapter_as_they_are(tmp_path: Path, words: Path) -> None:
-    weave(reports.rich(tmp_path / "out"), words=words, folder=tmp_path / "out")
+def test_texts_are_verbatim_in_the_chapter(tmp_path: Path, sources: Path) -> None:
+    weave(reports.rich(tmp_path / "out"), sources=sources, folder=tmp_path / "out")
     tree = parsed((tmp_path / "out" / "_chapter-rnn.qmd").read_text())
     divs = [node["c"] for node in walk(tree) if node["t"] == "Div"]
     texts = next(content for (label, *_), content in divs if label == "fig-rnn-3-passage")
@@ -178,42 +178,42 @@ def test_texts_stand_in_the_chapter_as_they_are(tmp_path: Path, words: Path) -> 
     assert [block["t"] for block in nothing] == ["Para", "Para"]
 
 
-def test_attachments_are_linked_beside_the_report(tmp_path: Path, words: Path) -> None:
-    weave(reports.rich(tmp_path / "out"), words=words, folder=tmp_path / "out")
+def test_attachments_are_linked_beside_the_report(tmp_path: Path, sources: Path) -> None:
+    weave(reports.rich(tmp_path / "out"), sources=sources, folder=tmp_path / "out")
     text = (tmp_path / "out" / "_chapter-rnn.qmd").read_text()
     line = next(line for line in text.splitlines() if "rnn-song.mid" in line)
     assert "(rnn-song.mid), 2.3 kB, beside this report; made by LSTM a\\|b" in line
     assert text.index("Songs. [Page](../experiments/rnn.py)") < text.index(line)
 
 
-def test_a_chapter_says_that_its_trials_shared_the_machine(tmp_path: Path, words: Path) -> None:
+def test_a_chapter_says_that_its_trials_shared_the_machine(tmp_path: Path, sources: Path) -> None:
     report = reports.rich(tmp_path / "out")
     first, *others = report.chapters
 
-    def written(at_once: int) -> str:
-        chapters = (replace(first, at_once=at_once), *others)
-        weave(replace(report, chapters=chapters), words=words, folder=tmp_path / "out")
+    def written(parallel_trials: int) -> str:
+        chapters = (replace(first, parallel_trials=parallel_trials), *others)
+        weave(replace(report, chapters=chapters), sources=sources, folder=tmp_path / "out")
         return (tmp_path / "out" / "_chapter-rnn.qmd").read_text()
 
-    assert "As many as 2 trials ran at a time" in written(2)
-    assert "at a time" not in written(1)
+    assert "Up to 2 trials ran at the same time" in written(2)
+    assert "at the same time" not in written(1)
 
 
-def test_failures_and_changed_rules_are_told(tmp_path: Path, words: Path) -> None:
-    text = whole(weave(reports.rich(tmp_path / "out"), words=words, folder=tmp_path / "out"))
+def test_failures_and_changed_rules_are_listed(tmp_path: Path, sources: Path) -> None:
+    text = whole(weave(reports.rich(tmp_path / "out"), sources=sources, folder=tmp_path / "out"))
     assert "**vit:** SyntaxError" in text
     assert "| diverged |" in text
     assert "rule `0123` became `4567` on 1 February 2026" in text
     assert "(first run on 15 January 2026)" in text.replace("\\", "")
 
 
-def test_stale_files_go_and_foreign_files_stay(tmp_path: Path, words: Path) -> None:
+def test_stale_files_are_removed_and_foreign_files_stay(tmp_path: Path, sources: Path) -> None:
     folder = tmp_path / "out"
-    weave(reports.rich(folder), words=words, folder=folder)
+    weave(reports.rich(folder), sources=sources, folder=folder)
     (folder / "notes.txt").write_text("mine")
     report = reports.rich(folder)
     kept = replace(report.chapters[0], figures=report.chapters[0].figures[:1])
-    weave(replace(report, chapters=(kept,)), words=words, folder=folder)
+    weave(replace(report, chapters=(kept,)), sources=sources, folder=folder)
     assert sorted(path.name for path in folder.glob("*.qmd")) == ["_chapter-rnn.qmd", "report.qmd"]
     assert [path.name for path in (folder / "figures").iterdir()] == ["one.svg"]
     assert (folder / "notes.txt").read_text() == "mine"
@@ -221,20 +221,18 @@ def test_stale_files_go_and_foreign_files_stay(tmp_path: Path, words: Path) -> N
     assert not list(folder.glob("*.part"))
 
 
-def test_a_figure_from_elsewhere_is_brought_along(tmp_path: Path, words: Path) -> None:
+def test_a_figure_from_elsewhere_is_copied(tmp_path: Path, sources: Path) -> None:
     (tmp_path / "far.svg").write_text("<svg/>")
-    chapter = replace(
-        reports.chapter(tmp_path / "out"), figures=(Picture(tmp_path / "far.svg", "Far.", "A."),)
-    )
+    chapter = replace(reports.chapter(tmp_path / "out"), figures=(Image(tmp_path / "far.svg", "Far.", "A."),))
     report = replace(reports.empty(), chapters=(chapter,))
-    weave(report, words=words, folder=tmp_path / "out")
+    weave(report, sources=sources, folder=tmp_path / "out")
     assert (tmp_path / "out" / "figures" / "far.svg").read_text() == "<svg/>"
 
 
 def broken_reports(folder: Path) -> list[tuple[Report, type[Exception], str]]:
     report = reports.rich(folder)
     chapter = report.chapters[0]
-    missing = replace(chapter, figures=(Picture(Path("figures/none.svg"), "c", "a"),))
+    missing = replace(chapter, figures=(Image(Path("figures/none.svg"), "c", "a"),))
     strange = replace(chapter, verdicts=(replace(chapter.verdicts[0], claim="C99"),))
     return [
         (replace(report, chapters=(missing,)), RenderError, "none.svg"),
@@ -243,33 +241,33 @@ def broken_reports(folder: Path) -> list[tuple[Report, type[Exception], str]]:
 
 
 @pytest.mark.parametrize("case", [0, 1])
-def test_what_cannot_be_woven_leaves_the_old_report_whole(tmp_path: Path, words: Path, case: int) -> None:
+def test_an_error_leaves_the_old_report_unchanged(tmp_path: Path, sources: Path, case: int) -> None:
     folder = tmp_path / "out"
-    before = weave(reports.rich(folder), words=words, folder=folder).read_text()
-    report, error, told = broken_reports(folder)[case]
-    with pytest.raises(error, match=told):
-        weave(report, words=words, folder=folder)
+    before = weave(reports.rich(folder), sources=sources, folder=folder).read_text()
+    report, error, message = broken_reports(folder)[case]
+    with pytest.raises(error, match=message):
+        weave(report, sources=sources, folder=folder)
     assert (folder / "report.qmd").read_text() == before
 
 
-def test_a_mistake_in_a_template_names_it(tmp_path: Path, words: Path) -> None:
-    (words / "templates" / "methods.qmd").write_text("<< no_such_thing >>\n")
+def test_an_error_in_a_template_names_it(tmp_path: Path, sources: Path) -> None:
+    (sources / "templates" / "methods.qmd").write_text("<< no_such_thing >>\n")
     with pytest.raises(RenderError, match="no_such_thing"):
-        weave(reports.empty(), words=words, folder=tmp_path / "out")
-    (words / "templates" / "methods.qmd").write_text("<% if %>\n")
+        weave(reports.empty(), sources=sources, folder=tmp_path / "out")
+    (sources / "templates" / "methods.qmd").write_text("<% if %>\n")
     with pytest.raises(RenderError, match=r"methods\.qmd, line 1"):
-        weave(reports.empty(), words=words, folder=tmp_path / "out")
+        weave(reports.empty(), sources=sources, folder=tmp_path / "out")
 
 
-# Percentages are the rules of the house, and 0.05 is the level that Holm's adjusted p-values must stay
+# Percentages are fixed by the methods, and 0.05 is the level that Holm's adjusted p-values must stay
 # below for a cell to be decided; everything else that is measured must come from a variable.
 POLICY = {"methods.qmd": {"95 %", "80 %", "20 %", "5 %", "2 %", "0.05"}, "front.qmd": {"95 %"}}
 
 
 @pytest.mark.parametrize(
-    "path", sorted((reports.WORDS / "templates").glob("*.qmd")), ids=lambda path: path.name
+    "path", sorted((reports.SOURCES / "templates").glob("*.qmd")), ids=lambda path: path.name
 )
-def test_no_template_types_a_measured_number(path: Path) -> None:
+def test_no_template_contains_a_measured_number(path: Path) -> None:
     text = path.read_text()
     for code in (r"<#.*?#>", r"<<.*?>>", r"<%.*?%>", r"\$\$.*?\$\$", r"\{#.*?\}", r"@[a-z]+\d{4}\w*"):
         text = re.sub(code, " ", text, flags=re.DOTALL)
@@ -287,11 +285,11 @@ def test_no_template_types_a_measured_number(path: Path) -> None:
         ([Outcome.NOT_SUPPORTED, Outcome.NOT_SUPPORTED], Outcome.NOT_SUPPORTED),
     ],
 )
-def test_pages_that_test_one_claim_speak_together(outcomes: list[Outcome], together: Outcome) -> None:
+def test_pages_that_test_one_claim_have_one_outcome(outcomes: list[Outcome], together: Outcome) -> None:
     assert overall(outcomes) is together
 
 
-def test_a_tally_counts_every_claim_once(tmp_path: Path) -> None:
-    counted = tally(reports.rich(tmp_path))
-    assert sum(counted.counts.values()) == counted.claims == len(reports.LEDGER)
-    assert (counted.tested, len(counted.guesses), counted.hits) == (4, 3, 2)
+def test_every_claim_is_counted_once(tmp_path: Path) -> None:
+    counted = count_claims(reports.rich(tmp_path))
+    assert sum(counted.by_outcome.values()) == counted.claims == len(reports.LEDGER)
+    assert (counted.tested, len(counted.predictions), counted.correct) == (4, 3, 2)

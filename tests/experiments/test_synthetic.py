@@ -1,10 +1,11 @@
-"""Do the pages on made tasks teach and ask what they say, alike for every network, and judge by it?"""
+"""Do the pages on synthetic tasks train and test every network alike, as they say?"""
 
 from types import ModuleType
 
 import mlx.core as mx
 import numpy as np
 import pytest
+from mlx import nn
 
 from experiments import distance, extrapolation, recall
 from seqlab.models.backbones import TRANSFORMER
@@ -16,12 +17,23 @@ RECIPES = {
     extrapolation: {"trained": 8, "width": 32, "depth": 2, "batch": 2, "steps": 2},
     recall: {"most": 8, "width": 32, "depth": 2, "tokens": 64, "steps": 2},
 }
-TASKED = [
+PAGES_AND_TASKS = [
     *((distance, {"task": task}) for task in distance.WRAPS),
     *((extrapolation, {"task": task}) for task in extrapolation.TASKS),
     (recall, {}),
 ]
 PAGES = [distance, extrapolation, recall]
+
+
+class Constant(nn.Module):
+    """Gives the same logits whatever the inputs."""
+
+    def __init__(self, logits: mx.array) -> None:
+        super().__init__()
+        self.logits = logits
+
+    def __call__(self, inputs: mx.array) -> mx.array:
+        return self.logits
 
 
 def names(value: object) -> str:
@@ -33,12 +45,12 @@ def trained(page: ModuleType, **factors: str | int) -> list[Measurement]:
     return list(page.run(Trial("page", factors, 0, "smoke", settings)))
 
 
-def value(told: list[Measurement], metric: str) -> float:
-    (found,) = (one.value for one in told if one.metric == metric and one.split == "test")
+def value(measured: list[Measurement], metric: str) -> float:
+    (found,) = (one.value for one in measured if one.metric == metric and one.split == "test")
     return found
 
 
-@pytest.mark.parametrize(("page", "task"), TASKED, ids=names)
+@pytest.mark.parametrize(("page", "task"), PAGES_AND_TASKS, ids=names)
 def test_all_networks_are_as_large_and_see_the_same_batches(page: ModuleType, task: dict[str, str]) -> None:
     sizes, seen = {}, []
     for name in page.NETWORKS:
@@ -52,8 +64,8 @@ def test_all_networks_are_as_large_and_see_the_same_batches(page: ModuleType, ta
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names)
-def test_seeds_have_batches_of_one_shape_and_never_those_of_an_examination(page: ModuleType) -> None:
-    """Else they could not learn side by side, and what is examined would have been learnt."""
+def test_seeds_have_batches_of_equal_shapes_and_differ_from_evaluation_sets(page: ModuleType) -> None:
+    """Otherwise seeds could not train side by side, or evaluation sequences could occur in training."""
     task = {} if page is recall else {"task": next(iter(page.RATES))}
     recipe = page.Recipe(model=TRANSFORMER if page is not extrapolation else "LSTM", **task, **RECIPES[page])
     _, first = recipe.start(0)
@@ -61,8 +73,8 @@ def test_seeds_have_batches_of_one_shape_and_never_those_of_an_examination(page:
     for _, one, other in zip(range(6), first, second, strict=False):
         assert [part.shape for part in one] == [part.shape for part in other]
         assert not mx.array_equal(one[0], other[0])
-    assert page.VALIDATION != page.EXAMINATION
-    assert min(page.VALIDATION, page.EXAMINATION) > 2_000  # seeds of trials and of tuning
+    assert page.VALIDATION != page.TEST
+    assert min(page.VALIDATION, page.TEST) > 2_000  # seeds of trials and of tuning
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names)
@@ -70,31 +82,31 @@ def test_every_planned_network_has_a_rate_that_was_tried(page: ModuleType) -> No
     for budget in page.experiment.budgets:
         for point in budget.points:
             name = point.factors["model"]
-            if name != recall.GUESSING:
+            if name != recall.CHANCE:
                 rates = page.RATES if page is recall else page.RATES[point.factors["task"]]
                 assert rates[name] in page.TRIED_RATES
 
 
 @pytest.mark.parametrize("task", distance.WRAPS)
-def test_guessing_has_no_success_and_being_right_has_all(task: str) -> None:
+def test_success_is_zero_at_chance_level_and_one_without_error(task: str) -> None:
     recipe = distance.Recipe(task=task, model="RNN", **RECIPES[distance])
 
-    def guesses(inputs: mx.array) -> mx.array:
+    def constant(inputs: mx.array) -> mx.array:
         if task == distance.ADDING:
             return mx.ones((len(inputs), 1))
         return mx.broadcast_to(mx.arange(12) == 2, (*inputs.shape, 12)).astype(mx.float32)  # one symbol
 
-    def knows(inputs: mx.array) -> mx.array:
+    def perfect(inputs: mx.array) -> mx.array:
         if task == distance.ADDING:
             return mx.sum(inputs[..., 0] * inputs[..., 1], axis=1, keepdims=True)
-        targets = distance.drawn(task, 16, 7, 512)[1]
+        targets = distance.evaluation_batch(task, 16, 7, 512)[1]
         return (mx.arange(12) == targets[..., None]).astype(mx.float32)
 
-    assert recipe.success(guesses, 16, 7, 512) == pytest.approx(0, abs=0.1)
-    assert recipe.success(knows, 16, 7, 512) == pytest.approx(1, abs=1e-5)
+    assert recipe.success(constant, 16, 7, 512) == pytest.approx(0, abs=0.1)
+    assert recipe.success(perfect, 16, 7, 512) == pytest.approx(1, abs=1e-5)
 
 
-def test_the_two_lstms_differ_in_where_the_forget_gate_starts() -> None:
+def test_the_two_lstms_differ_in_their_initial_forget_bias() -> None:
     def forget_bias(name: str) -> np.ndarray:
         recipe = distance.Recipe(task=distance.RECALL, model=name, **RECIPES[distance])
         (layer,) = recipe.start(0)[0].backbone.cells
@@ -111,42 +123,40 @@ def test_distances_double() -> None:
 
 
 @pytest.mark.parametrize("successes", [[1.0, 1.0, 1.0], [0.2, 0.1, 0.0], [1.0, 0.9, 0.1]])
-def test_a_reach_says_at_which_end_it_lies(successes: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reach_at_either_end_is_marked(successes: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     by_distance = dict(zip([4, 8, 16], successes, strict=True))
     monkeypatch.setattr(distance.Recipe, "success", lambda self, model, at, seed, sequences: by_distance[at])
-    told = trained(distance, task=distance.RECALL, model="minGRU")
-    assert [(one.step, one.value) for one in told if one.metric == "success"] == list(by_distance.items())
-    assert value(told, "reaches_end") == (successes[-1] > 0.5)
-    assert value(told, "reaches_nothing") == (successes[0] < 0.5)
-    assert value(told, "reach") == (16 if successes[-1] > 0.5 else 4) or 8 < value(told, "reach") < 16
+    measured = trained(distance, task=distance.RECALL, model="minGRU")
+    assert [(one.step, one.value) for one in measured if one.metric == "success"] == list(by_distance.items())
+    assert value(measured, "reaches_end") == (successes[-1] > 0.5)
+    assert value(measured, "reaches_nothing") == (successes[0] < 0.5)
+    assert value(measured, "reach") == (16 if successes[-1] > 0.5 else 4) or 8 < value(measured, "reach") < 16
 
 
 @pytest.mark.parametrize("task", extrapolation.TASKS)
-def test_only_what_training_never_reached_is_examined(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network that is right at the positions of training alone scores nothing beyond."""
+def test_only_positions_beyond_training_are_scored(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that is right only at the positions of training scores zero beyond."""
     trained = RECIPES[extrapolation]["trained"]
     recipe = extrapolation.Recipe(task=task, model="LSTM", **RECIPES[extrapolation])
     beyond = 0 if task in extrapolation.WHOLE else trained
     inputs, targets, _ = extrapolation.TASKS[task](2 * trained).batch(np.random.default_rng(5), 32)
 
     def right_until(place: int) -> float:
-        answers = np.where(
-            np.arange(2 * trained) < place, targets, 26
-        )  # 26: an answer of no task but copying
+        answers = np.where(np.arange(2 * trained) < place, targets, 26)  # 26: an answer only in copying
         answers = np.where((answers == 26) & (targets == 26) & (np.arange(2 * trained) >= place), 0, answers)
-        given = mx.array(np.eye(27, dtype=np.float32)[answers])
-        return recipe.accuracy(lambda _: given, 2 * trained, 5, 32, beyond=beyond)
+        logits = mx.array(np.eye(27, dtype=np.float32)[answers])
+        return recipe.accuracy(Constant(logits), 2 * trained, 5, 32, beyond=beyond)
 
     assert right_until(2 * trained) == 1
-    if task != "counter language":  # whose words are all longer than any of training
+    if task != "counter language":  # all of its words are longer than in training
         assert right_until(trained) == 0
     else:
         assert (inputs == 1).sum(axis=1).min() > trained // 2
 
 
-def test_guessing_recalls_one_in_as_many_as_there_are_pairs() -> None:
-    told = trained(recall, part="pairs", model=recall.GUESSING)
-    assert [(one.step, one.value) for one in told if one.metric == "recalled"] == [
+def test_the_chance_level_is_one_over_the_number_of_pairs() -> None:
+    measured = trained(recall, part="pairs", model=recall.CHANCE)
+    assert [(one.step, one.value) for one in measured if one.metric == "recalled"] == [
         (2, 0.5),
         (4, 0.25),
         (8, 0.125),
@@ -157,7 +167,7 @@ def test_the_width_grows_until_it_suffices(monkeypatch: pytest.MonkeyPatch) -> N
     widths = []
 
     def recalled(self: recall.Recipe, model: object, pairs: int, seed: int, sequences: int) -> float:
-        if seed == recall.EXAMINATION:
+        if seed == recall.TEST:
             widths.append(self.width)
         return float(self.width >= enough)
 
@@ -175,7 +185,7 @@ def test_the_width_grows_until_it_suffices(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("page", PAGES, ids=names)
 def test_a_little_training_runs_through(page: ModuleType) -> None:
     factors = {"part": "pairs"} if page is recall else {"task": next(iter(page.RATES))}
-    told = trained(page, model="minGRU", **factors)
-    assert {"parameters", "train_steps", "tuning_trials"} <= {one.metric for one in told}
-    assert any(one.split == "valid" for one in told)
-    assert any(one.split == "test" for one in told)
+    measured = trained(page, model="minGRU", **factors)
+    assert {"parameters", "train_steps", "tuning_trials"} <= {one.metric for one in measured}
+    assert any(one.split == "valid" for one in measured)
+    assert any(one.split == "test" for one in measured)

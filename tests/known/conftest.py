@@ -1,4 +1,4 @@
-"""Trainings run as users have them: checking shapes at each of some million steps would cost more."""
+"""Trains without shape checks, as users do: checks at each of some million calls would take longer."""
 
 from collections.abc import Iterator
 

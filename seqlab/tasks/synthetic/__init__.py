@@ -1,1 +1,1 @@
-"""Tasks made by code, each with the score of guessing: what must a model remember, count or look up?"""
+"""Synthetic tasks, each with its chance level: what must a model remember, count or look up?"""

@@ -1,12 +1,12 @@
-"""Adding (Hochreiter and Schmidhuber, 1997, experiment 4): can a model add two numbers far apart?
+"""Adding (Hochreiter and Schmidhuber, 1997, experiment 4): can a model add two numbers that lie far apart?
 
     values   0.31 0.94 0.07 0.58 0.22 | 0.83 0.46 0.12 0.70 0.39
     markers  0    1    0    0    0    | 0    0    0    1    0
     target   0.94 + 0.70 = 1.64
 
-One marker lies in each half. This is the form of Le et al. (2015) and of Bai et al. (2018): the original has
-values in [-1, 1], markers of -1 at both ends and a scaled sum. The score is the mean squared error, at the
-end of the sequence.
+Each half has one marker. This is the form of Le et al. (2015) and of Bai et al. (2018); the original has
+values in [-1, 1], markers of -1 at both ends and a scaled sum. The score is the mean squared error of the
+output at the end of the sequence.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from seqlab.errors import UsageError
+from seqlab.tasks.synthetic.labelling import require
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,16 @@ class Task:
     length: int
 
     def __post_init__(self) -> None:
-        if self.length < 2:
-            raise UsageError(f"adding needs a length of 2 or more, one step a half, found {self.length}.")
+        require("adding", length=(self.length, 2))  # one step in each half
 
     @property
     def channels(self) -> int:
-        """Inputs of a step."""
+        """Inputs at each step."""
         return 2
 
     @property
-    def guess(self) -> float:
-        """The error of always answering 1: the variance of the sum of two uniform numbers."""
+    def chance_level(self) -> float:
+        """The squared error of always answering 1: the variance of the sum of two uniform numbers."""
         return 1 / 6
 
     def batch(

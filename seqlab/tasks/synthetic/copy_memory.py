@@ -1,25 +1,26 @@
-"""Copy memory (Arjovsky et al., 2016, after Hochreiter and Schmidhuber, 1997): can a model keep a whole word?
+"""Copy memory (Arjovsky et al., 2016, after Hochreiter and Schmidhuber, 1997): can a model store a string?
 
     inputs    s3 s1 s7 .  .  .  go .  .
-    targets   .  .  .  .  .  .  s3 s1 s7     (each symbol `delay` steps after it was shown)
+    targets   .  .  .  .  .  .  s3 s1 s7     (each symbol `delay` steps after its input)
 
-A word first, then blanks (id 0), then the sign to go, from which on the word is to be said again. The
-original scores the silence between as well, which a model learns at once; here the word alone is scored.
+A string of symbols comes first, then blanks (id 0), then a delimiter ("go"), from which on the model must
+repeat the string. The original also scores the blanks between, which a model learns at once; here only the
+string is scored.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int32
 
 from seqlab.errors import UsageError
+from seqlab.tasks.synthetic.labelling import Labelled, answered_at_end, require
 
 
 @dataclass(frozen=True)
 class Task:
-    """A word of `word` symbols out of `symbols`, to be said `delay` steps after it was shown.
+    """A string of `word` symbols out of `symbols`, repeated `delay` steps later.
 
-    The original has words of 10 symbols out of 8.
+    The original has strings of 10 symbols out of 8.
     """
 
     delay: int
@@ -27,31 +28,26 @@ class Task:
     symbols: int = 8
 
     def __post_init__(self) -> None:
-        if self.symbols < 2:
-            raise UsageError(f"copy memory needs 2 symbols or more, found {self.symbols}.")
-        if not 1 <= self.word <= self.delay:
+        require("copy memory", symbols=(self.symbols, 2), word=(self.word, 1))
+        if self.word > self.delay:
             raise UsageError(
-                f"a word of 1 symbol or more must be shown before it is asked: expected a word of 1 to the "
-                f"delay, found a word of {self.word} and a delay of {self.delay}."
+                "copy memory: the whole string must come before it is repeated; word must be at most delay, "
+                f"found a word of {self.word} and a delay of {self.delay}."
             )
 
     @property
     def vocabulary(self) -> int:
-        """Ids: the blank, the sign to go, the symbols."""
+        """Ids: the blank, the delimiter, the symbols."""
         return 2 + self.symbols
 
     @property
-    def guess(self) -> float:
-        """The accuracy of naming any symbol."""
+    def chance_level(self) -> float:
+        """The accuracy of a random symbol."""
         return 1 / self.symbols
 
-    def batch(
-        self, rng: np.random.Generator, size: int
-    ) -> tuple[Int32[np.ndarray, "B L"], Int32[np.ndarray, "B L"], Bool[np.ndarray, "B L"]]:
+    def batch(self, rng: np.random.Generator, size: int) -> Labelled:
         """`size` fresh sequences: inputs, targets (0 where there is none), and which positions are scored."""
         inputs = np.zeros((size, self.delay + self.word), np.int32)
         inputs[:, : self.word] = rng.integers(2, self.vocabulary, size=(size, self.word))
         inputs[:, self.delay] = 1
-        targets, scored = np.zeros_like(inputs), np.zeros(inputs.shape, bool)
-        targets[:, self.delay :], scored[:, self.delay :] = inputs[:, : self.word], True
-        return inputs, targets, scored
+        return answered_at_end(inputs, inputs[:, : self.word])

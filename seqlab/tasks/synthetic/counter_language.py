@@ -1,34 +1,32 @@
-"""The language aⁿbⁿ (Gers and Schmidhuber, 2001): can a model count up, and down again to nothing?
+"""The language aⁿbⁿ (Gers and Schmidhuber, 2001): can a model count up and back down to zero?
 
     inputs    a a a b b b
     targets   . . . 0 . 1     (is this b the last one?)
 
-As many b as a. Two of the b are scored: the last, whose answer is yes, and one of the others, drawn at
-random, whose answer is no, so that neither answer is the commoner and always saying no scores a half. In
-training the word is shown whole: nothing before the last b tells that it is the last, but the count.
+A word has as many b as a. Two of the b are scored: the last, whose answer is yes, and one of the others,
+drawn at random, whose answer is no. Both answers are thus equally frequent, and always answering no scores
+one half. Only the count tells that a b is the last: padding comes after it.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int32
 
-from seqlab.errors import UsageError
+from seqlab.tasks.synthetic.labelling import Labelled, require
 
 
 @dataclass(frozen=True)
 class Task:
-    """Words of up to `length` letters (ids 1 for a, 2 for b), filled up with 0 on the right.
+    """Words of up to `length` letters (ids 1 for a, 2 for b), padded with 0 on the right.
 
-    n is uniform above a quarter of `length`, up to a half of it, so that no word of twice a length has an n
-    that words of the length have.
+    n is uniform above a quarter of `length` and up to a half of it, so that words of length L and of length
+    2L have no n in common.
     """
 
     length: int
 
     def __post_init__(self) -> None:
-        if self.length < 4:
-            raise UsageError(f"aⁿbⁿ needs a length of 4 or more, two letters of each, found {self.length}.")
+        require("aⁿbⁿ", length=(self.length, 4))  # two letters of each
 
     @property
     def vocabulary(self) -> int:
@@ -36,13 +34,11 @@ class Task:
         return 3
 
     @property
-    def guess(self) -> float:
-        """The accuracy of always saying no."""
+    def chance_level(self) -> float:
+        """The accuracy of always answering no."""
         return 1 / 2
 
-    def batch(
-        self, rng: np.random.Generator, size: int
-    ) -> tuple[Int32[np.ndarray, "B L"], Int32[np.ndarray, "B L"], Bool[np.ndarray, "B L"]]:
+    def batch(self, rng: np.random.Generator, size: int) -> Labelled:
         """`size` fresh sequences: inputs, targets (0 where there is none), and which positions are scored."""
         n = rng.integers(self.length // 4 + 1, self.length // 2 + 1, size=size)
         place = np.arange(self.length)

@@ -1,33 +1,28 @@
-"""Counting modulo n (cycle navigation; Delétang et al., 2022): does a model keep its place on a ring?
+"""Counting modulo n (cycle navigation; Delétang et al., 2022): can a model track its position on a ring?
 
     inputs    + + - . + + +
-    targets   1 2 1 1 2 3 4     (the place on a ring of five)
+    targets   1 2 1 1 2 3 4     (the position on a ring of five)
 
-Every step goes forward, back or nowhere, and every place is asked for. Like parity it is a regular language
-whose state every input may change, with more states than two.
+Each step moves forward, back or not at all, and the position is scored after every step. Like parity it is a
+regular language in which every input may change the state, but it has more than two states.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int32
 
-from seqlab.errors import UsageError
+from seqlab.tasks.synthetic.labelling import Labelled, require
 
 
 @dataclass(frozen=True)
 class Task:
-    """Walks of `length` random steps (ids 0 stay, 1 forward, 2 back) on a ring of `places`."""
+    """Walks of `length` random steps (ids 0 stay, 1 forward, 2 back) on a ring of `places` positions."""
 
     length: int
     places: int = 5
 
     def __post_init__(self) -> None:
-        if self.length < 1 or self.places < 2:
-            raise UsageError(
-                f"counting needs a length of 1 or more and a ring of 2 places or more, found length "
-                f"{self.length} and {self.places} places."
-            )
+        require("counting", length=(self.length, 1), places=(self.places, 2))
 
     @property
     def vocabulary(self) -> int:
@@ -35,13 +30,11 @@ class Task:
         return max(3, self.places)
 
     @property
-    def guess(self) -> float:
-        """The accuracy of naming any place, once the walk is long."""
+    def chance_level(self) -> float:
+        """The accuracy of a random position, once the walk is long."""
         return 1 / self.places
 
-    def batch(
-        self, rng: np.random.Generator, size: int
-    ) -> tuple[Int32[np.ndarray, "B L"], Int32[np.ndarray, "B L"], Bool[np.ndarray, "B L"]]:
+    def batch(self, rng: np.random.Generator, size: int) -> Labelled:
         """`size` fresh sequences: inputs, targets, and which positions are scored (all)."""
         steps = rng.integers(3, size=(size, self.length), dtype=np.int32)
         moves = np.array([0, 1, -1], np.int32)[steps]

@@ -1,24 +1,24 @@
-"""Induction (Olsson et al., 2022): can a model continue what it has seen once, having never seen it before?
+"""Induction (Olsson et al., 2022): can a model continue a sequence that it has seen only once?
 
     inputs    d a c e b d a c e b d a
     targets   .  .  .  .  . a c e b d a c
 
-Random tokens, repeated after a period of each sequence's own, so that no fixed distance leads to the answer:
-a model must find where the present token came before and read the token after it. Scored from the first
-token that comes a second time. Attention does it with two layers (an induction head).
+Random tokens repeat with a period that differs between sequences, so that no fixed distance leads to the
+answer: a model must find the earlier occurrence of the current token and read the token after it. Positions
+are scored from the first repeated token on. Attention solves it with two layers (an induction head).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int32
 
 from seqlab.errors import UsageError
+from seqlab.tasks.synthetic.labelling import Labelled, require
 
 
 @dataclass(frozen=True)
 class Task:
-    """Sequences of `length` ids below `vocabulary`; no id comes twice in a period.
+    """Sequences of `length` ids below `vocabulary`; no id occurs twice in a period.
 
     Periods are uniform from a quarter to a half of the length.
     """
@@ -27,22 +27,19 @@ class Task:
     vocabulary: int
 
     def __post_init__(self) -> None:
-        if self.length < 4:
-            raise UsageError(f"induction needs a length of 4 or more, found {self.length}.")
+        require("induction", length=(self.length, 4))
         if self.vocabulary < self.length // 2:
             raise UsageError(
-                f"periods of up to {self.length // 2} different ids need as large a vocabulary, "
+                f"induction: periods of up to {self.length // 2} different ids need a vocabulary of as many, "
                 f"found {self.vocabulary}."
             )
 
     @property
-    def guess(self) -> float:
-        """The accuracy of naming any id."""
+    def chance_level(self) -> float:
+        """The accuracy of a random id."""
         return 1 / self.vocabulary
 
-    def batch(
-        self, rng: np.random.Generator, size: int
-    ) -> tuple[Int32[np.ndarray, "B L"], Int32[np.ndarray, "B L"], Bool[np.ndarray, "B L"]]:
+    def batch(self, rng: np.random.Generator, size: int) -> Labelled:
         """`size` fresh sequences: inputs, targets (one token on), and which positions are scored."""
         longest = self.length // 2
         ids = np.argsort(rng.random((size, self.vocabulary)), axis=1)[:, :longest].astype(np.int32)

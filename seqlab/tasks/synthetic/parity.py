@@ -3,28 +3,26 @@
     inputs    1 0 0 1 1 0 1
     targets   1 1 1 0 1 1 0     (the number of ones so far, modulo 2)
 
-Every position is scored, or the last alone. A model that learnt the rule, not the lengths it saw, scores
-as well on longer sequences (Delétang et al., 2022).
+Every position is scored, or only the last. A model that has learned the rule rather than the training lengths
+scores as well on longer sequences (Delétang et al., 2022).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int32
 
-from seqlab.errors import UsageError
+from seqlab.tasks.synthetic.labelling import Labelled, require
 
 
 @dataclass(frozen=True)
 class Task:
-    """Sequences of `length` random bits; `every_step` scores each prefix, else only the whole."""
+    """Sequences of `length` random bits; `every_step` scores each prefix, else only the last."""
 
     length: int
     every_step: bool = True
 
     def __post_init__(self) -> None:
-        if self.length < 1:
-            raise UsageError(f"parity needs a length of 1 or more, found {self.length}.")
+        require("parity", length=(self.length, 1))
 
     @property
     def vocabulary(self) -> int:
@@ -32,13 +30,11 @@ class Task:
         return 2
 
     @property
-    def guess(self) -> float:
-        """The accuracy of tossing a coin."""
+    def chance_level(self) -> float:
+        """The accuracy of a coin toss."""
         return 1 / 2
 
-    def batch(
-        self, rng: np.random.Generator, size: int
-    ) -> tuple[Int32[np.ndarray, "B L"], Int32[np.ndarray, "B L"], Bool[np.ndarray, "B L"]]:
+    def batch(self, rng: np.random.Generator, size: int) -> Labelled:
         """`size` fresh sequences: inputs, targets, and which positions are scored."""
         bits = rng.integers(2, size=(size, self.length), dtype=np.int32)
         scored = np.full(bits.shape, self.every_step)

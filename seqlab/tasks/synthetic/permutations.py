@@ -1,36 +1,32 @@
-"""Words of permutations (Merrill et al., 2024): can a model follow a ball under cups that trade places?
+"""Composing permutations (Merrill et al., 2024): can a model track a ball under cups that are swapped?
 
     inputs    (1 2) (2 3) (1 3) (1 2)
-    targets    2     3     1     2       (where the ball is that began under cup 1)
+    targets    2     3     1     2       (the cup that hides the ball, at first cup 1)
 
-Each step swaps two of n cups, any two. The swaps compose to every permutation of n things. Those of five, S5,
-are the smallest that no fixed number of Transformer layers composes at every length, unless two complexity
-classes coincide (TC⁰ and NC¹); those of three, S3, do not settle that. Merrill et al. ask for the whole
-permutation; where one ball goes is as hard, since the same automaton must be run, and has n answers only.
+Each step swaps any two of n cups. Swaps compose to every permutation of n elements. S5, the permutations of
+five, is the smallest such group that no fixed number of Transformer layers composes at every length, unless
+two complexity classes coincide (TC⁰ and NC¹); S3 does not decide that. Merrill et al. ask for the whole
+permutation. Tracking one ball is as hard, since the model must simulate the same automaton, and it has only n
+answers.
 """
 
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Bool, Int32
 
-from seqlab.errors import UsageError
+from seqlab.tasks.synthetic.labelling import Labelled, require
 
 
 @dataclass(frozen=True)
 class Task:
-    """`length` random swaps of two of `cups` cups; every step asks where the ball is."""
+    """`length` random swaps of two of `cups` cups; the ball's position is scored after every step."""
 
     length: int
     cups: int = 5
 
     def __post_init__(self) -> None:
-        if self.length < 1 or self.cups < 2:
-            raise UsageError(
-                f"permutations need a length of 1 or more and 2 cups or more, found length {self.length} "
-                f"and {self.cups} cups."
-            )
+        require("permutations", length=(self.length, 1), cups=(self.cups, 2))
 
     @property
     def swaps(self) -> tuple[tuple[int, int], ...]:
@@ -43,13 +39,11 @@ class Task:
         return max(len(self.swaps), self.cups)
 
     @property
-    def guess(self) -> float:
-        """The accuracy of naming any cup, once the word is long."""
+    def chance_level(self) -> float:
+        """The accuracy of a random cup, once the sequence is long."""
         return 1 / self.cups
 
-    def batch(
-        self, rng: np.random.Generator, size: int
-    ) -> tuple[Int32[np.ndarray, "B L"], Int32[np.ndarray, "B L"], Bool[np.ndarray, "B L"]]:
+    def batch(self, rng: np.random.Generator, size: int) -> Labelled:
         """`size` fresh sequences: inputs, targets, and which positions are scored (all)."""
         words = rng.integers(len(self.swaps), size=(size, self.length), dtype=np.int32)
         goes = np.tile(np.arange(self.cups, dtype=np.int32), (len(self.swaps), 1))  # from cup to cup

@@ -1,18 +1,18 @@
-"""Copying a string (Jelassi et al., 2024): can a model say again what it has just read, however long?
+"""Copying a string (Jelassi et al., 2024): can a model repeat a string of any length?
 
     inputs    c a b a | c a b
     targets   . . . . c a b a
 
-A string of random letters, a bar, and the string once more. Each letter of the copy is asked for while the
-letters before it are shown, as in a language model, so one mistake is no more than one mistake.
+A string of random letters, a bar, and the string once more. The model predicts each letter of the copy from
+the correct letters before it, as a language model does (teacher forcing), so that one error causes no others.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int32
 
 from seqlab.errors import UsageError
+from seqlab.tasks.synthetic.labelling import Labelled, answered_at_end, require
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,9 @@ class Task:
     letters: int = 26  # as in Jelassi et al.
 
     def __post_init__(self) -> None:
-        if self.length < 2 or self.length % 2 or self.letters < 2:
-            raise UsageError(
-                f"copying needs an even length of 2 or more and 2 letters or more, found length "
-                f"{self.length} and {self.letters} letters."
-            )
+        require("copying", length=(self.length, 2), letters=(self.letters, 2))
+        if self.length % 2:
+            raise UsageError(f"copying: length must be even, found {self.length}.")
 
     @property
     def vocabulary(self) -> int:
@@ -35,17 +33,13 @@ class Task:
         return 1 + self.letters
 
     @property
-    def guess(self) -> float:
-        """The accuracy of naming any letter."""
+    def chance_level(self) -> float:
+        """The accuracy of a random letter."""
         return 1 / self.letters
 
-    def batch(
-        self, rng: np.random.Generator, size: int
-    ) -> tuple[Int32[np.ndarray, "B L"], Int32[np.ndarray, "B L"], Bool[np.ndarray, "B L"]]:
+    def batch(self, rng: np.random.Generator, size: int) -> Labelled:
         """`size` fresh sequences: inputs, targets (0 where there is none), and which positions are scored."""
         half = self.length // 2
         string = rng.integers(1, self.vocabulary, size=(size, half), dtype=np.int32)
         inputs = np.concatenate([string, np.zeros((size, 1), np.int32), string[:, :-1]], axis=1)
-        targets, scored = np.zeros_like(inputs), np.zeros(inputs.shape, bool)
-        targets[:, half:], scored[:, half:] = string, True
-        return inputs, targets, scored
+        return answered_at_end(inputs, string)

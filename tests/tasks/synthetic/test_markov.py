@@ -1,4 +1,4 @@
-"""Are the chains what they say, and the three answers the ones that the literature defines?"""
+"""Are the chains as described, and the three baselines as the literature defines them?"""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def test_targets_are_the_inputs_one_step_on() -> None:
     assert set(np.unique(inputs)) == {0, 1, 2, 3}
 
 
-def test_the_answers_by_hand() -> None:
+def test_baselines_by_hand() -> None:
     task, inputs = Task(length=5, states=2), np.array([[0, 1, 0, 0, 1]], np.int32)
     assert task.answers("uniform", inputs).tolist() == [[[0.5, 0.5]] * 5]
     ones = task.answers("unigram", inputs)[0, :, 1]
@@ -22,7 +22,7 @@ def test_the_answers_by_hand() -> None:
     assert task.answers("bigram", inputs)[0, :, 1] == pytest.approx([1 / 2, 1 / 2, 2 / 3, 2 / 4, 1 / 3])
 
 
-def test_who_knows_more_answers_better() -> None:
+def test_a_baseline_that_uses_more_context_has_a_lower_loss() -> None:
     task = Task(length=100, states=3)
     inputs, targets = task.batch(np.random.default_rng(1), 400)
     loss = {
@@ -41,6 +41,6 @@ def test_rows_are_uniform_on_the_simplex() -> None:
 
 
 @pytest.mark.parametrize(("length", "states"), [(1, 3), (8, 1)])
-def test_a_chain_too_small_is_refused(length: int, states: int) -> None:
+def test_a_chain_that_is_too_small_is_refused(length: int, states: int) -> None:
     with pytest.raises(UsageError, match="2 or more"):
         Task(length, states)

@@ -1,21 +1,21 @@
-"""Which colour, marker and dash is which, where names do not fit beside what they name?"""
+"""How is a legend drawn, where names do not fit beside lines or marks?"""
 
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from seqlab.charts.marks import Mark
-from seqlab.charts.placing import text_width
+from seqlab.charts.label_placement import text_width
+from seqlab.charts.series_styles import SeriesStyle
 from seqlab.charts.style import LINE, WIDTH
 
 
-def key_rows(names: Sequence[str], *, lines: bool, width: float = WIDTH) -> list[list[int]]:
-    """Which names of a key go into which of its rows, each at most `width` inches wide."""
+def legend_rows(names: Sequence[str], *, lines: bool, width: float = WIDTH) -> list[list[int]]:
+    """The names of a legend by row, as indices; each row is at most `width` inches wide."""
     rows: list[list[int]] = [[]]
     used = 0.0
     for i, name in enumerate(names):
-        need = _key_width(name, _sample(lines))
+        need = _legend_width(name, _sample(lines))
         if rows[-1] and used + need > width:
             rows.append([])
             used = 0.0
@@ -24,30 +24,32 @@ def key_rows(names: Sequence[str], *, lines: bool, width: float = WIDTH) -> list
     return rows
 
 
-def _key_width(name: str, sample: float) -> float:
+def _legend_width(name: str, sample: float) -> float:
     return sample + 0.06 + text_width(name) + 0.2
 
 
 def _sample(lines: bool) -> float:
-    """Width of a sample in inches: a line with its dash, or a marker alone."""
+    """Width in inches of a sample: a dashed line with its marker, or a marker alone."""
     return 0.28 if lines else 0.12
 
 
-def draw_key(figure: Figure, names: Sequence[str], given: Sequence[Mark], *, top: float, lines: bool) -> None:
-    """A row of line samples and names, where names do not fit beside the lines. `top` is in inches."""
+def draw_legend(
+    figure: Figure, names: Sequence[str], styles: Sequence[SeriesStyle], *, top: float, lines: bool
+) -> None:
+    """Draw rows of samples and names; `top` is in inches from below."""
     inches = figure.dpi_scale_trans
-    for row, members in enumerate(key_rows(names, lines=lines)):
+    for row, members in enumerate(legend_rows(names, lines=lines)):
         x, y, sample = 0.04, top - (row + 0.5) * LINE, _sample(lines)
         for i in members:
-            mark = given[i]
+            style = styles[i]
             figure.add_artist(
                 Line2D(
                     [x, x + sample / 2, x + sample],
                     [y, y, y],
                     transform=inches,
-                    color=mark.colour,
-                    linestyle=mark.linestyle if lines else "none",
-                    marker=mark.marker,
+                    color=style.colour,
+                    linestyle=style.linestyle if lines else "none",
+                    marker=style.marker,
                     markevery=[1],
                     markeredgewidth=0,
                 )
@@ -57,8 +59,8 @@ def draw_key(figure: Figure, names: Sequence[str], given: Sequence[Mark], *, top
                 y,
                 names[i],
                 transform=inches,
-                color=mark.ink,
+                color=style.ink,
                 va="center_baseline",
-                gid=f"key-{i}",
+                gid=f"legend-{i}",
             )
-            x += _key_width(names[i], sample)
+            x += _legend_width(names[i], sample)

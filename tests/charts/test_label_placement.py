@@ -1,4 +1,4 @@
-"""Labels are pushed apart as little as possible, and stay on the page."""
+"""Are labels moved apart as little as possible, and kept on the page?"""
 
 import itertools
 
@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.charts.placing import around, clearest, spread
+from seqlab.charts.label_placement import boxes_around, clearest, spread
 
 
 def test_labels_with_room_stay() -> None:
     assert spread([1.0, 3.0], [0.5, 0.5], 0.0, 4.0) == pytest.approx([1.0, 3.0])
 
 
-def test_two_on_one_spot_part_evenly() -> None:
+def test_two_labels_at_one_position_move_apart_evenly() -> None:
     assert spread([2.0, 2.0], [1.0, 1.0], 0.0, 4.0) == pytest.approx([1.5, 2.5])
 
 
@@ -23,7 +23,7 @@ def test_labels_at_the_edge_are_pushed_inwards() -> None:
 
 
 @given(st.lists(st.floats(0, 10), max_size=9))
-def test_none_overlap_and_none_leaves(centres: list[float]) -> None:
+def test_no_labels_overlap_or_leave_the_page(centres: list[float]) -> None:
     placed = spread(centres, [1.0] * len(centres), 0.0, 10.0)
     ranked = sorted(placed)
     assert all(b - a >= 1 - 1e-9 for a, b in itertools.pairwise(ranked))
@@ -32,7 +32,7 @@ def test_none_overlap_and_none_leaves(centres: list[float]) -> None:
 
 
 def test_the_clearest_box_covers_nothing() -> None:
-    boxes = around((0.0, 0.0), "LSTM", off=0.1)
+    boxes = boxes_around((0.0, 0.0), "LSTM", off=0.1)
     right_is_taken = np.array([(0.2, 0.0)])
     assert clearest(boxes, np.empty((0, 2))) == 0
     assert boxes[clearest(boxes, right_is_taken)][2] < 0

@@ -1,4 +1,4 @@
-"""How many claims were tested, how did they fare, and how good were our predictions?"""
+"""How many claims were tested, with which outcomes, and how good were our predictions?"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ DECIDED = (Outcome.SUPPORTED, Outcome.CONDITIONAL, Outcome.NOT_SUPPORTED)
 def overall(outcomes: Iterable[Outcome]) -> Outcome:
     """One outcome for a claim that several pages test.
 
-    Pages that decide and agree speak for the claim. Where they disagree it holds on one page and
-    not on another, which is what "with conditions" means. Undecided pages add nothing.
+    If all pages with a decision agree, theirs. If they disagree, the claim holds on one page and not on
+    another, which is what "with conditions" means. Pages without a decision do not count.
     """
     found = set(outcomes)
     decided = found & set(DECIDED)
@@ -26,8 +26,8 @@ def overall(outcomes: Iterable[Outcome]) -> Outcome:
 
 
 @dataclass(frozen=True)
-class Guess:
-    """A prediction beside what was measured."""
+class Prediction:
+    """A prediction and the measured outcome."""
 
     entry: Entry
     outcome: Outcome
@@ -35,36 +35,36 @@ class Guess:
 
 
 @dataclass(frozen=True)
-class Tally:
-    """Counts over the whole ledger. `tested` leaves out claims whose every outcome is "not tested"."""
+class ClaimCounts:
+    """Counts over the whole ledger. `tested` excludes claims for which every outcome is "not tested"."""
 
     claims: int
     outcomes: Mapping[str, Outcome]  # by claim id, every claim of the ledger
-    counts: Mapping[Outcome, int]
-    guesses: tuple[Guess, ...]
+    by_outcome: Mapping[Outcome, int]
+    predictions: tuple[Prediction, ...]
 
     @property
     def tested(self) -> int:
-        """Claims that measuring said something about, if only that it is inconclusive."""
-        return self.claims - self.counts[Outcome.NOT_TESTED]
+        """The number of claims with a result, even if it is inconclusive."""
+        return self.claims - self.by_outcome[Outcome.NOT_TESTED]
 
     @property
-    def hits(self) -> int:
-        """Predictions that were borne out."""
-        return sum(guess.right for guess in self.guesses)
+    def correct(self) -> int:
+        """The number of correct predictions."""
+        return sum(prediction.right for prediction in self.predictions)
 
 
-def tally(report: Report) -> Tally:
+def count_claims(report: Report) -> ClaimCounts:
     """Count the report's verdicts by claim."""
     found: dict[str, list[Verdict]] = {claim: [] for claim in report.ledger}
     for chapter in report.chapters:
         for verdict in chapter.verdicts:
             found.setdefault(verdict.claim, []).append(verdict)
     outcomes = {claim: overall(verdict.outcome for verdict in given) for claim, given in found.items()}
-    guesses = []
+    predictions = []
     for entry in report.ledger.values():
         right = entry.predicted_correctly(outcomes[entry.id])
         if right is not None:
-            guesses.append(Guess(entry, outcomes[entry.id], right))
+            predictions.append(Prediction(entry, outcomes[entry.id], right))
     counts = {outcome: sum(other is outcome for other in outcomes.values()) for outcome in Outcome}
-    return Tally(len(outcomes), outcomes, counts, tuple(guesses))
+    return ClaimCounts(len(outcomes), outcomes, counts, tuple(predictions))

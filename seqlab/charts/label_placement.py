@@ -1,4 +1,4 @@
-"""Where is there room for text? Plain geometry, in inches."""
+"""Where is there room for labels? Plain geometry, in inches."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -10,7 +10,7 @@ from matplotlib.textpath import TextToPath
 from seqlab.charts.style import TEXT
 
 POINTS = 72.0  # in an inch
-_PAPER = TextToPath()
+_TEXT_PATH = TextToPath()
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top
 
@@ -19,7 +19,7 @@ Box = tuple[float, float, float, float]  # left, bottom, right, top
 def text_width(text: str, size: float = TEXT) -> float:
     """Width of the widest line of a text, in inches."""
     font = FontProperties(family="DejaVu Sans", size=size)
-    measured = (_PAPER.get_text_width_height_descent(line, font, False)[0] for line in text.split("\n"))
+    measured = (_TEXT_PATH.get_text_width_height_descent(line, font, False)[0] for line in text.split("\n"))
     return float(max(measured)) / POINTS
 
 
@@ -29,7 +29,7 @@ def _letters() -> frozenset[int]:
 
 
 def drawable_text(text: str) -> str:
-    """A text from data: what no one can see becomes a space, and what the font lacks a box."""
+    """The text with unprintable characters as spaces, and characters that the font lacks as boxes."""
     shown = (letter if letter.isprintable() else " " for letter in text)
     return "".join(letter if ord(letter) in _letters() else "□" for letter in shown)
 
@@ -40,12 +40,12 @@ def line_height(text: str, size: float = TEXT) -> float:
 
 
 def spread(centres: Sequence[float], sizes: Sequence[float], low: float, high: float) -> list[float]:
-    """Move centres as little as possible (least squares) so that no two sizes overlap.
+    """Move centres as little as possible (least squares) so that no two intervals of these sizes overlap.
 
-    Where they fit between `low` and `high`, none leaves it. Pool adjacent violators: Ayer et al. (1955).
+    If all fit between `low` and `high`, they stay there. Pool adjacent violators: Ayer et al. (1955).
     """
     order = sorted(range(len(centres)), key=lambda i: (centres[i], i))
-    # Without the room that each needs, what is left to ask is only that the order is kept.
+    # With the sizes subtracted, the only remaining constraint is the order.
     offsets, reach = [], 0.0
     for i in order:
         offsets.append(reach + sizes[i] / 2)
@@ -65,7 +65,7 @@ def spread(centres: Sequence[float], sizes: Sequence[float], low: float, high: f
 
 
 def clearest(boxes: Sequence[Box], obstacles: np.ndarray) -> int:
-    """The box that covers the fewest obstacles (n x 2, in inches); the first of equals."""
+    """The index of the box that covers the fewest obstacles (n x 2, in inches); the first of equals."""
     if not len(obstacles):
         return 0
     x, y = obstacles[:, 0], obstacles[:, 1]
@@ -73,8 +73,8 @@ def clearest(boxes: Sequence[Box], obstacles: np.ndarray) -> int:
     return covered.index(min(covered))
 
 
-def around(spot: Sequence[float], text: str, *, off: float, size: float = TEXT) -> list[Box]:
-    """Boxes for a text beside a point: right first, then left, above, below and the corners."""
+def boxes_around(spot: Sequence[float], text: str, *, off: float, size: float = TEXT) -> list[Box]:
+    """Candidate boxes for a text beside a point: right, left, above, below and the corners."""
     (x, y), w, h = spot, text_width(text, size), line_height(text, size)
     middle, centre = y - h / 2, x - w / 2
     up, down, left = y + 0.7 * off, y - h - 0.7 * off, x - w - off
