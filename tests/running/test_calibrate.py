@@ -23,7 +23,7 @@ SHOWS = CALM.replace(
     'yield Measurement("accuracy", 0.2',
     """from seqlab.machine import blas, device
     from seqlab.machine import kernels
-    assert kernels.current() == device.settings().forms
+    assert kernels.current() == device.settings().kernels
     yield Measurement("train_steps", device.settings().compile_after or 0)
     yield Measurement("tuning_trials", blas.threads())
     yield Measurement("accuracy", 0.2""",
