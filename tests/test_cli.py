@@ -208,9 +208,9 @@ def test_a_full_project_can_be_looked_at(
         (["run", "calm", "--jobs", "0"], 2, "--jobs must be 1 or more"),
         (["report", "--only", "clam"], 2, "Did you mean 'calm'?"),
         (["report", "--engine", "quarto"], 4, "Quarto"),
-        (["results", "export"], 2, "found none. Give `seqlab report` first"),
+        (["results", "export"], 2, "found none. Run `seqlab report` first"),
         (["results", "merge"], 2, "seqlab results merge OTHER.db"),
-        (["diff"], 2, "Give `seqlab report` first"),
+        (["diff"], 2, "Run `seqlab report` first"),
     ],
 )
 def test_a_wrong_command_is_one_clear_line(

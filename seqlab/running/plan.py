@@ -14,7 +14,7 @@ from hashlib import sha256
 from seqlab.errors import UsageError, unknown
 from seqlab.notebook.experiment import PART, Budget, BudgetName, Experiment, Trial
 from seqlab.notebook.figures import Level
-from seqlab.store.database import Record, canonical
+from seqlab.store.database import Record, canonical_json
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def trials(experiment: Experiment, request: Request) -> tuple[Trial, ...]:
     for factors, seeds in points:
         for seed in _seeds(seeds, request):
             trial = Trial(experiment.name, factors, seed, request.budget, settings, timeout=budget.timeout)
-            planned.setdefault(canonical(factors) + f" {seed}", trial)
+            planned.setdefault(canonical_json(factors) + f" {seed}", trial)
     return tuple(sorted(planned.values(), key=_order))
 
 
@@ -71,7 +71,7 @@ def _seeds(seeds: int | None, request: Request) -> Iterable[int]:
 
 def _order(trial: Trial) -> tuple[int, str]:
     return trial.seed, sha256(
-        f"{trial.experiment} {canonical(trial.factors)} {trial.seed}".encode()
+        f"{trial.experiment} {canonical_json(trial.factors)} {trial.seed}".encode()
     ).hexdigest()
 
 
@@ -154,10 +154,10 @@ def due(
     for trial in planned:
         reason = _reason(
             by_key.get(trial.key(device=device, mlx=mlx), []),
-            by_point.get((canonical(trial.factors), trial.seed)),
+            by_point.get((canonical_json(trial.factors), trial.seed)),
             fingerprint=fingerprint,
             device=device,
-            settings=canonical(trial.settings),
+            settings=canonical_json(trial.settings),
         )
         if force or reason:
             found.append(Due(trial, reason or "forced"))
@@ -197,7 +197,7 @@ def counting(
     not, such as a model that the page dropped, do not count, nor do runs of changed code.
     """
     keys = {trial.key(device=device, mlx=mlx) for trial in planned}
-    beside = {(trial.budget, canonical(trial.settings)) for trial in planned}
+    beside = {(trial.budget, canonical_json(trial.settings)) for trial in planned}
     words: dict[str, set[Level]] = {}
     for trial in planned:
         for name, level in trial.factors.items():

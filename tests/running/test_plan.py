@@ -9,7 +9,7 @@ from seqlab.errors import UsageError
 from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
 from seqlab.notebook.metrics import Measurement
 from seqlab.running.plan import Request, counting, due, trials
-from seqlab.store.database import Record, canonical
+from seqlab.store.database import Record, canonical_json
 
 HERE = {"device": "cpu (test)", "mlx": "1.0"}
 
@@ -35,7 +35,7 @@ PAGE = Experiment(
 def record(trial: Trial, number: int = 1, **changes: object) -> Record:
     made = Record(
         id=number, key=trial.key(**HERE), seed=trial.seed, budget=trial.budget,
-        factors=canonical(trial.factors), settings=canonical(trial.settings), status="ok", error="",
+        factors=canonical_json(trial.factors), settings=canonical_json(trial.settings), status="ok", error="",
         started="2026-01-01T00:00:00", fingerprint="code", seconds=1.0, **HERE,
     )  # fmt: skip
     return replace(made, **changes)  # type: ignore[arg-type]

@@ -46,8 +46,8 @@ def run(trial):
 
 
 experiment = Experiment(
-    run=run, budgets=(Budget("smoke", grid(model=("LSTM", "Transformer"), seeds=2)),), parallel_over=PARALLEL_OVER,
-    exclusive=EXCLUSIVE,
+    run=run, budgets=(Budget("smoke", grid(model=("LSTM", "Transformer"), seeds=2)),),
+    parallel_over=PARALLEL_OVER, exclusive=EXCLUSIVE,
 )
 '''
 

@@ -17,8 +17,9 @@ from seqlab.notebook.artifacts import Artifact, Panel
 from seqlab.notebook.claims import Exact, Outcome, Verdict
 from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import Measurement
-from seqlab.store.database import APPLICATION_ID, MIGRATIONS, FixedRule, Run, Store
+from seqlab.store.database import FixedRule, Run, Store
 from seqlab.store.export import export
+from seqlab.store.schema import APPLICATION_ID, MIGRATIONS
 from seqlab.store.tables import load
 
 TRIAL = Trial("rnn", {"model": "LSTM", "length": 8}, 0, "smoke", {"steps": 5})
