@@ -26,7 +26,7 @@ from seqlab.notebook.ledger import Entry
 from seqlab.notebook.ledger import read as read_ledger
 from seqlab.running.execute import Plan, execute, fix_rules_of
 from seqlab.running.fingerprint import Fingerprints
-from seqlab.running.plan import Request, counting, due, trials
+from seqlab.running.plan import Request, due_trials, runs_that_count, trials
 from seqlab.store.database import Store
 
 if TYPE_CHECKING:  # the desk is not imported to look at a type
@@ -116,7 +116,7 @@ def configure(
         experiment, page = pages.named(name), pages.path(name)
         planned = trials(experiment, asked)
         code = codes.of(page)
-        wanted = due(
+        wanted = due_trials(
             planned,
             store.records(name),
             fingerprint=code,
@@ -250,7 +250,7 @@ def evidence_runs(work: Work, store: Store) -> dict[str, list[int]]:
     """For each page, the numbers of the runs that count."""
     _, device, mlx = work.device
     return {
-        plan.experiment.name: counting(
+        plan.experiment.name: runs_that_count(
             plan.planned,
             store.records(plan.experiment.name),
             fingerprint=plan.fingerprint,

@@ -142,7 +142,7 @@ def test_a_calibration_that_fails_or_cannot_be_kept_stops_nothing(
 
     monkeypatch.setattr(calibrate, "_measured", fails)
     assert seqlab("run", "calm", "--force") == 0
-    assert "failed, so the defaults hold (TimeoutError: on purpose)" in capsys.readouterr().err
+    assert "failed, so the defaults are used (TimeoutError: on purpose)" in capsys.readouterr().err
     told = [str(text) for (text,) in stored(tmp_path, "SELECT json FROM provenance")]
     assert sum("defaults (calibration failed: TimeoutError: on purpose)" in text for text in told) == 1
 

@@ -12,7 +12,7 @@ from seqlab.notebook.discover import load
 from seqlab.notebook.experiment import Trial
 from seqlab.running.execute import Plan, execute
 from seqlab.running.fingerprint import Fingerprints
-from seqlab.running.plan import Due
+from seqlab.running.plan import DueTrial
 from seqlab.store.database import Store
 
 PAGE = '''
@@ -78,7 +78,7 @@ class Project:
         trials = [
             Trial("trained", {"model": "Linear"}, seed, "smoke", {"rate": rate}) for seed in range(seeds)
         ]
-        due = tuple(Due(trial, "asked") for trial in trials)
+        due = tuple(DueTrial(trial, "asked") for trial in trials)
         plan = Plan(load(self.page), self.page, Fingerprints().of(self.page), tuple(trials), due)
         device = ("cpu", "cpu (any)", "0")
         with Store(self.root / "seqlab.db") as store:

@@ -13,7 +13,7 @@ from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
 from seqlab.notebook.metrics import Measurement
 from seqlab.running.execute import Plan, execute
 from seqlab.running.fingerprint import Fingerprints
-from seqlab.running.plan import Due, Request, trials
+from seqlab.running.plan import DueTrial, Request, trials
 from seqlab.store.database import Store
 
 # A trial of `meeting` ends well only if trials of both models are there at the same time; one of `timed`
@@ -80,7 +80,7 @@ class Pages:
         for page in self.pages:
             experiment = load(page)
             planned = trials(experiment, Request("smoke"))
-            due = tuple(Due(trial, "asked") for trial in planned)
+            due = tuple(DueTrial(trial, "asked") for trial in planned)
             plans.append(Plan(experiment, page, Fingerprints().of(page), planned, due))
         with Store(self.root / "seqlab.db") as store:
             failed = execute(

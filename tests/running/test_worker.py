@@ -122,6 +122,18 @@ def test_a_good_trial_gives_its_measurements_in_order(worker: Worker, page: Path
     ]
 
 
+def test_a_worker_between_trials_keeps_nobody_from_waiting(page: Path) -> None:
+    """A trial that ended would let a loop over several workers spin without a pause."""
+    with Worker(device="cpu", memory_limit=1 << 40) as made:
+        assert made.running is None
+        steps = made.run(page, Trial("unruly", {"mode": "good"}, 0, "smoke", {}))
+        assert next(steps) is None
+        assert made.running is not None
+        *_, last = steps
+        assert last is not None
+        assert made.running is None
+
+
 def test_the_worker_is_kept_between_trials(worker: Worker, page: Path) -> None:
     first, second = outcome(worker, page, "good"), outcome(worker, page, "good")
     assert first.measurements[-1] == second.measurements[-1]
@@ -226,7 +238,7 @@ def test_a_worker_that_died_between_two_trials_is_replaced(worker: Worker, page:
 
 
 def test_a_worker_that_cannot_start_is_one_clear_error(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqlab.running.worker._start", _die)
+    monkeypatch.setattr("seqlab.running.worker.start", _die)
     with (
         Worker(device="cpu", memory_limit=1 << 40) as broken,
         pytest.raises(WorkerError, match="cannot start"),
