@@ -265,9 +265,9 @@ def analyse(
     work: Work, evidence: Mapping[str, list[int]], store: Store, *, asked: Request
 ) -> "list[PageFindings]":
     """Judge every claim of every page; keep what changed as history, if a whole budget was asked for."""
-    from seqlab.analysis.findings import find
+    from seqlab.analysis.findings import analyse_pages
 
-    found = find([(plan.experiment, plan.planned) for plan in work.plans], evidence, store)
+    found = analyse_pages([(plan.experiment, plan.planned) for plan in work.plans], evidence, store)
     whole = not asked.changes and asked.seed is None
     for page in found:
         for verdict in page.verdicts if whole else ():

@@ -30,7 +30,7 @@ def test_repeats_are_reduced_to_their_median():
 
 
 def test_a_metric_with_its_own_index_needs_step():
-    with pytest.raises(UsageError, match=r"a value for each distance.*'step'"):
+    with pytest.raises(UsageError, match=r"expected one value .*, found one for each distance.*'step'"):
         evidence(RUNS).values("gradient_norm", by=["model"])
     found = evidence(RUNS).values("gradient_norm", by=["model", "step"])
     assert found.values.tolist() == [["baseline", 0, 0, 1.0], ["baseline", 1, 0, 0.5]]
