@@ -340,7 +340,7 @@ def test_an_interrupt_keeps_what_is_finished_and_the_same_command_goes_on(
         time.sleep(0.05)
     _, error = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "Finished trials are stored; the same command goes on." in error
+    assert "Finished trials are stored; run the same command again to continue." in error
     assert "Traceback" not in error
     finished = len(statuses(tmp_path))
     assert 2 <= finished < 10

@@ -61,7 +61,10 @@ def test_without_quarto_auto_falls_back_and_says_so(no_quarto: None) -> None:
     engine = choose("auto")
     assert engine.name == "embedded"
     assert engine.render is pandoc.render
-    assert engine.reason == "Quarto could not be used (Quarto is not installed), so the embedded engine was."
+    assert (
+        engine.reason
+        == "Quarto could not be used (Quarto is not installed), so the embedded engine was used."
+    )
 
 
 def test_without_quarto_asking_for_it_is_an_error(no_quarto: None) -> None:
