@@ -1,4 +1,4 @@
-"""What the commands share: where the project lies, its pages and results, and tables on the terminal."""
+"""What the commands share: the folders of the project, its database, and tables on the terminal."""
 
 import argparse
 import sys

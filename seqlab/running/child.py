@@ -140,7 +140,7 @@ def _check_artifact(artifact: Artifact, names: set[str], figures: Iterable[Figur
 def _check_fingerprint(page: Path, fingerprint: str) -> None:
     """Raise `UsageError` unless the page and what it imports still have this fingerprint.
 
-    A process that replaces another reads them anew, and its results must not be stored as the old code's.
+    A process that replaces another imports them again, and its results must not pass for the old code's.
     """
     try:
         same = _fingerprints.of(page) == fingerprint

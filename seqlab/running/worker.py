@@ -200,7 +200,7 @@ class Worker:
     def _exited(self) -> bool:
         """Whether the trial's process exited with status 0 and another took its place.
 
-        Of any other end the pool tells by itself.
+        The pool itself notices every other end.
         """
         return self._shared[RUNS_IN] not in (0, self._shared[PROCESS])
 

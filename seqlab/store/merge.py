@@ -1,7 +1,7 @@
-"""How do another database's runs come in, each once, however often the two are merged?
+"""How are another database's runs copied, each once, however often the two are merged?
 
-A run is known by its `uid`, which no two machines ever share; row numbers are given anew. Rules keep the
-date of whichever database knew them first.
+A run is identified by its `uid`, which is random; its row number changes. Of a rule that both databases have,
+this one's date stays.
 """
 
 import os

@@ -44,7 +44,7 @@ def test_every_step_is_kept_when_asked_for_and_the_last_emitted_there_wins():
     assert found[["step", "value"]].values.tolist() == [[0, 0.1], [1, 0.75], [2, 0.7]]
 
 
-def test_runs_without_a_factor_of_by_have_no_place():
+def test_runs_without_a_factor_of_by_are_left_out():
     assert set(evidence(RUNS).values("accuracy", split="test", by=["model", "length"])["model"]) == {"GRU"}
 
 

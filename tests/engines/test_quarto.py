@@ -107,7 +107,7 @@ def test_its_own_messages_are_shown_when_it_fails(stand_in: Path, project: Path)
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_document_is_told(stand_in: Path, project: Path) -> None:
+def test_a_missing_document_is_reported(stand_in: Path, project: Path) -> None:
     (project / "report.qmd").unlink()
     with pytest.raises(RenderError, match="No valid input files"):
         choose("quarto").render(project)

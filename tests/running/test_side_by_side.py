@@ -148,7 +148,7 @@ def test_one_job_runs_one_trial_at_a_time(pages: Pages) -> None:
     assert {values["success"] for *_, values in pages.run(jobs=1)} == {0.0}
 
 
-def test_the_circumstances_tell_who_else_was_there(pages: Pages) -> None:
+def test_provenance_says_how_many_trials_ran_at_once(pages: Pages) -> None:
     pages.add("meeting", parallel_over=("model",), patience=60, lasting=True)
     pages.run(jobs=2)
     with Store(pages.root / "seqlab.db") as store:

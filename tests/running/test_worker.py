@@ -122,8 +122,8 @@ def test_a_good_trial_gives_its_measurements_in_order(worker: Worker, page: Path
     ]
 
 
-def test_a_worker_between_trials_keeps_nobody_from_waiting(page: Path) -> None:
-    """A trial that ended would let a loop over several workers spin without a pause."""
+def test_a_worker_between_trials_is_not_running(page: Path) -> None:
+    """A loop over several workers would otherwise wait for a trial that has ended: not at all."""
     with Worker(device="cpu", memory_limit=1 << 40) as made:
         assert made.running is None
         steps = made.run(page, Trial("unruly", {"mode": "good"}, 0, "smoke", {}))
@@ -152,7 +152,7 @@ def test_the_worker_is_kept_between_trials(worker: Worker, page: Path) -> None:
         ("unknown metric", "failed", "Did you mean 'loss'"),
     ],
 )
-def test_a_bad_trial_is_told_apart_and_keeps_what_it_measured(
+def test_a_bad_trial_gets_its_status_and_keeps_what_it_measured(
     worker: Worker, page: Path, mode: str, status: str, words: str
 ) -> None:
     done = outcome(worker, page, mode)
@@ -181,7 +181,7 @@ def test_a_precise_trial_has_a_process_without_tf32_and_others_have_not(page: Pa
     assert own == same != other
 
 
-def test_a_trial_that_leaves_as_if_all_was_well_is_a_failure_and_loses_nothing(
+def test_a_trial_that_exits_with_status_0_is_a_failure_and_keeps_what_it_measured(
     worker: Worker, page: Path
 ) -> None:
     done = outcome(worker, page, "leave")
@@ -211,7 +211,7 @@ def test_an_artifact_that_its_figure_cannot_show_fails_the_trial_not_the_report(
     assert (done.status, "'drawn' holds no images" in done.error) == ("failed", True)
 
 
-def test_an_error_of_half_characters_can_be_stored(worker: Worker, page: Path) -> None:
+def test_an_error_with_lone_surrogates_can_be_stored(worker: Worker, page: Path) -> None:
     done = outcome(worker, page, "broken text")
     assert "no file \\udcff" in done.error
     assert done.traceback.encode().decode() == done.traceback
