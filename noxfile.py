@@ -10,9 +10,9 @@ nox -s report -- --budget smoke     the same, quickly and coarsely
 nox -s vit -- --seeds 5             one experiment, with five seeds
 """
 
-# Sessions hold no logic: each hands its options to a tool. All work in one environment, which the
-# session `lab` keeps at the versions of requirements.lock: one for each would cost a gigabyte each,
-# and the tests would not see what the report sees.
+# Sessions hold no logic: each passes its options to a tool. All use one environment, which the session `lab`
+# keeps at the versions of requirements.lock. An environment for each would take a gigabyte each, and the
+# tests would not see what the report sees.
 
 import ast
 import hashlib
@@ -36,12 +36,12 @@ PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 LOCK = ROOT / "requirements.lock"
 GROUPS = ("build", "test", "lint", "types")
 
-# MLX's back ends for Linux put the same file in the same place, so that each needs its own environment.
+# MLX's back ends for Linux install the same file, so each needs its own environment.
 MLX = os.environ.get("SEQLAB_MLX", "cpu")
 LAB = "lab" if MLX == "cpu" else f"lab-{MLX}"
 
-QUARTO_PATIENCE = 180  # seconds: some 150 MB, on a line that is worth waiting for
-QUARTO_RETRY = 86_400  # seconds: after a failure, not again for a day
+QUARTO_TIMEOUT = 180  # seconds: enough for some 150 MB on a usual connection
+QUARTO_RETRY = 86_400  # seconds: after a failure, try again after a day
 
 
 def program(session: nox.Session, name: str) -> str:
@@ -50,7 +50,7 @@ def program(session: nox.Session, name: str) -> str:
 
 
 def run(session: nox.Session, name: str, *arguments: str, **environment: str) -> None:
-    """Run a program of the shared environment. After Ctrl-C wait for it: it is storing its results."""
+    """Run a program of the shared environment. After Ctrl-C wait for it, while it stores its results."""
     session.run(
         program(session, name),
         *arguments,
@@ -73,14 +73,14 @@ def pages() -> Iterator[tuple[str, str]]:
 
 @nox.session(venv_backend="none", requires=[LAB])
 def report(session: nox.Session) -> None:
-    """Run the experiments that are due and render the report, HTML and PDF (the default)."""
+    """Run the experiments that are due and render the report as HTML and PDF (the default session)."""
     if not {"embedded", "--engine=embedded", "--dry-run", "--help", "-h"} & set(session.posargs):
         fetch_quarto(session)
     run(session, "seqlab", "report", *session.posargs)
 
 
 def add_page(page: str, title: str) -> None:
-    """Make the session of one experiment page."""
+    """Add the session of one experiment page."""
 
     def session_of_page(session: nox.Session) -> None:
         run(session, "seqlab", "run", page, *session.posargs)
@@ -99,7 +99,7 @@ for page, title in pages():
 
 @nox.session(venv_backend="none", requires=[LAB], default=False)
 def doctor(session: nox.Session) -> None:
-    """Say what this machine offers: back end, BLAS, Quarto, data, store."""
+    """Check this machine: back end, BLAS, settings, engines, data, store."""
     run(session, "seqlab", "doctor", *session.posargs)
 
 
@@ -111,13 +111,13 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=[LAB], default=False)
 def known(session: nox.Session) -> None:
-    """Train until results known from the literature come out again: minutes (pytest)."""
+    """Reproduce known results from the literature; takes minutes (pytest)."""
     run(session, "pytest", "tests/known", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=[LAB], default=False)
 def lint(session: nox.Session) -> None:
-    """Check style, formatting and who imports whom (ruff, import-linter)."""
+    """Check style, formatting and imports between packages (ruff, import-linter)."""
     run(session, "ruff", "check", *session.posargs)
     run(session, "ruff", "format", "--check")
     run(session, "lint-imports", "--no-logo")
@@ -131,7 +131,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=[LAB], default=False)
 def bench(session: nox.Session) -> None:
-    """Time Seqlab, then its models beside PyTorch and stock mlx.nn; with options, the models alone."""
+    """Time Seqlab, then its models against PyTorch and mlx.nn; with options, only the models."""
     torch = fetch_torch(session) or ""
     if not session.posargs:
         table = "--benchmark-columns=min,median,max,rounds"
@@ -142,17 +142,19 @@ def bench(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=[LAB], default=False)
 def parity(session: nox.Session) -> None:
     """Compare outputs and gradients with PyTorch's (pytest)."""
-    torch = fetch_torch(session) or session.error("These tests need PyTorch; no others do.")
+    torch = fetch_torch(session) or session.error(
+        "These tests need PyTorch, which could not be installed; no other tests do."
+    )
     run(session, "pytest", "tests/parity", *session.posargs, SEQLAB_TORCH=torch)
 
 
 @nox.session(venv_backend="none", requires=[LAB], default=False)
 def lock(session: nox.Session) -> None:
-    """Resolve the dependencies anew into requirements.lock (`-- --upgrade` for newer versions)."""
+    """Resolve the dependencies into requirements.lock (`-- --upgrade` for newer versions)."""
     run(
         session,
         "uv", "pip", "compile", "pyproject.toml", "--output-file", LOCK.name, "--quiet",
-        "--universal",  # for every Python and machine: where one version cannot serve all, markers tell which
+        "--universal",  # for every Python and platform, with markers where one version does not fit all
         "--generate-hashes", "--no-annotate", "--custom-compile-command", "nox -s lock",
         "--all-extras", *(f"--group={group}" for group in GROUPS), *session.posargs,
     )  # fmt: skip
@@ -160,14 +162,14 @@ def lock(session: nox.Session) -> None:
 
 @nox.session(name=LAB, reuse_venv=True, default=False)
 def lab(session: nox.Session) -> None:
-    """Install what all sessions need, at the locked versions, into one environment (they ask for it)."""
+    """Install what all sessions need, at the locked versions (the other sessions run this one first)."""
     stamp = Path(session.virtualenv.location) / "seqlab.stamp"
     inputs = b"\0".join(path.read_bytes() for path in (ROOT / "pyproject.toml", LOCK))
     wanted = hashlib.sha256(inputs).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted:
-        return  # asking the installer would cost half a second, and the network
+        return  # running the installer would take half a second, and a network
     if MLX not in ("cpu", "cuda"):
-        session.error(f"SEQLAB_MLX must be cpu or cuda, found {MLX!r}.")
+        session.error(f"SEQLAB_MLX must be cpu or cuda, found {MLX!r}. Unset it for cpu.")
     extras = PROJECT["project"]["optional-dependencies"]
     requirements = [
         *PROJECT["project"]["dependencies"],
@@ -175,20 +177,20 @@ def lab(session: nox.Session) -> None:
         *extras["parquet"],  # here, so that the tests see the pandas that the report sees
         *nox.project.dependency_groups(PROJECT, *GROUPS),
     ]
-    session.log("Installing the locked versions; the first time, some 300 MB are fetched ...")
+    session.log("Installing the locked versions; the first time, this downloads some 300 MB ...")
     # As constraints, the lock pins versions and hashes, and leaves the choice of back end to us.
-    # Bytecode now, as pip makes it: where Python may not write any, every import would take thrice as long.
+    # Compile bytecode now, as pip does: where Python cannot write any, each import takes three times as long.
     session.install("-c", str(LOCK), *requirements, env={"UV_COMPILE_BYTECODE": "1"}, silent=False, log=False)
     session.install("--no-deps", "--no-build-isolation", "-e", str(ROOT), log=False)
-    # By a command, so that `nox -R`, which installs nothing, leaves no stamp.
+    # As an install command, so that `nox -R`, which installs nothing, leaves no stamp.
     session.run_install("python", "-c", f"open({str(stamp)!r}, 'w').write({wanted!r})", log=False)
 
 
 def fetch_torch(session: nox.Session) -> str | None:
-    """The folder of PyTorch, which no user needs: installed if missing; None, and a line, where that fails.
+    """The folder of PyTorch, installed if missing; where that fails, None and a warning. No user needs it.
 
-    By pip, which heeds its own settings: `PIP_INDEX_URL` may name an index of builds for the CPU alone,
-    a tenth as large as those for CUDA.
+    It is installed by pip, which has its own settings: `PIP_INDEX_URL` may name an index of builds for the
+    CPU only, a tenth as large as those for CUDA.
     """
     (requirement,) = nox.project.dependency_groups(PROJECT, "torch")
     folder, python = session.cache_dir.parent / "torch", program(session, "python")
@@ -207,37 +209,35 @@ def fetch_torch(session: nox.Session) -> str | None:
     if installer.returncode == 0:
         stamp.write_text(wanted)
         return str(folder)
-    session.warn(f"PyTorch could not be installed ({log} says why).")
+    session.warn(f"PyTorch could not be installed; see {log}.")
     return None
 
 
 def fetch_quarto(session: nox.Session) -> None:
-    """Where no Quarto is found, try once a day to install it, and say in a line how that went."""
+    """Where Quarto is not installed, try to install it, at most once a day, and log the result."""
     log = session.cache_dir.parent / LAB / "quarto-cli.log"
     beside = shutil.which(program(session, "quarto"))
     found = os.environ.get("QUARTO_PATH") or shutil.which("quarto") or beside
     tried = log.is_file() and time.time() - log.stat().st_mtime < QUARTO_RETRY
     if found or tried or os.environ.get("SEQLAB_FETCH_QUARTO") == "0":
         return
-    session.log("No Quarto found: trying to install it, some 150 MB (SEQLAB_FETCH_QUARTO=0 leaves it) ...")
+    session.log("Quarto is not installed: downloading some 150 MB (SEQLAB_FETCH_QUARTO=0 turns this off) ...")
     command = [sys.executable, "-m", "uv", "pip", "install", "--python", program(session, "python")]
     command += ["--no-deps", "-c", str(LOCK), *PROJECT["project"]["optional-dependencies"]["quarto"]]
     with log.open("wb") as output:
-        # In a session of its own, so that its whole family of processes can be ended.
+        # In a session of its own, so that all its processes can be ended together.
         installer = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
         try:
-            installer.wait(QUARTO_PATIENCE)
+            installer.wait(QUARTO_TIMEOUT)
         except subprocess.TimeoutExpired:
-            output.write(f"stopped after {QUARTO_PATIENCE} s\n".encode())
+            output.write(f"stopped after {QUARTO_TIMEOUT} s\n".encode())
         finally:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(installer.pid, signal.SIGKILL)
     if installer.returncode == 0:
         session.log("Quarto is installed.")
     else:
-        session.log(
-            f"Quarto could not be installed ({log} says why); the embedded engine renders the report."
-        )
+        session.log(f"Quarto could not be installed, so the embedded engine renders the report; see {log}.")
 
 
 if __name__ == "__main__":

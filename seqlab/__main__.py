@@ -18,72 +18,93 @@ from seqlab.running.plan import Request
 
 def parser() -> argparse.ArgumentParser:
     """Every command and option. Options that several commands take mean the same in each."""
-    place = argparse.ArgumentParser(add_help=False)
-    place.add_argument(
-        "--root", type=Path, help="project folder, with experiments/ and report/ (default: here)"
-    )
-    place.add_argument("--results", type=Path, help="results folder (default: ROOT/results)")
-
-    trials = argparse.ArgumentParser(add_help=False)
-    trials.add_argument(
-        "--budget", choices=BUDGETS, default="quick", help="how much to spend (default: quick)"
-    )
-    for name in BUDGETS:
-        trials.add_argument(
-            f"--{name}", dest="budget", action="store_const", const=name, help=argparse.SUPPRESS
-        )
-    trials.add_argument("--seeds", type=int, metavar="N", help="run N seeds instead of the page's number")
-    trials.add_argument("--seed", type=int, metavar="N", help="run this seed alone")
-    trials.add_argument(
-        "--set", dest="changes", action="append", default=[], metavar="NAME=VALUE",
-        help="change a setting, or the levels of a factor (comma-separated)",
-    )  # fmt: skip
-    trials.add_argument("--device", choices=("cpu", "gpu"), help="where to run (default: MLX's own choice)")
-    trials.add_argument("--memory", type=float, metavar="GIB", help="end a trial that holds more than this")
-    trials.add_argument(
-        "--jobs", type=int, metavar="N",
-        help="run N trials at once where no time is measured (default: one a core, on a GPU one)",
-    )  # fmt: skip
-    trials.add_argument("--force", action="store_true", help="run every planned trial again")
-    trials.add_argument("--dry-run", action="store_true", help="say which trials are due and why; run none")
-
     top = argparse.ArgumentParser(
         prog="seqlab", description="Measure why Transformers replaced RNNs, on this machine."
     )
     top.add_argument("--version", action="version", version=f"seqlab {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    folders, trials = _folder_options(), _trial_options()
 
     def add(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=text, description=text, parents=[place, *parents])
+        return commands.add_parser(name, help=text, description=text, parents=[folders, *parents])
 
     add("list", "List the experiments.")
     run = add("run", "Run one or more experiments; print their tables and verdicts.", trials)
-    run.add_argument("names", nargs="+", metavar="NAME")
-    report = add("report", "Run what is due, judge the claims, render the report.", trials)
-    report.add_argument("--only", nargs="+", action="extend", metavar="NAME", help="these experiments alone")
+    run.add_argument("names", nargs="+", metavar="NAME", help="an experiment, as `seqlab list` names it")
+    report = add("report", "Run the trials that are due, judge the claims and render the report.", trials)
+    report.add_argument(
+        "--only", nargs="+", action="extend", metavar="NAME", help="run and report only these experiments"
+    )
     report.add_argument(
         "--engine", choices=("auto", "quarto", "embedded"), default="auto",
-        help="what renders the report (default: Quarto where found, else the embedded engine)",
+        help="rendering engine (default: auto, which is Quarto if installed, else the embedded engine)",
     )  # fmt: skip
-    report.add_argument("--no-run", action="store_true", help="report what is stored; run nothing")
-    add("claims", "Print the claims and what the last judgement said of each.")
+    report.add_argument("--no-run", action="store_true", help="run nothing; report the stored results")
+    add("claims", "Print every claim with our prediction and its latest verdicts.")
     results = add("results", "Show, export or merge stored results.")
-    results.add_argument("action", choices=("show", "export", "merge"), nargs="?", default="show")
+    results.add_argument(
+        "action", choices=("show", "export", "merge"), nargs="?", default="show",
+        help="what to do (default: show)",
+    )  # fmt: skip
     results.add_argument(
         "target", type=Path, nargs="?", help="the folder to export to, or the database to merge"
     )
-    results.add_argument("--format", choices=("csv", "parquet", "json"), default="csv")
-    diff = add("diff", "Say which verdicts changed: over this store's history, or against another's.")
-    diff.add_argument("other", type=Path, nargs="?", help="another results database")
-    doctor = add("doctor", "Say what this machine offers: back end, BLAS, settings, engines, data, store.")
+    results.add_argument(
+        "--format", choices=("csv", "parquet", "json"), default="csv", help="export as (default: csv)"
+    )
+    diff = add("diff", "Print how verdicts changed in this store, or how they differ from another store's.")
+    diff.add_argument("other", type=Path, nargs="?", help="another results database to compare with")
+    doctor = add("doctor", "Check this machine: back end, BLAS, settings, engines, data, store.")
     doctor.add_argument(
         "--calibrate", action="store_true", help="measure the device's settings again (about 20 s)"
     )
     return top
 
 
+def _folder_options() -> argparse.ArgumentParser:
+    """Where the project and its results are: for every command."""
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument(
+        "--root", type=Path, help="project folder, with experiments/ and report/ (default: this folder)"
+    )
+    options.add_argument("--results", type=Path, help="results folder (default: ROOT/results)")
+    return options
+
+
+def _trial_options() -> argparse.ArgumentParser:
+    """Which trials to run, and how: for `run` and `report`."""
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument(
+        "--budget", choices=BUDGETS, default="quick", help="how much to train and measure (default: quick)"
+    )
+    for name in BUDGETS:
+        options.add_argument(
+            f"--{name}", dest="budget", action="store_const", const=name, help=argparse.SUPPRESS
+        )
+    options.add_argument("--seeds", type=int, metavar="N", help="number of seeds (default: the page's own)")
+    options.add_argument("--seed", type=int, metavar="N", help="run only this seed")
+    options.add_argument(
+        "--set", dest="changes", action="append", default=[], metavar="NAME=VALUE",
+        help="change a setting, or the levels of a factor (comma-separated)",
+    )  # fmt: skip
+    options.add_argument("--device", choices=("cpu", "gpu"), help="where to run (default: MLX's own choice)")
+    options.add_argument(
+        "--memory", type=float, metavar="GIB",
+        help="for all trials that run at once; one over its share is ended (default: 80 %% of the memory)",
+    )  # fmt: skip
+    options.add_argument(
+        "--jobs", type=int, metavar="N",
+        help="trials to run in parallel where no time is measured (default: one per core, 1 on a GPU)",
+    )  # fmt: skip
+    options.add_argument("--force", action="store_true", help="run every planned trial again")
+    options.add_argument(
+        "--dry-run", action="store_true", help="run nothing; print which trials are due and why"
+    )
+    return options
+
+
 def request(options: argparse.Namespace) -> Request:
-    """The request for trials that the options make."""
+    """Which trials the options ask for."""
     changes: dict[str, str] = {}
     for text in options.changes:
         name, found, value = text.partition("=")
@@ -101,11 +122,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SeqlabError as error:
         print(f"seqlab: {error}", file=sys.stderr)
         return error.exit_status
-    except BrokenPipeError:  # the reader of a pipe went away: say no more
+    except BrokenPipeError:  # the reader of a pipe has closed it: print no more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        print("\nseqlab: interrupted. Finished trials are stored; the same command goes on.", file=sys.stderr)
+        print(
+            "\nseqlab: interrupted. Finished trials are stored; run the same command again to continue.",
+            file=sys.stderr,
+        )
         sys.stderr.flush()
         os._exit(130)  # a second Ctrl-C must not wait for anything
 

@@ -1,11 +1,11 @@
-"""Every error that a user may meet: what was expected, what was found, what to do next."""
+"""Every error that a user may see: what was expected, what was found, what to do next."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class SeqlabError(Exception):
-    """Something a user can put right. The message is one line; no traceback is shown."""
+    """Something that a user can correct. The message is one line; no traceback is shown."""
 
     exit_status = 1
 
@@ -35,7 +35,7 @@ class StoreError(SeqlabError):
 
 
 class DataError(SeqlabError):
-    """A data set is missing, altered or cannot be fetched."""
+    """A data set is missing, was changed or cannot be downloaded."""
 
 
 class WorkerError(SeqlabError):
@@ -47,7 +47,7 @@ class DivergedError(SeqlabError):
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """Say that `name` is not a known `what`, and suggest the nearest known one."""
+    """A message that `name` is not a known `what`, with the most similar known one."""
     names = sorted(known)
     nearest = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
@@ -55,9 +55,9 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
 
 
 def described(error: BaseException) -> str:
-    """An error of somebody else's code in one line; for a library that is not there, what to do."""
+    """An error of other code in one line; for a library that is not installed, also what to do."""
     text = f"{type(error).__name__}: {error}"
     ours = ("seqlab", "experiments")
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] not in ours:
-        return f"{text}. Install it: `nox -s report` brings all that the pages need, or pip install."
+        return f"{text}. Install it: `nox -s report` installs all that the pages need, or use pip."
     return text

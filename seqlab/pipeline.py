@@ -24,7 +24,7 @@ from seqlab.notebook.ledger import Entry
 from seqlab.notebook.ledger import read as read_ledger
 from seqlab.running.execute import Plan, execute, fix_rules_of
 from seqlab.running.fingerprint import Fingerprints
-from seqlab.running.plan import Request, counting, due, trials
+from seqlab.running.plan import Request, due_trials, runs_that_count, trials
 from seqlab.store.database import Store
 from seqlab.store.workspace import Workspace
 
@@ -110,7 +110,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
 
         if not any(evidence.values()) and not work.broken:
             raise NothingRanError(
-                "nothing ran and nothing is stored: the report is empty. Give `seqlab report`."
+                "nothing ran and nothing is stored: the report is empty. Run `seqlab report`."
             )
         wrong = bool(failed or _any_failed(store, evidence) or work.broken)
         if repeatable and not wrong:
@@ -151,7 +151,7 @@ def configure(
         experiment, page = pages.named(name), pages.path(name)
         planned = trials(experiment, request)
         code = codes.of(page)
-        wanted = due(
+        wanted = due_trials(
             planned,
             store.records(name),
             fingerprint=code,
@@ -208,7 +208,7 @@ def evidence_runs(work: Work, store: Store) -> Evidence:
     """For each page, the numbers of the runs that count."""
     _, device, mlx = work.device
     return {
-        plan.experiment.name: counting(
+        plan.experiment.name: runs_that_count(
             plan.planned,
             store.records(plan.experiment.name),
             fingerprint=plan.fingerprint,
@@ -221,9 +221,9 @@ def evidence_runs(work: Work, store: Store) -> Evidence:
 
 def analyse(work: Work, evidence: Evidence, store: Store, *, request: Request) -> "list[PageFindings]":
     """Judge every claim of every page; keep what changed as history, if a whole budget was asked for."""
-    from seqlab.analysis.findings import find
+    from seqlab.analysis.findings import analyse_pages
 
-    findings = find([(plan.experiment, plan.planned) for plan in work.plans], evidence, store)
+    findings = analyse_pages([(plan.experiment, plan.planned) for plan in work.plans], evidence, store)
     whole = not request.changes and request.seed is None
     for page in findings:
         for verdict in page.verdicts if whole else ():
@@ -240,7 +240,7 @@ def attach(workspace: Workspace, findings: "Sequence[PageFindings]", store: Stor
     except OSError as error:
         raise StoreError(
             f"cannot write attachments into {workspace.results}: {error.strerror}. Make room or make it "
-            "writable, then give the same command again; every result is safe."
+            "writable, then run the same command again; every result is safe."
         ) from error
 
 
@@ -290,7 +290,7 @@ def _writing(workspace: Workspace) -> Iterator[None]:
     except OSError as error:
         raise RenderError(
             f"cannot write the report into {workspace.results}: {error}. Make room or make it writable, then "
-            "give the same command again; every result is safe."
+            "run the same command again; every result is safe."
         ) from error
 
 

@@ -116,7 +116,7 @@ def test_a_report_with_a_failure_is_never_taken_for_finished(
     assert seqlab("report", "--smoke") == 1  # its trials were due again
 
 
-def test_a_changed_rule_keeps_the_evidence_and_is_told(tmp_path: Path, seqlab: Run) -> None:
+def test_a_changed_rule_keeps_the_evidence_and_is_reported(tmp_path: Path, seqlab: Run) -> None:
     make(tmp_path, calm=CALM)
     assert seqlab("report", "--smoke") == 0
     assert "No rule changed" in html(tmp_path)
@@ -208,9 +208,9 @@ def test_a_full_project_can_be_looked_at(
         (["run", "calm", "--jobs", "0"], 2, "--jobs must be 1 or more"),
         (["report", "--only", "clam"], 2, "Did you mean 'calm'?"),
         (["report", "--engine", "quarto"], 4, "Quarto"),
-        (["results", "export"], 2, "found none. Give `seqlab report` first"),
+        (["results", "export"], 2, "found none. Run `seqlab report` first"),
         (["results", "merge"], 2, "seqlab results merge OTHER.db"),
-        (["diff"], 2, "Give `seqlab report` first"),
+        (["diff"], 2, "Run `seqlab report` first"),
     ],
 )
 def test_a_wrong_command_is_one_clear_line(
@@ -298,7 +298,7 @@ def test_every_rule_of_a_claim_has_its_verdict_in_the_list(
     assert verdicts() == ["supported"]
 
 
-def test_failures_of_this_very_command_are_told_by_its_exit_status(
+def test_failures_of_this_command_set_its_exit_status(
     tmp_path: Path, seqlab: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unsteady = CALM.replace(
@@ -310,7 +310,7 @@ def test_failures_of_this_very_command_are_told_by_its_exit_status(
     assert seqlab("report", "--smoke", "--force") == 1  # the good runs still stand, and yet
 
 
-def test_without_running_a_changed_rule_is_told_too(tmp_path: Path, seqlab: Run) -> None:
+def test_without_running_a_changed_rule_is_reported_too(tmp_path: Path, seqlab: Run) -> None:
     make(tmp_path, calm=CALM)
     assert seqlab("report", "--smoke") == 0
     (tmp_path / "experiments" / "calm.py").write_text(CALM.replace("above=0.1", "above=0.45"))
@@ -318,7 +318,9 @@ def test_without_running_a_changed_rule_is_told_too(tmp_path: Path, seqlab: Run)
     assert "Rules that changed after evidence" in html(tmp_path)
 
 
-def test_two_at_once_are_kept_apart(tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_commands_at_once_are_refused(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     make(tmp_path, calm=CALM)
     process = started(tmp_path, "run", "calm", "--set", "pause=0.5")
     wait_for_runs(tmp_path, 1, process)
@@ -329,7 +331,7 @@ def test_two_at_once_are_kept_apart(tmp_path: Path, seqlab: Run, capsys: pytest.
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_an_interrupt_keeps_what_is_finished_and_the_same_command_goes_on(
+def test_an_interrupt_keeps_what_is_finished_and_the_same_command_continues(
     tmp_path: Path, seqlab: Run, times: int
 ) -> None:
     make(tmp_path, calm=CALM)
@@ -340,7 +342,7 @@ def test_an_interrupt_keeps_what_is_finished_and_the_same_command_goes_on(
         time.sleep(0.05)
     _, error = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "Finished trials are stored; the same command goes on." in error
+    assert "Finished trials are stored; run the same command again to continue." in error
     assert "Traceback" not in error
     finished = len(statuses(tmp_path))
     assert 2 <= finished < 10

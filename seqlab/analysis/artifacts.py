@@ -1,7 +1,7 @@
 """Which artifacts does a figure show? Those of the first good seed of each point, and of no other.
 
-So no page can pick the seed that looks best. Artifacts are read here alone, one name at a time, when
-something is about to show them: judging never waits for them.
+So no page can pick the seed that looks best. Artifacts are read only here, one name at a time, when a figure
+shows them: judging never waits for them.
 """
 
 from collections.abc import Hashable, Mapping
@@ -14,8 +14,8 @@ from seqlab.store.database import Store
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """An artifact with the run that it is of; `levels` are the run's, of the figure's factors `by`."""
+class SelectedArtifact:
+    """An artifact with its run; `levels` are the run's levels of the figure's factors `by`."""
 
     artifact: Artifact
     run: int
@@ -24,10 +24,12 @@ class Chosen:
     seed: int
 
 
-def shown_artifacts(evidence: Evidence, figure: ArtifactFigure, store: Store) -> tuple[Chosen, ...]:
+def select_artifacts(
+    evidence: Evidence, figure: ArtifactFigure, store: Store
+) -> tuple[SelectedArtifact, ...]:
     """The artifacts of the figure in the order of the page's points.
 
-    A point whose first good seed yielded none of that name has no place in the figure.
+    A point whose first good seed yielded no artifact of that name is left out.
     """
     first: dict[Hashable, Run] = {}
     for run in evidence.good_runs:  # in the order of the page's points
@@ -36,7 +38,7 @@ def shown_artifacts(evidence: Evidence, figure: ArtifactFigure, store: Store) ->
             first[point] = run
     found = store.artifacts([run.run for run in first.values()], figure.artifact)
     return tuple(
-        Chosen(
+        SelectedArtifact(
             found[run.run],
             run.run,
             {name: run.factors[name] for name in figure.by if name in run.factors},

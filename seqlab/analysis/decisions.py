@@ -1,11 +1,11 @@
-"""Which cells pass, which fail and which stay open, once all comparisons of the page are counted?
+"""Which cells pass, which fail and which stay open, corrected for all comparisons of the page?
 
-A cell passes when its whole 95 % interval lies on the claimed side of the threshold, fails when it
-lies on the other, and either only if the p-value after Holm's correction over every cell of the page
-is below 0.05. The p-values are two-sided: a cell may fall on either side. Where the best of several
-opponents was picked by looking at the same runs, p is first multiplied by their number on the side
-to which the picking pushes. A cell without an interval counts in the correction with p = 1. Exact
-values have no p: their cell passes when every value clears the threshold, and fails otherwise.
+A cell passes when its whole 95 % interval lies on the claimed side of the threshold and fails when it lies
+on the other side. Either needs a p-value below 0.05 after Holm's correction for multiple comparisons, over
+every cell of the page. The p-values are two-sided, since a cell may lie on either side. Where the best of
+several opponents was chosen by the same runs, p is first multiplied by their number, on the side to which
+that choice biases the effect. A cell without an interval enters the correction with p = 1. Exact values
+have no p-value: their cell passes when every value is beyond the threshold, and fails otherwise.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ ALPHA = 1 - intervals.LEVEL
 
 
 def threshold_of(rule: Rule, effect: Effects) -> float:
-    """The threshold on the scale of the effects."""
+    """The rule's threshold on the scale of the effects: its logarithm for log ratios."""
     return float(np.log(rule.threshold)) if effect.log else rule.threshold
 
 
-def stand(rules: Sequence[Rule], effects: Sequence[Sequence[Effects]]) -> list[list[Cell]]:
-    """The cells of each rule of a page, with their decisions."""
+def decide(rules: Sequence[Rule], effects: Sequence[Sequence[Effects]]) -> list[list[Cell]]:
+    """Decide every cell of each rule of a page."""
     pairs = [(rule, effect) for rule, found in zip(rules, effects, strict=True) for effect in found]
     sampled = [_p_value(rule, effect) for rule, effect in pairs if not effect.exact]
     adjusted = iter(intervals.holm(sampled))

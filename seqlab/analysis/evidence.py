@@ -1,8 +1,8 @@
-"""Which values does the analysis rest on: one number a run, from good runs only?
+"""Which values does the analysis use: one number for each run, from good runs only?
 
-Every other module of the analysis reads measurements through `Evidence`, so that a chart, a table
-and a verdict can never reduce the same measurements in different ways. A run that failed or
-diverged gives no value, whatever it emitted before; the verdicts count it as a failure of its arm.
+Every other module of the analysis reads measurements through `Evidence`, so that a chart, a table and a
+verdict never reduce the same measurements in different ways. A run that failed or diverged gives no value,
+whatever it measured before; verdicts count it as a failure of its side.
 """
 
 import statistics
@@ -26,7 +26,7 @@ Point = tuple[int | None, float]  # (step, value); None where the measurement ha
 
 @dataclass(frozen=True)
 class Run:
-    """What the analysis knows of a run. `factors` holds only the factors that the run has."""
+    """One run, without its measurements. `factors` holds only the factors that the run has."""
 
     run: int
     factors: Mapping[str, Level]
@@ -53,7 +53,7 @@ def matches(factors: Mapping[str, Level], where: Where) -> bool:
 class Evidence:
     """The runs that count for one experiment, failed ones included, and their measurements.
 
-    Measurements must keep the order in which each run emitted them, as `seqlab.store` gives them.
+    The measurements of a run must be in the order in which it yielded them, as `seqlab.store` gives them.
     """
 
     runs: pd.DataFrame
@@ -68,7 +68,7 @@ class Evidence:
         present = self.runs[columns].notna().to_numpy()
         levels = self.runs[columns].to_numpy(dtype=object)
         device = self.runs["device"] if "device" in self.runs.columns else [""] * len(self.runs)
-        facts = zip(self.runs["run"], self.runs["seed"], self.runs["status"], device, strict=True)
+        rows = zip(self.runs["run"], self.runs["seed"], self.runs["status"], device, strict=True)
         return tuple(
             Run(
                 run=int(run),
@@ -77,7 +77,7 @@ class Evidence:
                 status=str(status),
                 device="" if pd.isna(where) else str(where),
             )
-            for (run, seed, status, where), row, has in zip(facts, levels, present, strict=True)
+            for (run, seed, status, where), row, has in zip(rows, levels, present, strict=True)
         )
 
     @cached_property
@@ -99,7 +99,7 @@ class Evidence:
         return {}
 
     @cached_property
-    def _finals(self) -> dict[tuple[str, str], Mapping[int, float]]:
+    def _run_values(self) -> dict[tuple[str, str], Mapping[int, float]]:
         return {}
 
     def select(self, where: Where) -> "Evidence":
@@ -109,7 +109,7 @@ class Evidence:
         return Evidence(runs, self.measurements)
 
     def series(self, metric: str, split: str = "") -> Mapping[int, Sequence[Point]]:
-        """All that each good run measured, as (step, value) in the order of emission, by run id."""
+        """All that each good run measured, as (step, value) in order, by run id."""
         if (metric, split) not in self._series:
             metric_named(metric)
             found: dict[int, list[Point]] = {}
@@ -123,32 +123,33 @@ class Evidence:
             self._series[metric, split] = found
         return self._series[metric, split]
 
-    def finals(self, metric: str, split: str = "") -> Mapping[int, float]:
+    def run_values(self, metric: str, split: str = "") -> Mapping[int, float]:
         """One value for each good run that measured the metric, by run id.
 
-        A metric indexed by training step gives its last measurement (the score of the best
-        checkpoint is emitted last); one indexed by repeat gives the median, which a disturbed
-        repeat cannot move. `UsageError` where the index is something else, such as a distance.
+        For a metric indexed by training step it is the last measurement (the score of the best checkpoint is
+        yielded last); for one indexed by repeat it is the median, which a single disturbed repeat hardly
+        moves. Raises `UsageError` where the index is something else, such as a distance.
         """
-        if (metric, split) not in self._finals:
-            index, finals = metric_named(metric).index, {}
+        if (metric, split) not in self._run_values:
+            index, by_run = metric_named(metric).index, {}
             for run, points in self.series(metric, split).items():
                 if index not in ("repeat", "training step") and len(points) > 1:
-                    expected = f"{metric!r} has a value for each {index}, expected one a run"
-                    raise UsageError(f"{expected}. Use the {index} as 'step'.")
+                    raise UsageError(
+                        f"expected one value of {metric!r} for each run, found one for each {index}. "
+                        f"Use the {index} as 'step'."
+                    )
                 values = [value for _, value in points]
-                finals[run] = statistics.median(values) if index == "repeat" else values[-1]
-            self._finals[metric, split] = finals
-        return self._finals[metric, split]
+                by_run[run] = statistics.median(values) if index == "repeat" else values[-1]
+            self._run_values[metric, split] = by_run
+        return self._run_values[metric, split]
 
     def values(
         self, metric: str, *, split: str = "", by: Sequence[str], where: Where | None = None
     ) -> pd.DataFrame:
-        """The values as a table with columns `by`…, seed, value: one row a run.
+        """The values as a table with columns `by`…, seed, value: a row for each run.
 
-        With "step" in `by`, one row for each run and step (the last one emitted there). A run that
-        lacks a factor of `by` has no place on that axis and is left out, and so is a run that did
-        not measure the metric. Raises `UsageError` as `finals` does.
+        With "step" in `by`, a row for each run and step, with the last value yielded there. Runs that lack a
+        factor of `by`, or did not measure the metric, are left out. Raises `UsageError` as `run_values` does.
         """
         runs = [run for run in self.good_runs if matches(run.factors, where or EVERYTHING)]
         own = {name: dict(zip(self.runs["run"], self.runs[name], strict=True)) for name in self._own(by)}
@@ -156,7 +157,7 @@ class Evidence:
         if "step" in by:
             points = {run: dict(pairs) for run, pairs in self.series(metric, split).items()}
         else:
-            points = {run: {None: value} for run, value in self.finals(metric, split).items()}
+            points = {run: {None: value} for run, value in self.run_values(metric, split).items()}
         columns = list(dict.fromkeys([*by, "seed", "value"]))
         rows = []
         for run in runs:

@@ -1,8 +1,8 @@
-"""Were both sides of a comparison given the same: size, work, steps, data and tuning?
+"""Did both sides of a comparison have the same size, compute, training steps, data and tuning?
 
-Only measured quantities count, never what a page says of itself: a quantity that a rule wants
-matched and that some run on either side did not measure blocks the verdict, because absent evidence
-never supports. Every run of the left is held against every run of the right.
+Only measured quantities count, never what a page says of itself. Where a rule wants a quantity matched that
+some run on either side did not measure, the verdict is blocked, because missing evidence never supports a
+claim. Every run of the left side is compared with every run of the right side.
 """
 
 import math
@@ -24,15 +24,15 @@ QUANTITIES: Mapping[Matched, tuple[str, float]] = {
 def fairness(
     evidence: Evidence, left: Sequence[int], right: Sequence[int], *, matched: Iterable[Matched]
 ) -> tuple[Fairness, ...]:
-    """Compare what the runs (ids) of both sides were given: one record for each quantity.
+    """Compare the runs (ids) of both sides: one record for each quantity.
 
-    A record names the metric and holds the two values that lie furthest apart; `None` stands for a
-    side on which some run did not record it. Quantities outside `matched` are told but never block.
+    A record names the metric and holds the two values that differ most; None stands for a side on which some
+    run did not record it. Quantities outside `matched` are reported but never block.
     """
     required = set(matched)
     records = []
     for quantity, (metric, tolerance) in QUANTITIES.items():
-        measured = evidence.finals(metric)
+        measured = evidence.run_values(metric)
         lefts, rights = _recorded(measured, left), _recorded(measured, right)
         if lefts and rights:
             one, other = max(
@@ -53,7 +53,7 @@ def worst(cells: Iterable[Sequence[Fairness]]) -> tuple[Fairness, ...]:
     found: dict[str, Fairness] = {}
     for record in (record for records in cells for record in records):
         held = found.get(record.quantity)
-        if held is None or _badness(record) > _badness(held):
+        if held is None or _severity(record) > _severity(held):
             found[record.quantity] = record
     return tuple(found.values())
 
@@ -73,7 +73,7 @@ def explain(records: Iterable[Fairness]) -> str:
 
 
 def _recorded(measured: Mapping[int, float], side: Sequence[int]) -> list[float]:
-    """The side's values; none at all where one run kept silent, for it may be the one that differs."""
+    """The side's values; none at all where one run has none, since that run may be the one that differs."""
     values = [measured[run] for run in side if run in measured]
     return values if len(values) == len(side) else []
 
@@ -84,7 +84,7 @@ def _gap(left: float, right: float) -> float:
     return abs(left - right) / largest if largest else 0.0
 
 
-def _badness(record: Fairness) -> tuple[bool, float]:
+def _severity(record: Fairness) -> tuple[bool, float]:
     if record.left is None or record.right is None:
         return not record.ok, math.inf
     return not record.ok, _gap(record.left, record.right)

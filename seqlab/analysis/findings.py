@@ -1,4 +1,4 @@
-"""What was found on each page? Its runs that count, from the store, and what they say of its claims."""
+"""What was found on each page? The runs that count, from the store, and the verdicts on its claims."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,19 +16,19 @@ from seqlab.store.tables import Tables, load
 
 @dataclass(frozen=True)
 class PageFindings:
-    """One page with what was measured of it: the runs that count, and the verdicts.
+    """One page with what was measured: the runs that count, and the verdicts.
 
-    Of the page's figures only those are left for which a trial was planned: what a budget leaves out makes no
+    The page keeps only those figures for which a trial was planned, so that what a budget leaves out makes no
     empty chart.
     """
 
     experiment: Experiment
     evidence: Evidence
     verdicts: tuple[Verdict, ...]
-    settings: Mapping[str, object] = field(default_factory=dict)  # of the trials that were asked for
+    settings: Mapping[str, object] = field(default_factory=dict)  # of the planned trials
 
 
-def find(
+def analyse_pages(
     pages: Sequence[tuple[Experiment, Sequence[Trial]]], numbers: Mapping[str, Sequence[int]], store: Store
 ) -> list[PageFindings]:
     """Load the runs with these numbers and judge every claim of each page.
@@ -40,7 +40,7 @@ def find(
     found = []
     for experiment, planned in pages:
         evidence = _evidence(tables, experiment)
-        # Trials run in a shuffled order, which changes from run to run; what is shown keeps the grid's.
+        # Trials run in a shuffled order; what is shown has the order of the grid.
         ordered = sorted(planned, key=lambda trial: (experiment.point_order(trial.factors), trial.seed))
         settings = dict(planned[0].settings) if planned else {}
         shown = tuple(figure for figure in experiment.figures if _planned(figure, planned))
@@ -50,13 +50,13 @@ def find(
 
 
 def _planned(figure: Figure, planned: Sequence[Trial]) -> bool:
-    """Whether any trial is planned that the figure would show; without a plan, all may be."""
+    """Whether the figure would show any planned trial; without any plan, every figure is kept."""
     return not planned or any(matches(trial.factors, figure.where) for trial in planned)
 
 
 def _evidence(tables: Tables, experiment: Experiment) -> Evidence:
     runs = tables.runs[tables.runs["experiment"] == experiment.name]
-    # Factors of other pages have no value here, and no column.
+    # Drop the columns of other pages' factors, which are empty here.
     runs = runs.dropna(axis="columns", how="all") if len(runs) else runs
     names = {name for budget in experiment.budgets for name in experiment.factor_levels(budget)}
     factors = [name for name in runs.columns if name in names]

@@ -1,14 +1,14 @@
-"""How sure can one be of a mean over seeds: its interval, and its distance from a threshold?
+"""How certain is a mean over seeds: its confidence interval, and its p-value against a threshold?
 
-Below ten seeds the interval is Student's t: a percentile bootstrap of five values is far too narrow
-and covers about 84 %, not 95. From ten seeds it is a percentile bootstrap with 10,000 resamples,
-which makes no assumption of symmetry, widened as in Hesterberg (2015, "What teachers should know
-about the bootstrap", section 4.3): resamples of n values spread too little by sqrt((n-1)/n), and
-normal quantiles are too small for few values. Seeds are the units; repeats within a run were
-reduced to their median before. Ratios are handled as means of logarithms.
+Below ten seeds the interval is Student's t: a percentile bootstrap of five values is far too narrow, and
+covers the mean in about 84 % of cases instead of 95 %. From ten seeds it is a percentile bootstrap with
+10,000 resamples, which does not assume symmetry, widened as in Hesterberg (2015, "What teachers should know
+about the bootstrap", section 4.3): the spread of resamples of n values is too small by sqrt((n-1)/n), and
+normal quantiles are too small for few values. Seeds are the units; repeats within a run were reduced to
+their median before. Ratios are handled as means of logarithms.
 
-One seed gives no interval: its bounds are NaN. Identical values give an interval of no width.
-Resampling is seeded by a constant, so the same values always give the same interval.
+A single seed has no interval: its bounds are NaN. Identical values have an interval of zero width.
+Resampling has a constant seed, so the same values always give the same interval.
 """
 
 import math
@@ -24,7 +24,7 @@ Values = NDArray[np.float64]
 LEVEL = 0.95  # two-sided
 RESAMPLES = 10_000
 BOOTSTRAP_FROM = 10  # seeds
-MOST_SEEDS = 1_000  # beyond this a difference is too small to be worth the seeds
+MOST_SEEDS = 1_000  # an effect that needs more is too small to matter
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Estimate:
 
 def t_quantile(n: int, tail: float = (1 - LEVEL) / 2) -> float:
     """The upper `tail` quantile of Student's t with n - 1 degrees of freedom."""
-    from scipy.special import stdtrit  # imported late: it takes as long as the whole analysis
+    from scipy.special import stdtrit  # imported here: it takes as long as the whole analysis
 
     return float(stdtrit(n - 1, 1 - tail))
 
@@ -77,7 +77,7 @@ def interval(values: Sequence[float] | Values, *, log: bool = False) -> Estimate
         else:
             from scipy.special import ndtr
 
-            # Around the mean, so that identical values stay identical whatever the rounding.
+            # Deviations from the mean, so that rounding cannot widen the interval of identical values.
             tail = float(ndtr(-math.sqrt(n / (n - 1)) * t_quantile(n)))
             around = np.quantile(resamples(n) @ (x - mean), [tail, 1 - tail])
             low, high = (mean + float(edge) for edge in around) if spread(x) else (mean, mean)
@@ -95,10 +95,10 @@ def exact(values: Sequence[float] | Values) -> Estimate:
 
 
 def p_value(values: Values, threshold: float) -> float:
-    """Two-sided p of a t-test that the mean is the threshold; 1 where it cannot be told.
+    """Two-sided p-value of a t-test that the mean is the threshold; 1 where there is none.
 
-    Two-sided because a cell may pass or fail: looking at the side where the estimate happens to lie
-    would double the error.
+    Two-sided because a cell may pass or fail: testing only the side on which the estimate happens to lie
+    would double the error rate.
     """
     from scipy.special import stdtr
 
@@ -112,7 +112,7 @@ def p_value(values: Values, threshold: float) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values adjusted for being that many (Holm, 1979), in the given order."""
+    """The p-values adjusted for multiple comparisons (Holm, 1979), in the given order."""
     adjusted, worst = [1.0] * len(p_values), 0.0
     for rank, at in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
         worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[at]))
@@ -121,9 +121,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def seeds_to_clear(values: Values, threshold: float, *, alpha: float) -> int | None:
-    """How many seeds in all would make a t-interval clear the threshold, if mean and spread stay.
+    """How many seeds in all would make a t-interval exclude the threshold, if mean and spread stay.
 
-    `None` where the spread is unknown, or where more than `MOST_SEEDS` would be needed.
+    None where the spread is unknown, or where more than `MOST_SEEDS` would be needed.
     """
     from scipy.special import stdtrit
 
@@ -138,10 +138,11 @@ def seeds_to_clear(values: Values, threshold: float, *, alpha: float) -> int | N
 def theil_sen(x: Values, y: Values) -> float:
     """Median slope over all pairs of points; NaN without two different x.
 
-    Chosen over least squares because one disturbed timing cannot tilt it; on points that lie on a
+    Preferred to least squares because one disturbed timing hardly changes it; on points that lie on a
     straight line, as exact counts do, both give the same slope.
     """
     first, second = np.triu_indices(x.size, k=1)
     run = x[second] - x[first]
-    apart = run != 0
-    return float(np.median((y[second] - y[first])[apart] / run[apart])) if apart.any() else math.nan
+    distinct = run != 0
+    slopes = (y[second] - y[first])[distinct] / run[distinct]
+    return float(np.median(slopes)) if distinct.any() else math.nan

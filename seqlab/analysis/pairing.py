@@ -1,9 +1,9 @@
-"""What is the effect in each seed, with left and right paired so that only the claimed thing differs?
+"""What is the effect in each seed, with left and right paired so that nothing else differs?
 
-The sides are paired by seed and by every factor that both have and the rule leaves open, so that one
+The sides are paired by seed and by every factor that both have and the rule does not name, so that one
 data set is never compared with another. A seed that lacks a partner, or one of the points that other
 seeds have, is left out and counted. A side that is deterministic by its page's grid (a formula, run
-once) stands against every seed of the other; a clock reading never counts as deterministic.
+once) is paired with every seed of the other side; a measured time never counts as deterministic.
 """
 
 import math
@@ -17,46 +17,46 @@ from seqlab.notebook.claims import Comparison, Ratio
 from seqlab.notebook.experiment import Experiment
 from seqlab.notebook.metrics import metric_named
 
-Key = tuple[int, tuple[Hashable, ...]]  # the seed, and the levels of the open factors
+Key = tuple[int, tuple[Hashable, ...]]  # the seed, and the levels of the factors that the rule does not name
 
 
-def deterministic(experiment: Experiment) -> frozenset[Hashable]:
+def deterministic_points(experiment: Experiment) -> frozenset[Hashable]:
     """The points, as sets of factors, that the page's grids run once and without a seed."""
     points = [point for budget in experiment.budgets for point in budget.points]
     seeded = {frozenset(point.factors.items()) for point in points if point.seeds is not None}
     return frozenset(frozenset(point.factors.items()) for point in points) - seeded
 
 
-def paired(
+def paired_effects(
     rule: Comparison,
     left: Sequence[Run],
     right: Sequence[Run],
     *,
     evidence: Evidence,
-    once: frozenset[Hashable],
+    deterministic: frozenset[Hashable],
 ) -> tuple[dict[int, float], int]:
     """Left minus right for each seed, and how many seeds had to be left out.
 
     Both sides hold runs that measured the rule's metric. For a Ratio the effects are differences of
-    logarithms, NaN where a value is not above zero. `once` holds the points that `deterministic` gives.
+    logarithms, NaN where a value is not above zero. `deterministic` comes from `deterministic_points`.
     """
-    finals = evidence.finals(rule.metric, rule.split)
-    clock = metric_named(rule.metric).unit == "s"
-    fixed = [not clock and all(run.key[0] in once for run in side) for side in (left, right)]
-    seeds = {run.seed for side, still in zip((left, right), fixed, strict=True) if not still for run in side}
-    if not seeds:  # two formulas: paired as they stand
+    by_run = evidence.run_values(rule.metric, rule.split)
+    is_time = metric_named(rule.metric).unit == "s"
+    fixed = [not is_time and all(run.key[0] in deterministic for run in side) for side in (left, right)]
+    seeds = {run.seed for side, once in zip((left, right), fixed, strict=True) if not once for run in side}
+    if not seeds:  # two formulas, each run once: paired with each other
         fixed, seeds = [False, False], {run.seed for run in (*left, *right)}
-    ruled = {*rule.per, *rule.left, *(name for side in rule.opponents for name in side)}
+    named = {*rule.per, *rule.left, *(name for side in rule.opponents for name in side)}
     shared = [set.intersection(*(set(run.factors) for run in side)) for side in (left, right)]
-    open_factors = sorted((shared[0] & shared[1]) - ruled)
+    open_factors = sorted((shared[0] & shared[1]) - named)
 
-    def means(side: Sequence[Run], still: bool) -> dict[Key, float]:
+    def means(side: Sequence[Run], once: bool) -> dict[Key, float]:
         found: dict[Key, list[float]] = defaultdict(list)
         for run in side:
-            value = finals[run.run]
+            value = by_run[run.run]
             if isinstance(rule, Ratio):
                 value = math.log(value) if value > 0 else math.nan
-            for seed in seeds if still else (run.seed,):
+            for seed in seeds if once else (run.seed,):
                 found[seed, tuple(run.factors[name] for name in open_factors)].append(value)
         return {key: float(np.mean(values)) for key, values in found.items()}
 

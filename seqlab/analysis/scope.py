@@ -1,4 +1,4 @@
-"""For what was a claim measured: which factor levels, on which devices?"""
+"""For what was a claim measured: which levels of its factors, on which devices?"""
 
 from collections.abc import Sequence
 
@@ -27,19 +27,21 @@ def scope(rule: Rule, evidence: Evidence) -> str:
     return "; ".join([*parts, *dict.fromkeys(run.device for run in runs if run.device)])
 
 
-def number(value: float) -> str:
-    """Three significant digits, without an exponent for what a person would write out."""
+def format_number(value: float) -> str:
+    """Three significant digits, without an exponent below a million."""
     return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
-def numeric(levels: Sequence[Level]) -> bool:
-    """Whether the levels lie on an axis of numbers (truth values do not)."""
+def is_numeric(levels: Sequence[Level]) -> bool:
+    """Whether all levels are numbers (True and False are not)."""
     return all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels)
 
 
 def _range(levels: Sequence[Level]) -> str:
-    if len(levels) > 2 and numeric(levels):
+    if len(levels) > 2 and is_numeric(levels):
         ordered = sorted(float(level) for level in levels)
-        return f"{number(ordered[0])} to {number(ordered[-1])}"
+        return f"{format_number(ordered[0])} to {format_number(ordered[-1])}"
     names = [str(level) for level in levels]
-    return (" / " if any("," in name for name in names) else ", ").join(names)  # "LSTM, forget bias 3" is one
+    return (" / " if any("," in name for name in names) else ", ").join(
+        names
+    )  # "LSTM, forget bias 3" is one level

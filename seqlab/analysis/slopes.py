@@ -1,7 +1,8 @@
-"""What is the slope in each seed, over the points that every other seed has too?
+"""What is the slope in each seed, over points that all seeds share?
 
-The slope is Theil and Sen's, on the axes that the rule asks for. A value without a logarithm (a
-gradient that has sunk to zero) cannot lie on a logarithmic axis: it is left out and counted.
+The slope is the Theil-Sen estimate (the median over all pairs of points), on the scales that the rule asks
+for. A value without a logarithm, such as a gradient of zero, has no place on a logarithmic scale: it is left
+out and counted.
 """
 
 import math
@@ -22,26 +23,26 @@ def slopes(rule: Slope, runs: Sequence[Run], evidence: Evidence) -> tuple[dict[i
     """The slope of each seed, how many seeds were left out, and how many values of the others."""
     curves: dict[int, list[tuple[float, float]]] = defaultdict(list)
     series = evidence.series(rule.metric, rule.split) if rule.x == "step" else {}
-    finals = {} if rule.x == "step" else evidence.finals(rule.metric, rule.split)
+    by_run = {} if rule.x == "step" else evidence.run_values(rule.metric, rule.split)
     for run in runs:
         last_at_step = dict(series.get(run.run, ()))
         curves[run.seed] += [(step, value) for step, value in last_at_step.items() if step is not None]
-        if run.run in finals:
-            curves[run.seed].append((float(run.factors[rule.x]), finals[run.run]))
+        if run.run in by_run:
+            curves[run.seed].append((float(run.factors[rule.x]), by_run[run.run]))
     longest = max((len(curve) for curve in curves.values()), default=0)
     found: dict[int, float] = {}
-    unreal = 0
+    not_finite = 0
     for seed, curve in curves.items():
         if len(curve) < longest or not curve:
             continue
         x, y = np.array(curve, dtype=float).T
         x, y = _scaled(x, rule.x_scale), _scaled(y, rule.y_scale)
-        real = np.isfinite(x) & np.isfinite(y)
-        slope = theil_sen(x[real], y[real])
+        finite = np.isfinite(x) & np.isfinite(y)
+        slope = theil_sen(x[finite], y[finite])
         if math.isfinite(slope):
             found[seed] = slope
-            unreal += int(np.sum(~real))
-    return found, len(curves) - len(found), unreal
+            not_finite += int(np.sum(~finite))
+    return found, len(curves) - len(found), not_finite
 
 
 def _scaled(values: Values, scale: Scale) -> Values:

@@ -1,7 +1,7 @@
 """What do charts and tables show: the value of each seed, their mean and its interval?
 
-The intervals are computed here, once, by the rules of `seqlab.analysis.intervals`; charts draw them
-and tables print them, so that a figure can never disagree with the text.
+The intervals are computed here, once, as in `seqlab.analysis.intervals`; charts draw them and tables print
+them, so that a figure never disagrees with the text.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def samples(
     """The value of each seed: columns `by`…, seed, value, in order of first appearance.
 
     Runs of a seed that differ only in factors outside `by` are averaged first (geometric mean for
-    metrics that are compared as ratios): seeds are the units, and a factor is not a seed.
+    metrics that are compared as ratios), since the units are seeds.
     """
     values = evidence.values(metric, split=split, by=by, where=where)
     keys = list(dict.fromkeys([*by, "seed"]))

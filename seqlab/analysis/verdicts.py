@@ -1,17 +1,17 @@
-"""What do the measurements say of each claim, by the rule that was fixed before they were taken?
+"""What do the measurements say of each claim, by the rule that was fixed before measuring?
 
-The order of the questions is the protocol, and the first that answers decides:
+These outcomes are tried in this order, and the first that applies is the verdict:
 
-1. *Not tested*: a planned cell is missing. Absent evidence never supports.
-2. *Inconclusive*: the sides were not given the same, or some cell has fewer seeds than the rule asks.
-3. *Supported*: at least 80 % of the cells pass; all of them where the rule is exact, since a law of
+1. *Not tested*: a planned cell is missing. Missing evidence never supports a claim.
+2. *Inconclusive*: the comparison is not fair, or some cell has fewer seeds than the rule asks for.
+3. *Supported*: at least 80 % of the cells pass, or all of them where the rule is exact, since a law of
    arithmetic has no exceptions. *Not supported*: at least 80 % fail.
-4. *With conditions*: at least 20 % pass, and a boundary along one factor tells where.
+4. *With conditions*: at least 20 % pass, and a boundary along one factor separates them from the others.
 5. *Inconclusive* otherwise.
 
-The effect of a verdict is the median of its cells' estimates. Its interval is the cell's own for a
-single cell; for several it reaches from the lowest bound to the highest, a range that covers every
-cell rather than an interval of the median, which seeds shared between cells would make too narrow.
+The effect of a verdict is the median of its cells' estimates. With one cell, its interval is the cell's
+own. With several, it reaches from the lowest bound to the highest: a range that covers every cell. An
+interval of the median would be too narrow, since cells share seeds.
 """
 
 from collections import Counter
@@ -21,8 +21,8 @@ from statistics import median
 import numpy as np
 
 from seqlab.analysis.boundary import boundary
-from seqlab.analysis.cells import Effects, measure
-from seqlab.analysis.decisions import ALPHA, stand, threshold_of
+from seqlab.analysis.cells import Effects, measure_cells
+from seqlab.analysis.decisions import ALPHA, decide, threshold_of
 from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.fairness import explain, worst
 from seqlab.analysis.intervals import seeds_to_clear
@@ -31,20 +31,20 @@ from seqlab.notebook.claims import Cell, Claim, Decision, Exact, Outcome, Rule, 
 from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.notebook.figures import Level
 
-MOST = 0.8  # the share of cells that settles a claim
-SOME = 0.2  # the share of passing cells from which a boundary is worth telling
-NAMED = 3  # how many missing cells a reason names
+DECISIVE_SHARE = 0.8  # of the cells: that many passing or failing ones settle a claim
+BOUNDARY_SHARE = 0.2  # of the cells: with fewer passing ones no boundary is looked for
+MOST_NAMED = 3  # missing cells that a reason names
 
 
 def judge(experiment: Experiment, evidence: Evidence, planned: Sequence[Trial]) -> tuple[Verdict, ...]:
     """One verdict for each claim of the page, in the page's order.
 
-    `planned` holds the trials that the page asks for: a cell of theirs without good runs makes its
-    claim not tested. Raises `UsageError` for a rule that cannot be judged as it is written.
+    `planned` holds the trials that the page asks for: a cell of theirs without good runs makes the claim not
+    tested. Raises `UsageError` for a rule that cannot be judged as it is written.
     """
     rules = [claim.rule for claim in experiment.claims]
-    effects = [measure(rule, experiment, evidence, planned) for rule in rules]
-    cells = stand(rules, effects)
+    effects = [measure_cells(rule, experiment, evidence, planned) for rule in rules]
+    cells = decide(rules, effects)
     comparisons = sum(not effect.exact for found in effects for effect in found)
     return tuple(
         _verdict(claim, experiment.name, measured, judged, evidence=evidence, comparisons=comparisons)
@@ -63,7 +63,7 @@ def _verdict(
 ) -> Verdict:
     rule = claim.rule
     records = worst(effect.fairness for effect in effects)
-    outcome, reason, where = _decide(rule, effects, cells, explain(records), comparisons)
+    outcome, reason, where = _outcome(rule, effects, cells, explain(records), comparisons)
     estimates = [cell.estimate for cell in cells if np.isfinite(cell.estimate)]
     bounded = bool(cells) and all(np.isfinite([cell.low, cell.high]).all() for cell in cells)
     open_still = outcome is Outcome.INCONCLUSIVE and all(record.ok for record in records)
@@ -86,7 +86,7 @@ def _verdict(
     )
 
 
-def _decide(
+def _outcome(
     rule: Rule, effects: Sequence[Effects], cells: Sequence[Cell], unfair: str, comparisons: int
 ) -> tuple[Outcome, str, str]:
     """The outcome, why, and the boundary where there is one."""
@@ -99,14 +99,14 @@ def _decide(
         reason = f"Too few seeds: {fewest} in some cell, where the rule asks for {rule.seeds}"
         return Outcome.INCONCLUSIVE, reason, ""
     decisions = Counter(cell.decision for cell in cells)
-    told = _told(rule, effects, decisions, comparisons)
-    if decisions["pass"] >= (1.0 if isinstance(rule, Exact) else MOST) * len(cells):
-        return Outcome.SUPPORTED, told, ""
-    if decisions["fail"] >= MOST * len(cells):
-        return Outcome.NOT_SUPPORTED, told, ""
-    if decisions["pass"] >= SOME * len(cells) and (where := boundary(rule, cells, effects)):
-        return Outcome.CONDITIONAL, told, where
-    return Outcome.INCONCLUSIVE, told, ""
+    summary = _summary(rule, effects, decisions, comparisons)
+    if decisions["pass"] >= (1.0 if isinstance(rule, Exact) else DECISIVE_SHARE) * len(cells):
+        return Outcome.SUPPORTED, summary, ""
+    if decisions["fail"] >= DECISIVE_SHARE * len(cells):
+        return Outcome.NOT_SUPPORTED, summary, ""
+    if decisions["pass"] >= BOUNDARY_SHARE * len(cells) and (where := boundary(rule, cells, effects)):
+        return Outcome.CONDITIONAL, summary, where
+    return Outcome.INCONCLUSIVE, summary, ""
 
 
 def _missing(effects: Sequence[Effects]) -> str:
@@ -116,26 +116,26 @@ def _missing(effects: Sequence[Effects]) -> str:
     missing = [f"{_label(effect.levels)}{effect.missing}" for effect in effects if effect.missing]
     if not missing:
         return ""
-    more = f"; and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+    more = f"; and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
     count = f"{len(missing)} of {len(effects)} cells missing" if len(effects) > 1 else "Missing"
-    return f"{count}: {'; '.join(missing[:NAMED])}{more}"
+    return f"{count}: {'; '.join(missing[:MOST_NAMED])}{more}"
 
 
-def _told(rule: Rule, effects: Sequence[Effects], decisions: Counter[Decision], comparisons: int) -> str:
-    """What the cells say, in one sentence without its full stop."""
+def _summary(rule: Rule, effects: Sequence[Effects], decisions: Counter[Decision], comparisons: int) -> str:
+    """What the cells say, as one sentence without its full stop."""
     side = f"{'above' if rule.above is not None else 'below'} {rule.threshold:g}"
     holm = f" (after Holm's correction for {comparisons} comparisons)" if comparisons > 1 else ""
     if len(effects) > 1:
         noun = "cells lie" if decisions["pass"] != 1 else "cells lies"
         other = f"{decisions['fail']} wholly on the other side"
-        told = f"{decisions['pass']} of {len(effects)} {noun} wholly {side}, {other}"
+        summary = f"{decisions['pass']} of {len(effects)} {noun} wholly {side}, {other}"
         if effects[0].exact:
-            told = f"In {decisions['pass']} of {len(effects)} cells every value lies {side}"
-        return told + (f", {decisions['open']} open{holm}" if decisions["open"] else "")
+            summary = f"In {decisions['pass']} of {len(effects)} cells every value lies {side}"
+        return summary + (f", {decisions['open']} open{holm}" if decisions["open"] else "")
     if effects[0].exact:
         return f"{'Every' if decisions['pass'] else 'Not every'} value lies {side}"
     if decisions["open"]:
-        return f"The interval does not keep clear of {rule.threshold:g}{holm}"
+        return f"The interval does not exclude {rule.threshold:g}{holm}"
     return f"The whole interval lies {'' if decisions['pass'] else 'not '}{side}"
 
 
@@ -152,8 +152,8 @@ def _seeds_needed(
 ) -> int | None:
     """How many more seeds would settle the widest open cell, if its mean and spread stay as they are.
 
-    Reckoned at the strictest step of Holm's correction. `None` where more seeds would not help, or
-    where it cannot be told: cells that disagree, one seed, an estimate too near the threshold.
+    Computed at the strictest step of Holm's correction. None where more seeds would not help, or where the
+    number cannot be estimated: cells that disagree, a single seed, an estimate too near the threshold.
     """
     more = [rule.seeds - cell.n for cell in cells]
     for effect, cell in zip(effects, cells, strict=True):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from seqlab.analysis.artifacts import Chosen, shown_artifacts
+from seqlab.analysis.artifacts import SelectedArtifact, select_artifacts
 from seqlab.analysis.findings import PageFindings
 from seqlab.charts.draw import draw_image_grid
 from seqlab.charts.image_grid import RunPanels
@@ -17,7 +17,7 @@ from seqlab.store.database import Store
 
 def passages(figure: TextSamples, page: PageFindings, store: Store) -> Passages:
     """The texts of a figure, each under its levels."""
-    chosen = shown_artifacts(page.evidence, figure, store)
+    chosen = select_artifacts(page.evidence, figure, store)
     texts = tuple(Text(_levels(one.levels), text_of(one.artifact)) for one in chosen)
     return Passages(figure.caption, texts, _seed_note(page, chosen))
 
@@ -26,7 +26,7 @@ def image_grids(
     figure: ImageGrid, page: PageFindings, store: Store, *, folder: Path, name: str
 ) -> list[Image]:
     """The figure's image grid, drawn into `folder` as one image or, if it is too long, as several."""
-    chosen = shown_artifacts(page.evidence, figure, store)
+    chosen = select_artifacts(page.evidence, figure, store)
     rows = [RunPanels(_levels(one.levels), panels_of(one.artifact)) for one in chosen]
     drawn = draw_image_grid(rows, folder, name)
     parts = [f" Part {n} of {len(drawn)}." if len(drawn) > 1 else "" for n in range(1, len(drawn) + 1)]
@@ -42,7 +42,7 @@ def attached_files(page: PageFindings, store: Store) -> list[Files]:
     found = []
     for figure in page.experiment.figures:
         if isinstance(figure, Attachment):
-            chosen = shown_artifacts(page.evidence, figure, store)
+            chosen = select_artifacts(page.evidence, figure, store)
             files = tuple(
                 File(_name(page.experiment.name, one, taken), one.artifact.data, _maker(page, one))
                 for one in chosen
@@ -61,7 +61,7 @@ def contents(pages: Iterable[PageFindings], store: Store) -> dict[str, dict[str,
     }
 
 
-def _name(experiment: str, one: Chosen, taken: dict[str, int]) -> str:
+def _name(experiment: str, one: SelectedArtifact, taken: dict[str, int]) -> str:
     """The file's name, numbered if runs that the figure does not distinguish would share it."""
     levels, number = [str(level) for level in one.levels.values()], 1
     name = file_name(one.artifact, experiment, *levels)
@@ -75,14 +75,14 @@ def _levels(levels: Mapping[str, Level]) -> str:
     return ", ".join(level_name(name, level) for name, level in levels.items())
 
 
-def _maker(page: PageFindings, one: Chosen) -> str:
+def _maker(page: PageFindings, one: SelectedArtifact) -> str:
     """The run that made it: its factors and, unless it is deterministic, its seed."""
     levels = _levels({name: level for name, level in one.factors.items() if name != PART})
     seed = "" if _is_deterministic(page, one) else f"seed {one.seed}"
     return ", ".join(part for part in (levels, seed) if part) or "the page's one run"
 
 
-def _seed_note(page: PageFindings, chosen: Sequence[Chosen]) -> str:
+def _seed_note(page: PageFindings, chosen: Sequence[SelectedArtifact]) -> str:
     """The seeds of the artifacts, for a caption."""
     seeds = {one.seed for one in chosen if not _is_deterministic(page, one)}
     if not seeds:
@@ -90,7 +90,7 @@ def _seed_note(page: PageFindings, chosen: Sequence[Chosen]) -> str:
     return f"seed {min(seeds)}" if len(seeds) == 1 else "the first good seed of each"
 
 
-def _is_deterministic(page: PageFindings, one: Chosen) -> bool:
+def _is_deterministic(page: PageFindings, one: SelectedArtifact) -> bool:
     points = [point for budget in page.experiment.budgets for point in budget.points]
     same = [point.seeds is None for point in points if dict(point.factors) == dict(one.factors)]
     return bool(same) and all(same)

@@ -1,8 +1,8 @@
-"""What does an engine promise? A project folder in, `report.html` and `report.pdf` out.
+"""What does a rendering engine do? It turns a project folder into `report.html` and `report.pdf`.
 
 A project folder holds `_quarto.yml`, `report.qmd` (the whole document, without code cells), the
-figures as SVG, `references.bib` and `theme/`. Quarto renders it where it is installed; otherwise
-pandoc and Typst, which are what Quarto itself drives, render the same document.
+figures as SVG, `references.bib` and `theme/`. Quarto renders it where it is installed; otherwise pandoc
+and Typst, which Quarto itself runs, render the same document.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ OUTPUT = "_output"  # the output-dir of _quarto.yml
 
 @dataclass(frozen=True, kw_only=True)
 class Rendered:
-    """Where the documents lie, what made them, and what it had to say. A format not asked for is None."""
+    """The documents, the engine that made them, and its messages. A format not asked for is None."""
 
     html: Path | None
     pdf: Path | None

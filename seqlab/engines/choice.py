@@ -1,7 +1,7 @@
 """Which engine renders the report, and why?
 
-`quarto` and `embedded` are orders; `auto`, the default, takes Quarto where a usable one is found and
-says in the report's colophon when it is not. Nothing is ever downloaded here.
+`quarto` and `embedded` each ask for one engine. `auto`, the default, takes Quarto where a usable one is
+installed; where none is, the report's colophon says why. Nothing is downloaded here.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ INSTALL = (
 
 @dataclass(frozen=True)
 class Engine:
-    """A way to render: its name and version, one sentence on why it was chosen, and how to call it."""
+    """A rendering engine: name, version, one sentence on why it was chosen, and the function that renders."""
 
     name: Literal["quarto", "embedded"]
     version: str
@@ -30,7 +30,7 @@ class Engine:
 
     @property
     def identity(self) -> str:
-        """What makes one engine's documents differ from another's: part of what a report is made from."""
+        """Name and version: another engine may render the same report differently."""
         return f"{self.name}: {self.version}"
 
     @property
@@ -40,7 +40,7 @@ class Engine:
 
 
 def choose(name: str = "auto") -> Engine:
-    """Find the engine before anything runs. `RenderError` where the one asked for cannot be used."""
+    """Find the engine. Raises `RenderError` where the one asked for cannot be used."""
     if name not in get_args(EngineName):
         raise UsageError(unknown("engine", name, get_args(EngineName)))
     if name == "embedded":
@@ -54,7 +54,7 @@ def choose(name: str = "auto") -> Engine:
         if name == "quarto":
             raise RenderError(f"{problem} Install it ({INSTALL}), or use --engine embedded.") from None
         return _embedded(
-            f"Quarto could not be used ({str(problem).rstrip('.')}), so the embedded engine was."
+            f"Quarto could not be used ({str(problem).rstrip('.')}), so the embedded engine was used."
         )
     reason = f"Quarto was {'asked for' if name == 'quarto' else 'found'}."
     return Engine("quarto", f"Quarto {found.version}", reason, partial(quarto.render, found))

@@ -1,9 +1,9 @@
-"""How is the report rendered without Quarto? By pandoc and Typst, which Quarto itself drives.
+"""How is the report rendered without Quarto? By pandoc and Typst, which Quarto itself runs.
 
 Both come as Python packages (`pypandoc_binary`, `typst`). Three Lua filters give pandoc what Quarto
 adds to it: `select` (options, conditional content), `crossref` (numbers and references) and `layout`
-(figures, callouts, contents). Unlike Quarto, which warns, a reference that leads nowhere, a citation
-that is not in the bibliography and a figure without alt text are errors: this engine is the gate.
+(figures, callouts, contents). A reference without a target, a citation that is not in the bibliography and
+a figure without alt text are errors here, where Quarto only warns.
 """
 
 import os
@@ -45,7 +45,7 @@ def find() -> Path:
 
 
 def version() -> str:
-    """Of both programs, for the colophon: `pandoc 3.9, Typst 0.15.2`."""
+    """The versions of both programs, for the colophon: `pandoc 3.9, Typst 0.15.2`."""
     found = subprocess.run(
         [find(), "--version"],
         capture_output=True,
@@ -65,7 +65,7 @@ def render(project: Path, *, formats: tuple[Format, ...] = FORMATS, timeout: flo
     source = expand(project)
     makers = {"html": _html, "pdf": _pdf}
     with ThreadPoolExecutor() as pool:
-        told = pool.submit(version)
+        versions = pool.submit(version)
         jobs = {form: pool.submit(makers[form], project, source, timeout) for form in formats}
         made = {form: job.result() for form, job in jobs.items()}
     (project / OUTPUT).mkdir(exist_ok=True)
@@ -76,7 +76,7 @@ def render(project: Path, *, formats: tuple[Format, ...] = FORMATS, timeout: flo
         html=paths.get("html"),
         pdf=paths.get("pdf"),
         engine="embedded",
-        version=told.result(),
+        version=versions.result(),
         messages=tuple(dict.fromkeys(message for _, messages in made.values() for message in messages)),
     )
 
@@ -103,7 +103,9 @@ def _pdf(project: Path, source: str, timeout: float) -> tuple[bytes, list[str]]:
             timestamp=int(epoch) if epoch.isdecimal() else None,
         )
     except typst.TypstError as problem:
-        raise RenderError(f"Typst cannot set {typ}: {' '.join([problem.message, *problem.hints])}") from None
+        raise RenderError(
+            f"Typst cannot compile {typ}: {' '.join([problem.message, *problem.hints])}"
+        ) from None
     return pdf, messages + [f"Typst: {warning.message}" for warning in warnings]
 
 
@@ -127,21 +129,23 @@ def _pandoc(project: Path, source: str, *, form: Format, timeout: float) -> tupl
             command, cwd=project, input=source, capture_output=True, encoding="utf-8", timeout=timeout
         )
     except subprocess.TimeoutExpired:
-        raise RenderError(f"expected pandoc to finish within {timeout:.0f} s; it was stopped.") from None
+        raise RenderError(
+            f"expected pandoc to finish within {timeout:.0f} s, found it still running and stopped it."
+        ) from None
     if done.returncode:
-        told = done.stderr.partition("seqlab: ")[2] or done.stderr
-        raise RenderError(f"{DOCUMENT} cannot be rendered: {' '.join(told.split())}. Mend the text named.")
+        problem = done.stderr.partition("seqlab: ")[2] or done.stderr
+        raise RenderError(f"{DOCUMENT} cannot be rendered: {' '.join(problem.split())}. Correct that text.")
     unknown = dict.fromkeys(_UNKNOWN_KEY.findall(done.stderr))
     if unknown:
         keys = ", ".join(f"@{key}" for key in unknown)
         raise RenderError(
-            f"expected every citation in the bibliography, not found: {keys}. Add it to the .bib file."
+            f"expected every citation in the bibliography, not found: {keys}. Add them to the .bib file."
         )
     return done.stdout, [line for line in done.stderr.splitlines() if line.startswith("[WARNING]")]
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write beside, then rename: a reader never sees half a document."""
+    """Write to another file, then rename it: a reader never sees half a document."""
     beside = path.with_name(path.name + ".part")
     beside.write_bytes(content)
     beside.replace(path)

@@ -1,8 +1,8 @@
-"""How is the report rendered by Quarto? PageFindings, asked for its version, run twice, and watched.
+"""How is the report rendered by Quarto? It is found, asked for its version, and run once for each format.
 
-Quarto is a program of its own. It is looked for in `QUARTO_PATH`, then on PATH, then beside the
-Python that runs (`pip install quarto-cli` puts it there). It needs no kernel: the document holds no
-code cells. What it says is kept in `quarto.log` beside the document, and shown when it fails.
+Quarto is a separate program. It is looked for in `QUARTO_PATH`, then on PATH, then beside the running Python
+(`pip install quarto-cli` puts it there). It needs no Jupyter kernel, since the document has no code cells.
+Its output is kept in `quarto.log` beside the document; its last lines are shown when it fails.
 """
 
 import os
@@ -21,7 +21,7 @@ from seqlab.errors import RenderError
 MINIMUM = (1, 9)  # the first with `pdf-standard: ua-1`
 LOG = "quarto.log"
 _TO: dict[Format, str] = {"html": "html", "pdf": "typst"}
-_SHOWN_LINES = 6  # of Quarto's own messages, in an error
+_SHOWN_LINES = 6  # of Quarto's own output in an error
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Quarto:
 
 
 def find() -> Path | None:
-    """Where Quarto is; None where it is nowhere. A `QUARTO_PATH` that leads nowhere is a `RenderError`."""
+    """The path of Quarto; None where it is not installed. Raises `RenderError` for a wrong `QUARTO_PATH`."""
     named = os.environ.get("QUARTO_PATH")
     if named:
         choices = [Path(named), Path(named, "quarto"), Path(named, "bin", "quarto")]
@@ -51,16 +51,16 @@ def find() -> Path | None:
 
 
 def version(path: Path) -> str:
-    """What `quarto --version` says. Raises `RenderError` when it fails or is older than `MINIMUM`."""
-    status, told = _run([str(path), "--version"], cwd=None, timeout=60.0)
-    said = told.strip().splitlines()[-1].strip() if told.strip() else "nothing"
-    numbers = re.match(r"(\d+)\.(\d+)", said)
+    """The output of `quarto --version`. Raises `RenderError` when that fails or is older than `MINIMUM`."""
+    status, printed = _run([str(path), "--version"], cwd=None, timeout=60.0)
+    last = printed.strip().splitlines()[-1].strip() if printed.strip() else "nothing"
+    numbers = re.match(r"(\d+)\.(\d+)", last)
     if status != 0 or numbers is None:
-        raise RenderError(f"expected {path} --version to tell a version, found {said!r}. Reinstall Quarto.")
+        raise RenderError(f"expected {path} --version to print a version, found {last!r}. Reinstall Quarto.")
     if (int(numbers[1]), int(numbers[2])) < MINIMUM:
         wanted = ".".join(map(str, MINIMUM))
-        raise RenderError(f"expected Quarto {wanted} or later, found {said} at {path}. Update Quarto.")
-    return said
+        raise RenderError(f"expected Quarto {wanted} or later, found {last} at {path}. Update Quarto.")
+    return last
 
 
 def render(
@@ -76,17 +76,18 @@ def render(
     log.write_text("")
     for form in formats:
         output = project / OUTPUT / f"report.{form}"
-        output.unlink(missing_ok=True)  # so that an old document is not taken for a new one
+        output.unlink(missing_ok=True)  # or an old document would pass for a new one
         command = [str(quarto.path), "render", DOCUMENT, "--to", _TO[form]]
-        status, told = _run(command, cwd=project, timeout=timeout)
+        status, printed = _run(command, cwd=project, timeout=timeout)
         with log.open("a", encoding="utf-8") as file:
-            file.write(f"$ {' '.join(command[1:])}\n{told}\n")
-        lines = [line.strip() for line in told.splitlines() if line.strip()]
-        last = " | ".join(lines[-_SHOWN_LINES:]) or "it said nothing"
+            file.write(f"$ {' '.join(command[1:])}\n{printed}\n")
+        lines = [line.strip() for line in printed.splitlines() if line.strip()]
+        last = " | ".join(lines[-_SHOWN_LINES:]) or "it printed nothing"
         hint = f"See {log}, or use --engine embedded."
         if status is None:
             raise RenderError(
-                f"expected Quarto to finish {form} in {timeout:g} s; it was stopped: {last}. {hint}"
+                f"expected Quarto to finish {form} in {timeout:g} s; it was stopped. "
+                f"It printed: {last}. {hint}"
             )
         if status != 0:
             raise RenderError(f"Quarto could not render {form} (exit status {status}): {last}. {hint}")
@@ -104,7 +105,7 @@ def render(
 
 
 def _run(command: list[str], *, cwd: Path | None, timeout: float) -> tuple[int | None, str]:
-    """Exit status (None: stopped at the timeout) and all that was said. Leaves no process behind."""
+    """Exit status (None: stopped at the timeout) and all output. Leaves no process behind."""
     environment = os.environ | {"QUARTO_PYTHON": sys.executable, "NO_COLOR": "1"}
     try:
         process = subprocess.Popen(
@@ -121,13 +122,13 @@ def _run(command: list[str], *, cwd: Path | None, timeout: float) -> tuple[int |
     except OSError as problem:
         raise RenderError(f"Quarto at {command[0]} does not start: {problem}. Reinstall Quarto.") from None
     try:
-        told, _ = process.communicate(timeout=timeout)
+        printed, _ = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        told, _ = process.communicate()
-        return None, told
-    except BaseException:  # Ctrl-C does not reach a session of its own
+        printed, _ = process.communicate()
+        return None, printed
+    except BaseException:  # Ctrl-C does not reach another session
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         raise
-    return process.returncode, told
+    return process.returncode, printed

@@ -6,7 +6,7 @@ local text_of = pandoc.utils.stringify
 
 local function read(path)
   local file = io.open(path, "r")
-  if not file then error("seqlab: expected the file " .. path .. " that _quarto.yml names", 0) end
+  if not file then error("seqlab: expected the file " .. path .. ", which _quarto.yml names, found none", 0) end
   local content = file:read("a")
   file:close()
   return content

@@ -1,7 +1,7 @@
-"""Which text does pandoc read? The document with its includes, its equations labelled as spans.
+"""Which text does pandoc read? The document with its includes inserted and its equations labelled as spans.
 
-Pandoc knows neither `{{< include _chapter.qmd >}}` nor `$$ … $$ {#eq-a alt="…"}`: Quarto adds both.
-Here they become plain pandoc Markdown, and comments go. Fenced code is left alone.
+Pandoc knows neither `{{< include _chapter.qmd >}}` nor `$$ … $$ {#eq-a alt="…"}`: Quarto adds both. Here
+they become plain pandoc Markdown, and comments are removed. Fenced code stays as it is.
 """
 
 import re
@@ -35,8 +35,8 @@ def _included(project: Path, name: str, *, seen: tuple[str, ...]) -> str:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
-        asked = f", included by {seen[-1]}" if seen else ""
-        raise RenderError(f"expected a text file {name}{asked}; it cannot be read: {problem}.") from None
+        includer = f", included by {seen[-1]}" if seen else ""
+        raise RenderError(f"expected a text file {name}{includer}; it cannot be read: {problem}.") from None
 
     def insert(match: re.Match[str]) -> str:
         # Blank lines around it keep a heading from being swallowed by the paragraph before.
@@ -46,7 +46,7 @@ def _included(project: Path, name: str, *, seen: tuple[str, ...]) -> str:
 
 
 def _parts(text: str) -> list[tuple[bool, str]]:
-    """Cut the text into (is fenced code, lines) in order."""
+    """Split the text into pieces, in order: (whether it is fenced code, its lines)."""
     parts: list[tuple[bool, str]] = []
     fence = ""
     for line in text.splitlines(keepends=True):

@@ -43,10 +43,10 @@ class Panel:
         widths = {len(row) for row in self.matrix}
         if len(widths) != 1 or 0 in widths:
             raise UsageError(
-                f"panel {self.title!r} needs rows of one length of 1 or more, found {sorted(widths)}."
+                f"panel {self.title!r} needs rows of one length, 1 or more, found {sorted(widths)}."
             )
         if self.over and [len(row) for row in self.over] != [len(row) for row in self.matrix]:
-            raise UsageError(f"panel {self.title!r} needs a matrix over it of the same shape.")
+            raise UsageError(f"panel {self.title!r} needs `over` and `matrix` of the same shape.")
         if self.rows and len(self.rows) != len(self.matrix):
             raise UsageError(
                 f"panel {self.title!r} needs a name for each of its {len(self.matrix)} rows, "
@@ -54,12 +54,13 @@ class Panel:
             )
         values = [value for matrix in (self.matrix, self.over) for row in matrix for value in row]
         if not all(map(math.isfinite, values)):
-            raise UsageError(f"panel {self.title!r} holds a number that is not finite.")
+            raise UsageError(f"panel {self.title!r} needs finite numbers, found NaN or infinity.")
         if self.categories:
             wrong = {value for row in self.matrix for value in row} - set(range(-1, len(self.categories)))
             if wrong:
                 raise UsageError(
-                    f"panel {self.title!r} has {len(self.categories)} categories, found {min(wrong):g}."
+                    f"panel {self.title!r} needs places of its {len(self.categories)} categories, or -1, "
+                    f"found {min(wrong):g}."
                 )
 
 
@@ -74,7 +75,7 @@ class Artifact:
     def __post_init__(self) -> None:
         if not self.name.replace("-", "").replace("_", "").isalnum():
             raise UsageError(
-                f"an artifact's name is letters, digits, hyphens and underscores, found {self.name!r}."
+                f"an artifact's name has letters, digits, hyphens and underscores only, found {self.name!r}."
             )
 
     @classmethod
@@ -86,7 +87,7 @@ class Artifact:
     def images(cls, name: str, panels: Sequence[Panel]) -> Self:
         """A row of small images. All that a figure shows of them share one colour scale and one legend."""
         if not panels:
-            raise UsageError(f"the images {name!r} need one panel or more, found none.")
+            raise UsageError(f"the images {name!r} need one or more panels, found none.")
         return cls(name, "application/json", json.dumps([asdict(panel) for panel in panels]).encode())
 
     @classmethod
@@ -98,7 +99,10 @@ class Artifact:
 def text_of(artifact: Artifact) -> str:
     """The text of a text artifact."""
     if artifact.media != "text/plain":
-        raise UsageError(f"the artifact {artifact.name!r} is not a text, but {artifact.media}.")
+        raise UsageError(
+            f"expected a text in the artifact {artifact.name!r}, found {artifact.media}. "
+            "Yield it with Artifact.text(…)."
+        )
     return artifact.data.decode(errors="replace")
 
 
@@ -112,7 +116,7 @@ def panels_of(artifact: Artifact) -> tuple[Panel, ...]:
         )
     except (ValueError, TypeError, AttributeError):
         raise UsageError(
-            f"the artifact {artifact.name!r} holds no images; yield it with Artifact.images(…)."
+            f"the artifact {artifact.name!r} holds no images. Yield it with Artifact.images(…)."
         ) from None
 
 

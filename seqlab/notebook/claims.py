@@ -49,10 +49,11 @@ class Rule:
     def __post_init__(self) -> None:
         if (self.above is None) == (self.below is None):
             raise UsageError(
-                f"a {type(self).__name__} rule on {self.metric!r} needs one of above= and below=."
+                f"a {type(self).__name__} rule on {self.metric!r} needs exactly one of above= and below=, "
+                f"found {'neither' if self.above is None else 'both'}."
             )
         if self.along and self.along not in self.per:
-            raise UsageError(f"along={self.along!r} must be one of per={self.per}.")
+            raise UsageError(f"along must be one of the factors in per={self.per}, found {self.along!r}.")
 
     @property
     def threshold(self) -> float:

@@ -46,7 +46,7 @@ def discover(folder: Path, claims: Iterable[str]) -> Pages:
     if not folder.is_dir():
         raise UsageError(
             f"expected a folder of experiments at {folder}, found none. Run from the project's root, "
-            "or name it with --root."
+            "or name the root with --root."
         )
     experiments: dict[str, Experiment] = {}
     broken: dict[str, str] = {}
@@ -81,7 +81,7 @@ def load(path: Path) -> Experiment:
         raise UsageError(f"{path.name} must bind `experiment = Experiment(...)`, found {experiment!r}.")
     title, _, prose = (module.__doc__ or "").strip().partition("\n")
     if not title:
-        raise UsageError(f"{path.name} needs a docstring: its first line is the chapter's title.")
+        raise UsageError(f"{path.name} needs a docstring, found none. Its first line is the chapter's title.")
     return replace(experiment, name=path.stem, title=title.strip(), prose=_undented(prose))
 
 

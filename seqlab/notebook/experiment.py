@@ -164,8 +164,8 @@ class Experiment:
         names = [budget.name for budget in self.budgets]
         if not names or len(set(names)) != len(names) or not set(names) <= set(BUDGETS):
             raise UsageError(
-                f"an experiment needs one Budget for each of {', '.join(BUDGETS)} that it has, "
-                f"found {names or 'none'}."
+                f"expected one or more budgets with different names among {', '.join(BUDGETS)}, "
+                f"found {', '.join(names) or 'none'}."
             )
         factors = {name for budget in self.budgets for point in budget.points for name in point.factors}
         for name in (*self.parallel_over, *self.exclusive):

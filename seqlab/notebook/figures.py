@@ -100,7 +100,8 @@ class Table(Figure):
     def __post_init__(self) -> None:
         if self.columns and len(self.metrics) != 1:
             raise UsageError(
-                f"a table with columns={self.columns!r} shows one metric, found {len(self.metrics)}."
+                f"a table with columns={self.columns!r} shows one metric, found {len(self.metrics)}. "
+                "Make a table for each."
             )
 
 

@@ -110,11 +110,11 @@ def read(path: Path) -> dict[str, Entry]:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the ledger of claims {path}: {error}. Restore the file.") from error
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not TOML: {error}. Mend that line.") from error
+        raise UsageError(f"{path} is not TOML: {error}. Correct that line.") from error
     entries: dict[str, Entry] = {}
     for number, row in enumerate(document.get("claim", []), start=1):
         entry = _entry(row, f"{path}, claim {row.get('id', f'number {number}')}")
         if entry.id in entries:
-            raise UsageError(f"{path} has the claim {entry.id} twice. Ids never change: give one a new id.")
+            raise UsageError(f"{path} has the claim {entry.id} twice. Give the newer one another id.")
         entries[entry.id] = entry
     return entries

@@ -1,1 +1,1 @@
-"""Running trials: what is due and why, in a process of its own, with progress shown."""
+"""Running trials: which are due and why, each in a process of its own, with progress shown."""

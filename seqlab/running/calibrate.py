@@ -1,12 +1,10 @@
-"""Were this device's settings measured, and if not, how are they measured now?
+"""Which settings does this device run with, and how are they measured before its first trial?
 
-Once per device, before its first trial, in a process of its own: the threads, caches and kernels that are
-tried there leave nothing behind. A calibration that fails costs a line on standard error: the defaults
-are good enough to run with.
+Calibration runs once for each device, in a process of its own, so that the threads, caches and kernels it
+tries leave nothing behind. Where it fails, a line on standard error says so and the defaults are used.
 """
 
 import os
-import signal
 import sys
 from multiprocessing import get_context
 from tempfile import TemporaryDirectory
@@ -15,9 +13,9 @@ from pebble import ProcessPool
 
 from seqlab.calibration.record import Calibration, InUse, Machine, in_use, measured, parse, switched_off
 from seqlab.machine.settings import defaults
-from seqlab.running.worker import interrupts_blocked, leave_with
+from seqlab.running.processes import exit_with_parent, ignore_interrupts, interrupts_blocked
 
-PATIENCE_SECONDS = 300.0  # fifteen times what it takes on a quiet machine
+TIMEOUT_SECONDS = 300.0  # fifteen times what it takes on a quiet machine
 
 
 def ensure(machine: Machine) -> InUse:
@@ -25,27 +23,27 @@ def ensure(machine: Machine) -> InUse:
     found = in_use(machine)
     if found.calibration or switched_off():
         return found
-    if machine.file.exists():  # and yet it is of no use
+    if machine.file.exists():  # but is unreadable or another machine's
         _say(f"{found.origin.removeprefix('defaults ')}\n")
     return measure(machine)
 
 
 def measure(machine: Machine, *, seconds: float | None = None) -> InUse:
-    """Measure the settings now and keep them; `seconds` for each of them, if not the usual."""
+    """Measure the settings now and keep them; `seconds` for each of them, None for the usual time."""
     _say(f"Calibrating {machine.device}, once per device ... ")
     try:
         calibration = _measured(machine.kind, seconds)
     except Exception as error:  # noqa: BLE001 - whatever a new device or a busy machine may do
         why = f"{type(error).__name__}: {error}".strip(": ").replace("\n", " ")
-        _say(f"failed, so the defaults hold ({why}).\n")
+        _say(f"failed, so the defaults are used ({why}).\n")
         return InUse(defaults(machine.kind), f"defaults (calibration failed: {why})")
     _say(f"{calibration.seconds:.0f} s: {calibration.settings.summary()}.\n")
     if calibration.busy:
-        _say(f"But {calibration.busy}. Give `seqlab doctor --calibrate` when it is quiet.\n")
+        _say(f"But {calibration.busy}. Run `seqlab doctor --calibrate` when the machine is idle.\n")
     try:
         calibration.save()
     except OSError as error:
-        _say(f"It cannot be kept, so the next command calibrates again: {error}\n")
+        _say(f"The calibration cannot be kept, so the next command calibrates again: {error}\n")
     return measured(calibration)
 
 
@@ -54,8 +52,8 @@ def _measured(kind: str, seconds: float | None) -> Calibration:
         pool = ProcessPool(max_workers=1, context=get_context("spawn"))
         try:
             with interrupts_blocked():
-                given = [kind, os.getpid(), folder, seconds]
-                future = pool.schedule(_measure, args=given, timeout=PATIENCE_SECONDS)
+                arguments = [kind, os.getpid(), folder, seconds]
+                future = pool.schedule(_measure, args=arguments, timeout=TIMEOUT_SECONDS)
             return parse(future.result())
         finally:
             pool.stop()
@@ -63,10 +61,10 @@ def _measured(kind: str, seconds: float | None) -> Calibration:
 
 
 def _measure(kind: str, parent: int, folder: str, seconds: float | None) -> str:
-    """In the process: calibrate, with compiled kernels in `folder`, where none are yet."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    leave_with(parent)
-    os.environ["TMPDIR"] = folder  # where MLX keeps them on a CPU, and CUDA's too
+    """In the process: calibrate, with `folder` for compiled kernels, empty so that compiling is measured."""
+    ignore_interrupts()
+    exit_with_parent(parent)
+    os.environ["TMPDIR"] = folder  # where MLX keeps compiled kernels, on a CPU and with CUDA
     from seqlab.machine import blas
 
     blas.load()  # before MLX is imported

@@ -4,28 +4,32 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqlab.machine import blas
 from seqlab.machine.settings import Settings
 from seqlab.notebook.claims import Claim
 from seqlab.notebook.experiment import Experiment, Trial
-from seqlab.running.plan import Due
+from seqlab.running.plan import DueTrial
 from seqlab.store.database import FixedRule, Run, Store
+
+if TYPE_CHECKING:
+    from seqlab.running.progress import Display
+    from seqlab.running.worker import Worker
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One page's part of the work: every trial that was asked for, and those of them that are due."""
+    """What to do for one page: every trial that was asked for, and those of them that are due."""
 
     experiment: Experiment
     page: Path
     fingerprint: str
     planned: tuple[Trial, ...]
-    due: tuple[Due, ...]
+    due: tuple[DueTrial, ...]
 
 
 def execute(
@@ -41,53 +45,98 @@ def execute(
 ) -> int:
     """Run every due trial; returns how many failed. `device` is (kind, name, MLX version).
 
-    Pages that measure time come first, each with the machine to itself. The trials of the others then run
-    `jobs` at a time, which share the cores and the memory. The circumstances are taken once a page, since
-    power and heat change within an hour. A trial that did not end keeps its trainings in a folder under
-    `checkpoints`, until it ended or the code changed.
+    Pages that measure time come first, each trial with the machine to itself. The trials of the others then
+    run `jobs` at a time, and share the cores and the memory. `provenance` is asked once for each page, since
+    power and heat change within an hour. A trial that was interrupted keeps its training states in a folder
+    under `checkpoints`, until it has ended or the code has changed.
     """
-    alone, beside = _chains(plans)
-    if not alone and not beside:
+    exclusive, parallel = _groups(plans)
+    if not exclusive and not parallel:
         return 0
     # A command with nothing to run needs neither rich nor pebble, and answers sooner without.
     from seqlab.running.progress import display
-    from seqlab.running.worker import Worker, rest
 
-    kind, name, mlx = device
-    jobs = min(jobs, len(beside)) or 1
+    jobs = min(jobs, len(parallel)) or 1
     shared = replace(settings, blas_threads=max(1, blas.cores() // jobs)) if jobs > 1 else settings
-    known = _seconds_before(store, [plan.experiment.name for plan in plans])
-    circumstances: dict[tuple[str, int], Mapping[str, Any]] = {}
-    failed = 0
+    phases = (_Phase(exclusive, 1, settings), _Phase(parallel, jobs, shared))
+    groups = [(group, phase.at_once) for phase in phases for group in phase.groups]
+    trials = [trial for group, _ in groups for trial in group.trials]
+    at_once = {group.plan.experiment.name: count for group, count in groups}
+    mean_seconds = _mean_seconds(store, [plan.experiment.name for plan in plans])
+    with display(trials, mean_seconds, at_once) as shown:
+        executor = _Executor(store, device, checkpoints, provenance, shown)
+        for phase in phases:
+            executor.run(phase, memory_limit // phase.at_once)
+    return executor.failed
 
-    def all_left(chains: deque[_Chain], worker: Worker, *, at_once: int) -> Iterator[None]:
-        """Run what no other worker has taken up; None wherever there is time to look after others."""
-        while chains:
-            chain = chains.popleft()
-            for trial in chain.trials:
-                yield from one(trial, chain.plan, worker, at_once=at_once)
 
-    def one(trial: Trial, plan: Plan, worker: Worker, *, at_once: int) -> Iterator[None]:
-        nonlocal failed
-        page, precise = plan.experiment.name, plan.experiment.precise and kind == "gpu"
-        if (page, at_once) not in circumstances:
-            found = dict(provenance())
-            found["trials at once"] = at_once
-            found |= {"TF32": "0"} if precise else {}
-            found |= {"BLAS threads": shared.blas_threads} if at_once > 1 else {}
-            circumstances[page, at_once] = found
-            _discard_of_other_code(checkpoints / page, plan.fingerprint)
-        shown.begin(trial)
-        kept = checkpoints / page / plan.fingerprint / trial.key(device=name, mlx=mlx)[:16]
-        running = worker.run(
-            plan.page, trial, checkpoints=kept, code=plan.fingerprint, precise=precise, patient=False
-        )
-        for outcome in running:
+@dataclass(frozen=True)
+class _Group:
+    """Trials of a page that run one after another in one worker, where they may share what they computed."""
+
+    plan: Plan
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True)
+class _Phase:
+    """Groups of trials that run so many at once, on a device with these settings."""
+
+    groups: Sequence[_Group]
+    at_once: int
+    settings: Settings
+
+
+@dataclass
+class _Executor:
+    """Runs phases of trials and stores each run; counts those that failed."""
+
+    store: Store
+    device: tuple[str, str, str]
+    checkpoints: Path
+    provenance: Callable[[], Mapping[str, Any]]
+    shown: "Display"
+    failed: int = 0
+    _provenance_of: dict[tuple[str, int], Mapping[str, Any]] = field(default_factory=dict)
+
+    def run(self, phase: _Phase, memory_limit: int) -> None:
+        """Run all trials of the phase; each worker may hold so many bytes."""
+        from seqlab.running.worker import Worker, wait_for_any
+
+        kind, *_ = self.device
+        with ExitStack() as stack:
+            workers = [
+                stack.enter_context(Worker(device=kind, memory_limit=memory_limit, settings=phase.settings))
+                for _ in range(phase.at_once if phase.groups else 0)
+            ]
+            waiting = deque(phase.groups)
+            active = [self._take_groups(waiting, phase, worker) for worker in workers]
+            done = object()
+            while active := [steps for steps in active if next(steps, done) is not done]:
+                wait_for_any(workers)
+
+    def _take_groups(self, waiting: deque[_Group], phase: _Phase, worker: "Worker") -> Iterator[None]:
+        """Run groups that no other worker has taken; None wherever there is time to look after others."""
+        while waiting:
+            group = waiting.popleft()
+            for trial in group.trials:
+                yield from self._run_trial(trial, group.plan, phase, worker)
+
+    def _run_trial(self, trial: Trial, plan: Plan, phase: _Phase, worker: "Worker") -> Iterator[None]:
+        kind, name, mlx = self.device
+        precise = plan.experiment.precise and kind == "gpu"
+        provenance = self._provenance(plan, phase, precise=precise)
+        self.shown.begin(trial)
+        folder = self.checkpoints / trial.experiment / plan.fingerprint
+        kept = folder / trial.key(device=name, mlx=mlx)[:16]
+        for outcome in worker.run(
+            plan.page, trial, checkpoints=kept, fingerprint=plan.fingerprint, precise=precise, blocking=False
+        ):
             if outcome is None:
-                shown.advance(trial, *worker.seen())
+                self.shown.advance(trial, *worker.progress())
                 yield
                 continue
-            store.add(
+            self.store.add(
                 Run(
                     trial=trial,
                     status=outcome.status,
@@ -96,7 +145,7 @@ def execute(
                     device=name,
                     mlx=mlx,
                     fingerprint=plan.fingerprint,
-                    provenance=circumstances[page, at_once],
+                    provenance=provenance,
                     measurements=outcome.measurements,
                     artifacts=outcome.artifacts,
                     error=outcome.error,
@@ -105,43 +154,25 @@ def execute(
             )
             if outcome.status in ("ok", "diverged"):
                 shutil.rmtree(kept, ignore_errors=True)
-            failed += outcome.status != "ok"
-            shown.end(trial, outcome.status, outcome.seconds, outcome.error)
+            self.failed += outcome.status != "ok"
+            self.shown.end(trial, outcome.status, outcome.seconds, outcome.error)
 
-    phases = [(alone, 1, settings), (beside, jobs, shared)]
-    work = [
-        (trial, chain.plan, count)
-        for chains, count, _ in phases
-        for chain in chains
-        for trial in chain.trials
-    ]
-    at_once = {plan.experiment.name: count for _, plan, count in work}
-    with display([trial for trial, *_ in work], known, at_once) as shown:
-        for chains, count, chosen in phases:
-            limit = memory_limit // count
-            with ExitStack() as stack:
-                workers = [
-                    stack.enter_context(Worker(device=kind, memory_limit=limit, settings=chosen))
-                    for _ in range(count if chains else 0)
-                ]
-                left = [all_left(chains, worker, at_once=count) for worker in workers]
-                ended = object()
-                while left := [each for each in left if next(each, ended) is not ended]:
-                    rest(workers)
-    return failed
+    def _provenance(self, plan: Plan, phase: _Phase, *, precise: bool) -> Mapping[str, Any]:
+        """The circumstances of the page's trials in this phase, taken before its first one."""
+        page = plan.experiment.name
+        if (page, phase.at_once) not in self._provenance_of:
+            found = dict(self.provenance())
+            found["trials at once"] = phase.at_once
+            found |= {"TF32": "0"} if precise else {}
+            found |= {"BLAS threads": phase.settings.blas_threads} if phase.at_once > 1 else {}
+            self._provenance_of[page, phase.at_once] = found
+            _discard_of_other_code(self.checkpoints / page, plan.fingerprint)
+        return self._provenance_of[page, phase.at_once]
 
 
-@dataclass(frozen=True)
-class _Chain:
-    """Trials of a page that follow one another in one worker, where they may share what they computed."""
-
-    plan: Plan
-    trials: tuple[Trial, ...]
-
-
-def _chains(plans: Sequence[Plan]) -> tuple[deque[_Chain], deque[_Chain]]:
-    """The due trials of the pages that need the machine to themselves, and those of the others."""
-    alone, beside = deque[_Chain](), deque[_Chain]()
+def _groups(plans: Sequence[Plan]) -> tuple[list[_Group], list[_Group]]:
+    """The due trials that need the machine to themselves, and those that may run in parallel."""
+    exclusive, parallel = list[_Group](), list[_Group]()
     for plan in plans:
         page = plan.experiment
         groups: dict[tuple[object, ...], list[Trial]] = {}
@@ -150,25 +181,27 @@ def _chains(plans: Sequence[Plan]) -> tuple[deque[_Chain], deque[_Chain]]:
             shares = page.parallel_over and not (page.exclusive and page.exclusive.items() <= factors.items())
             key: tuple[object, ...] = tuple(map(factors.get, page.parallel_over)) if shares else ()
             groups.setdefault(key, []).append(due.trial)
-        for key, group in groups.items():
-            (beside if key else alone).append(_Chain(plan, tuple(group)))
-    return alone, beside
+        for key, trials in groups.items():
+            (parallel if key else exclusive).append(_Group(plan, tuple(trials)))
+    return exclusive, parallel
 
 
 def fix_rules_of(experiment: Experiment, store: Store) -> None:
-    """Keep each rule of the page with today's date, unless it is kept already."""
+    """Store each rule of the page with today's date, unless it is stored already."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for claim in experiment.claims:
         store.fix_rule(FixedRule(claim.id, experiment.name, claim.rule.digest(), _statement(claim), now))
 
 
 def _discard_of_other_code(folder: Path, fingerprint: str) -> None:
-    """Trainings that other code began must not go on; nor is anything else to lie there."""
+    """Remove training states that other code left, which must not be resumed, and anything else there."""
     for other in folder.glob("*"):
         if other.name == fingerprint:
             continue
         if other.is_dir() and not other.is_symlink():
-            shutil.rmtree(other, ignore_errors=True)  # what cannot be removed is not found either
+            shutil.rmtree(
+                other, ignore_errors=True
+            )  # what stays is found by nothing, since its name is the other code's
         else:
             with suppress(OSError):
                 other.unlink()
@@ -180,8 +213,8 @@ def _statement(claim: Claim) -> str:
     return f"{claim.statement} [{rule}]"
 
 
-def _seconds_before(store: Store, experiments: Sequence[str]) -> dict[str, float]:
-    """Mean seconds of a good trial of each page, from earlier runs."""
+def _mean_seconds(store: Store, experiments: Sequence[str]) -> dict[str, float]:
+    """The mean seconds of a good trial of each page, from earlier runs."""
     found = {}
     for name in experiments:
         spent = [record.seconds for record in store.records(name) if record.status == "ok"]

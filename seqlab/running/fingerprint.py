@@ -2,10 +2,10 @@
 
 The fingerprint of a page hashes the syntax trees of the page and of every seqlab module that it
 imports, directly or through others, without comments, docstrings and formatting. Two things are left
-out on purpose. The statement `experiment = Experiment(...)` only says which trials to run, what is
-claimed and what is shown: factors and settings identify a trial anyway, and a changed rule must not
-discard evidence (the report tells of it instead); of it only `run=` counts. The vocabulary holds words,
-not measurements. The hash is the same under every Python that reads the code alike.
+out on purpose. Of the statement `experiment = Experiment(...)` only `run=` counts: the rest says which
+trials to run, what is claimed and what is shown. Factors and settings identify a trial anyway, and a
+changed rule must not discard evidence (the report lists such changes instead). The vocabulary,
+`seqlab.notebook`, measures nothing. The hash does not depend on the version of Python.
 """
 
 import ast
@@ -17,25 +17,25 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
 VOCABULARY = ("seqlab.errors", "seqlab.notebook")
-RECIPE = "2"  # of the digests below; another number makes those kept in a file worthless
+VERSION = "2"  # of the digests below; a new number invalidates those kept in files
 
 
 @dataclass
 class Fingerprints:
-    """Fingerprints of pages. Digests are kept in `file`, so that code seen before is not parsed again.
+    """Fingerprints of pages. Digests are cached in `file`, so that known code is not parsed again.
 
-    They are found by the hash of the source's bytes, not by its date: a kept digest cannot be stale.
+    They are found by the hash of the source's bytes, not by its date: a cached digest cannot be stale.
     """
 
     file: Path | None = None
-    _known: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
-    _fresh: bool = False
+    _cached: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+    _changed: bool = False
 
     def __post_init__(self) -> None:
         if self.file is not None:
-            with suppress(OSError, ValueError, AttributeError, TypeError):  # absent or damaged: made anew
+            with suppress(OSError, ValueError, AttributeError, TypeError):  # absent or damaged: start empty
                 kept = json.loads(self.file.read_text()).items()
-                self._known = {key: (str(digest), [*map(str, names)]) for key, (digest, names) in kept}
+                self._cached = {key: (str(digest), [*map(str, names)]) for key, (digest, names) in kept}
 
     def of(self, page: Path) -> str:
         """The fingerprint of a page (16 hex digits)."""
@@ -52,22 +52,22 @@ class Fingerprints:
         return sha256("\n".join(f"{name} {found[name]}" for name in sorted(found)).encode()).hexdigest()[:16]
 
     def keep(self) -> None:
-        """Write what was parsed anew to the file."""
-        if self.file is not None and self._fresh:
-            with suppress(OSError):  # it only saves time
+        """Write the digests to the file, if there are new ones."""
+        if self.file is not None and self._changed:
+            with suppress(OSError):  # the cache only saves time
                 aside = self.file.with_name(f"{self.file.name}.part")
-                aside.write_text(json.dumps(self._known))
+                aside.write_text(json.dumps(self._cached))
                 aside.replace(self.file)
 
     def _summary(self, source: bytes, *, is_page: bool) -> tuple[str, list[str]]:
         """The digest of a source, and the seqlab modules that it imports."""
-        key = sha256(f"{RECIPE} {is_page} ".encode() + source).hexdigest()
-        if key not in self._known:
+        key = sha256(f"{VERSION} {is_page} ".encode() + source).hexdigest()
+        if key not in self._cached:
             body = ast.parse(source).body
             imported = sorted(_imports(body))
-            kept = [_run_of(node) if is_page and _declares_experiment(node) else node for node in body]
-            self._known[key], self._fresh = (_digest(kept), imported), True
-        digest, imported = self._known[key]
+            kept = [_run_argument(node) if is_page and _declares_experiment(node) else node for node in body]
+            self._cached[key], self._changed = (_digest(kept), imported), True
+        digest, imported = self._cached[key]
         return digest, imported
 
 
@@ -88,8 +88,8 @@ def _digest(body: list[ast.stmt]) -> str:
     return sha256(_dump(tree).encode()).hexdigest()
 
 
-def _run_of(declaration: ast.stmt) -> ast.stmt:
-    """Of `experiment = Experiment(run=..., ...)`, what is run; `run` is its first argument too."""
+def _run_argument(declaration: ast.stmt) -> ast.stmt:
+    """The `run` of `experiment = Experiment(run=..., ...)`, by name or as the first argument."""
     value = declaration.value if isinstance(declaration, ast.Assign | ast.AnnAssign) else None
     runs: list[ast.expr] = []
     if isinstance(value, ast.Call):

@@ -1,8 +1,8 @@
 """Which trials does a budget ask for, which of them are due, and why?
 
 Trials run in blocks: all points of the first seed, then all of the second. So an interrupted run
-leaves whole blocks for the paired comparisons, and slow drift of the machine falls on both sides of
-each pair. Within a block the order is shuffled by a hash, so that no model always comes first.
+leaves whole blocks for the paired comparisons, and slow drift of the machine affects both sides of each
+pair alike. Within a block the order is shuffled by a hash, so that no model always comes first.
 """
 
 import json
@@ -14,12 +14,12 @@ from hashlib import sha256
 from seqlab.errors import UsageError, unknown
 from seqlab.notebook.experiment import PART, Budget, BudgetName, Experiment, Trial
 from seqlab.notebook.figures import Level
-from seqlab.store.database import Record, canonical
+from seqlab.store.database import Record, canonical_json
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for, the same for every page."""
+    """Which trials the user asks for, the same for every page."""
 
     budget: BudgetName = "quick"
     seeds: int | None = None  # instead of each point's own number
@@ -28,7 +28,7 @@ class Request:
     force: bool = False
 
     def options(self) -> str:
-        """The options that ask for the same trials again: `--budget quick --set steps=5`."""
+        """The command-line options that ask for the same trials again: `--budget quick --set steps=5`."""
         parts = [f"--budget {self.budget}"]
         parts += [f"--seeds {self.seeds}"] if self.seeds is not None else []
         parts += [f"--seed {self.seed}"] if self.seed is not None else []
@@ -36,7 +36,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Due:
+class DueTrial:
     """A trial to run, and why."""
 
     trial: Trial
@@ -46,18 +46,21 @@ class Due:
 def trials(experiment: Experiment, request: Request) -> tuple[Trial, ...]:
     """Every trial that the request asks of the page, in the order to run them."""
     if request.seeds is not None and request.seeds < 1:
-        raise UsageError(f"--seeds must be 1 or more, found {request.seeds}.")
+        raise UsageError(
+            f"--seeds must be 1 or more, found {request.seeds}. Leave it out for the page's number."
+        )
     if request.seed is not None and request.seed < 0:
-        raise UsageError(f"--seed must be 0 or more, found {request.seed}.")
+        raise UsageError(f"--seed must be 0 or more, found {request.seed}. For example: --seed 0.")
     if max(request.seed or 0, request.seeds or 0) >= 2**32:
-        raise UsageError("seeds must be below 2^32, which is where random generators end.")
+        largest = max(request.seed or 0, request.seeds or 0)
+        raise UsageError(f"seeds must be below 2^32, found {largest}. Choose a smaller one.")
     budget = experiment.budget(request.budget)
-    points, settings = _changed(experiment, budget, request.changes or {})
+    points, settings = _with_changes(experiment, budget, request.changes or {})
     planned: dict[str, Trial] = {}
     for factors, seeds in points:
         for seed in _seeds(seeds, request):
             trial = Trial(experiment.name, factors, seed, request.budget, settings, timeout=budget.timeout)
-            planned.setdefault(canonical(factors) + f" {seed}", trial)
+            planned.setdefault(canonical_json(factors) + f" {seed}", trial)
     return tuple(sorted(planned.values(), key=_order))
 
 
@@ -71,11 +74,11 @@ def _seeds(seeds: int | None, request: Request) -> Iterable[int]:
 
 def _order(trial: Trial) -> tuple[int, str]:
     return trial.seed, sha256(
-        f"{trial.experiment} {canonical(trial.factors)} {trial.seed}".encode()
+        f"{trial.experiment} {canonical_json(trial.factors)} {trial.seed}".encode()
     ).hexdigest()
 
 
-def _changed(
+def _with_changes(
     experiment: Experiment, budget: Budget, changes: Mapping[str, str]
 ) -> tuple[list[tuple[Mapping[str, Level], int | None]], dict[str, Level]]:
     """The budget's points and settings with `--set` applied: a setting's value, or a factor's levels."""
@@ -85,15 +88,17 @@ def _changed(
     for other in experiment.budgets:
         for name, found in experiment.factor_levels(other).items():
             everywhere.setdefault(name, set()).update(found)
-    chosen: dict[str, tuple[Level, ...]] = {}
+    chosen: dict[str, tuple[Level, ...]] = {}  # the new levels of factors
     for name, text in changes.items():
         if name in settings:
-            settings[name] = _parsed(name, text, like=settings[name])
+            settings[name] = _parse(name, text, like=settings[name])
         elif name in levels:
             parts = [part.strip() for part in text.split(",") if part.strip()]
             if not parts:
-                raise UsageError(f"--set {name}= needs a value, such as --set {name}={levels[name][0]}.")
-            chosen[name] = tuple(_parsed(name, part, like=levels[name][0]) for part in parts)
+                raise UsageError(
+                    f"--set {name} needs a value, found none. For example: --set {name}={levels[name][0]}."
+                )
+            chosen[name] = tuple(_parse(name, part, like=levels[name][0]) for part in parts)
             for level in chosen[name]:
                 if isinstance(level, str) and level not in everywhere[name]:
                     raise UsageError(unknown(f"level of {name}", level, map(str, everywhere[name])))
@@ -103,7 +108,7 @@ def _changed(
     for point in budget.points:
         variants: list[dict[str, Level]] = [dict(point.factors)]
         for name, values in chosen.items():
-            if name == PART:  # parts have other factors than each other: choose points, never relabel them
+            if name == PART:  # each part has its own factors: choose among the points, never relabel one
                 variants = variants if point.factors.get(PART) in values else []
             elif name in point.factors:
                 variants = [{**variant, name: value} for variant in variants for value in values]
@@ -111,7 +116,7 @@ def _changed(
     return points, settings
 
 
-def _parsed(name: str, text: str, *, like: Level) -> Level:
+def _parse(name: str, text: str, *, like: Level) -> Level:
     """The text as a value of the same type as `like`."""
     try:
         match like:
@@ -135,7 +140,7 @@ def _parsed(name: str, text: str, *, like: Level) -> Level:
         ) from None
 
 
-def due(
+def due_trials(
     planned: Sequence[Trial],
     records: Sequence[Record],
     *,
@@ -143,29 +148,32 @@ def due(
     device: str,
     mlx: str,
     force: bool = False,
-) -> list[Due]:
+) -> list[DueTrial]:
     """The trials without a good run by this code on this device, each with the reason."""
     by_key: dict[str, list[Record]] = {}
     by_point: dict[tuple[str, int], Record] = {}
     for record in records:
         by_key.setdefault(record.key, []).append(record)
         by_point[record.factors, record.seed] = record
-    found: list[Due] = []
+    found: list[DueTrial] = []
     for trial in planned:
         reason = _reason(
             by_key.get(trial.key(device=device, mlx=mlx), []),
-            by_point.get((canonical(trial.factors), trial.seed)),
+            by_point.get((canonical_json(trial.factors), trial.seed)),
             fingerprint=fingerprint,
             device=device,
-            settings=canonical(trial.settings),
+            settings=canonical_json(trial.settings),
         )
         if force or reason:
-            found.append(Due(trial, reason or "forced"))
+            found.append(DueTrial(trial, reason or "forced"))
     return found
 
 
 def _reason(same: list[Record], other: Record | None, *, fingerprint: str, device: str, settings: str) -> str:
-    """Why a trial with these earlier runs is due, or nothing where it is not."""
+    """Why a trial with these earlier runs is due; empty where it is not.
+
+    `same` are the runs of this very trial, `other` is the last run of its point and seed in any way.
+    """
     current = [record for record in same if record.fingerprint == fingerprint]
     if any(record.status == "ok" for record in current):
         return ""
@@ -187,29 +195,29 @@ def _ended(record: Record) -> str:
     return status.get(record.status, record.status)
 
 
-def counting(
+def runs_that_count(
     planned: Sequence[Trial], records: Sequence[Record], *, fingerprint: str, device: str, mlx: str
 ) -> list[int]:
     """The runs that count as evidence: for each trial its latest good run, else its latest failure.
 
-    Counted are the planned trials, and good runs beside them under the same budget and settings on
-    this device: more seeds, or more numbers on the axis of a factor. Levels in words that the plan has
-    not, such as a model that the page dropped, do not count, nor do runs of changed code.
+    Planned trials count, and so do further good runs under the same budget and settings on this device: more
+    seeds, or more levels of a numeric factor. Runs with a categorical level that the plan lacks, such as a
+    model that the page dropped, do not count, nor do runs of changed code.
     """
     keys = {trial.key(device=device, mlx=mlx) for trial in planned}
-    beside = {(trial.budget, canonical(trial.settings)) for trial in planned}
-    words: dict[str, set[Level]] = {}
+    same_request = {(trial.budget, canonical_json(trial.settings)) for trial in planned}
+    levels: dict[str, set[Level]] = {}
     for trial in planned:
         for name, level in trial.factors.items():
-            words.setdefault(name, set()).add(level)
+            levels.setdefault(name, set()).add(level)
     latest: dict[str, Record] = {}
     for record in records:
         if record.fingerprint != fingerprint or (record.device, record.mlx) != (device, mlx):
             continue
         if record.key not in keys and not (
             record.status == "ok"
-            and (record.budget, record.settings) in beside
-            and any(_alike(json.loads(record.factors), trial.factors, words) for trial in planned)
+            and (record.budget, record.settings) in same_request
+            and any(_extends(json.loads(record.factors), trial.factors, levels) for trial in planned)
         ):
             continue
         before = latest.get(record.key)
@@ -218,10 +226,10 @@ def counting(
     return sorted(record.id for record in latest.values())
 
 
-def _alike(
-    factors: Mapping[str, Level], planned: Mapping[str, Level], words: Mapping[str, set[Level]]
+def _extends(
+    factors: Mapping[str, Level], planned: Mapping[str, Level], levels: Mapping[str, set[Level]]
 ) -> bool:
-    """Whether the factors are those of a planned trial, and levels in words are planned ones."""
+    """Whether the factors are those of a planned trial, and their categorical levels are planned ones."""
     return factors.keys() == planned.keys() and all(
-        level in words[name] for name, level in factors.items() if isinstance(level, str | bool)
+        level in levels[name] for name, level in factors.items() if isinstance(level, str | bool)
     )

@@ -1,7 +1,7 @@
-"""How does a person see what is running: which trial, how far, at what loss, how long yet?
+"""What runs now, how far is it, and how long will the rest take?
 
-A live display on a terminal, one plain line a trial elsewhere. Everything goes to standard error, so
-that standard output holds results only. NO_COLOR is respected, by rich.
+On a terminal a live display, elsewhere one plain line for each trial. Everything goes to standard error, so
+that standard output holds results only. Rich respects NO_COLOR.
 """
 
 import time
@@ -30,28 +30,33 @@ class Display(Protocol):
 
 
 class Estimate:
-    """How long the rest will take: each trial as long as those of its page so far, or as before.
+    """How long the rest will take, if each trial takes as long as those of its page so far.
 
+    `mean_seconds` holds the seconds of a trial in earlier runs, for pages of which none has ended yet.
     `at_once` says how many trials of a page run at a time.
     """
 
     def __init__(
-        self, trials: Sequence[Trial], known: Mapping[str, float], at_once: Mapping[str, int]
+        self, trials: Sequence[Trial], mean_seconds: Mapping[str, float], at_once: Mapping[str, int]
     ) -> None:
         self._at_once = at_once
         self._left: dict[str, int] = {}
         for trial in trials:
             self._left[trial.experiment] = self._left.get(trial.experiment, 0) + 1
-        self._known = dict(known)  # seconds a trial, by page, from earlier runs
+        self._mean_seconds = dict(mean_seconds)
         self._spent: dict[str, list[float]] = {}
 
     def ended(self, trial: Trial, seconds: float) -> None:
+        """Take the time of a trial into account."""
         self._left[trial.experiment] -= 1
         self._spent.setdefault(trial.experiment, []).append(seconds)
 
     def seconds(self) -> float | None:
         """Seconds left, or None while nothing is known yet."""
-        means = {**self._known, **{name: sum(spent) / len(spent) for name, spent in self._spent.items()}}
+        means = {
+            **self._mean_seconds,
+            **{name: sum(spent) / len(spent) for name, spent in self._spent.items()},
+        }
         if not means:
             return None
         other = sum(means.values()) / len(means)
@@ -61,7 +66,7 @@ class Estimate:
 
 
 def clock(seconds: float | None) -> str:
-    """`1:05:09`, `2:05`, or nothing."""
+    """`1:05:09`, `2:05`, or an empty text."""
     if seconds is None:
         return ""
     minutes, rest = divmod(round(seconds), 60)
@@ -70,7 +75,7 @@ def clock(seconds: float | None) -> str:
 
 
 class LiveBars:
-    """On a terminal: a bar for all trials, a line for each that runs."""
+    """For a terminal: a bar for all trials, a line for each that runs."""
 
     def __init__(self, console: Console, total: int, estimate: Estimate) -> None:
         self._console, self._estimate = console, estimate
@@ -119,7 +124,7 @@ class LiveBars:
 
 
 class PlainLines:
-    """Elsewhere: one line a trial, with its number, outcome, time and the time left."""
+    """For files and pipes: a line for each trial with its number, outcome, time and the time left."""
 
     def __init__(self, console: Console, total: int, estimate: Estimate) -> None:
         self._console, self._total, self._estimate = console, total, estimate
@@ -156,10 +161,10 @@ class PlainLines:
 
 
 def display(
-    trials: Sequence[Trial], known: Mapping[str, float], at_once: Mapping[str, int] | None = None
+    trials: Sequence[Trial], mean_seconds: Mapping[str, float], at_once: Mapping[str, int] | None = None
 ) -> Display:
-    """The display that suits where standard error goes; `at_once` trials of a page run at a time."""
+    """The display that suits where standard error goes."""
     console = Console(stderr=True)
-    estimate = Estimate(trials, known, at_once or {})
+    estimate = Estimate(trials, mean_seconds, at_once or {})
     kind = LiveBars if console.is_terminal else PlainLines
     return kind(console, len(trials), estimate)

@@ -1,4 +1,4 @@
-"""How do results leave for other tools? As Parquet, CSV or JSON with a schema version, artifacts as files."""
+"""How do results reach other tools? As CSV, Parquet or JSON with a schema version, artifacts as files."""
 
 import json
 import sqlite3
@@ -14,18 +14,19 @@ from seqlab.store.tables import load
 
 Format = Literal["csv", "parquet", "json"]
 FORMATS: tuple[Format, ...] = ("csv", "parquet", "json")
-SCHEMA_VERSION = 2  # 2: with a table of artifacts, and a folder of that name
+SCHEMA_VERSION = 2  # 2: with `exhibits`, a table of artifacts and a folder of their files
 
 
 def export(database: Path, folder: Path, form: Format) -> list[Path]:
-    """Write `runs`, `measurements` and `artifacts` into `folder`; returns the paths of what was written.
+    """Write `runs`, `measurements` and `exhibits` into `folder`; returns the paths of what was written.
 
-    A factor is a column of runs. The table of artifacts names each one's file, in a folder beside it.
+    Each factor is a column of `runs`. `exhibits` is the table of artifacts: it names the file of each, in a
+    folder beside it.
     """
     loaded = load(database)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        tables = {**loaded._asdict(), "exhibits": _exhibits(database, folder)}
+        tables = {**loaded._asdict(), "exhibits": _write_artifacts(database, folder)}
         written = [_write(frame, folder / f"{name}.{form}", form) for name, frame in tables.items()]
         written += [folder / "exhibits"] if len(tables["exhibits"]) else []
         about = folder / "schema.json"
@@ -36,7 +37,7 @@ def export(database: Path, folder: Path, form: Format) -> list[Path]:
     return [*written, about]
 
 
-def _exhibits(database: Path, folder: Path) -> pd.DataFrame:
+def _write_artifacts(database: Path, folder: Path) -> pd.DataFrame:
     """Write each artifact to a file of its own, one at a time; returns the table that names them."""
     rows, taken = [], set[str]()
     with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
@@ -47,9 +48,9 @@ def _exhibits(database: Path, folder: Path) -> pd.DataFrame:
         for run, experiment, factors, seed, *stored in found:
             artifact = Artifact(*stored)
             levels = [f"{name}-{level}" for name, level in json.loads(factors).items()]
-            # With its run's number, since a trial that ran again has artifacts of the same names.
+            # With the run's number, since a repeated trial has artifacts of the same names.
             name = file_name(artifact, f"run{run}", experiment, *levels, f"seed{seed}")
-            while name.casefold() in taken:  # two names of a run that differ in case, for one
+            while name.casefold() in taken:  # two names of one run that differ in case only
                 name = f"_{name}"
             taken.add(name.casefold())
             path = folder / "exhibits" / name

@@ -1,7 +1,7 @@
 """Under which circumstances was a run measured?
 
-Kept with every run, so that a number can be doubted with reason: code, versions, device, settings,
-memory, power and heat. What the machine does not tell is left out, never guessed.
+Kept with every run, so that a surprising number can be explained: code, versions, device, settings, memory,
+power and temperature. What the machine does not report is left out, never guessed.
 """
 
 import os
@@ -21,7 +21,7 @@ PACKAGES = ("mlx", "numpy", "pandas", "seaborn", "matplotlib", "scikit-learn", "
 def gather(
     root: Path, *, device: str, blas: str, threads: int, calibration: str, cache_bytes: int | None
 ) -> dict[str, Any]:
-    """Describe the code (in `root`), the machine and its state now.
+    """The version of the code in `root`, the machine and its present state.
 
     `device` and `blas` name the back end, `calibration` its settings and where they come from.
     """
@@ -40,7 +40,7 @@ def gather(
         "BLAS threads": threads,
         "calibration": calibration,
         "buffer cache": cache_bytes,
-        "TF32": os.environ.get("MLX_ENABLE_TF32"),  # as asked for; MLX's own choice where it is not set
+        "TF32": os.environ.get("MLX_ENABLE_TF32"),  # as requested; MLX decides where it is not set
         "power source": _power(),
         "thermal state": _thermal(),
     }
@@ -96,8 +96,8 @@ def _memory() -> int | None:
 
 def _power() -> str | None:
     if sys.platform == "darwin":
-        told = _output("pmset", "-g", "batt")
-        return told.splitlines()[0].partition("'")[2].strip("'") if told else None
+        output = _output("pmset", "-g", "batt")
+        return output.splitlines()[0].partition("'")[2].strip("'") if output else None
     for supply in sorted(Path("/sys/class/power_supply").glob("A*/online")):
         try:
             return "mains" if supply.read_text().strip() == "1" else "battery"
@@ -107,8 +107,8 @@ def _power() -> str | None:
 
 
 def _thermal() -> str | None:
-    told = _output("pmset", "-g", "therm") if sys.platform == "darwin" else None
-    if not told:
+    output = _output("pmset", "-g", "therm") if sys.platform == "darwin" else None
+    if not output:
         return None
-    limits = [line.strip() for line in told.splitlines() if "=" in line]
+    limits = [line.strip() for line in output.splitlines() if "=" in line]
     return "; ".join(limits) or "no pressure recorded"

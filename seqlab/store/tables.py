@@ -1,6 +1,6 @@
-"""How do stored runs become pandas tables?
+"""How are stored runs read as pandas tables?
 
-Two tables joined on `run`: runs (a column a factor) and measurements (long form).
+There are two, joined on `run`: runs, with a column for each factor, and measurements, in long form.
 """
 
 import json
@@ -19,7 +19,7 @@ RUN_COLUMNS = (
 
 
 class Tables(NamedTuple):
-    """`runs`: a row a run, a column a factor. `measurements`: run, metric, value, split, step."""
+    """`runs`: one row a run, one column a factor. `measurements`: run, metric, value, split, step."""
 
     runs: pd.DataFrame
     measurements: pd.DataFrame
@@ -47,7 +47,7 @@ def load(path: Path, *, runs: Iterable[int] | None = None) -> Tables:
 
 
 def _with_factors(runs: pd.DataFrame) -> pd.DataFrame:
-    # Most runs share a few factor texts: parse each once. Object columns keep int and float levels apart.
+    # Many runs have the same factors: parse each text once. Object columns keep int and float levels apart.
     parsed = {text: json.loads(text) for text in runs["factors"].unique()}
     names = dict.fromkeys(name for factors in parsed.values() for name in factors)
     columns = {
@@ -58,7 +58,7 @@ def _with_factors(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _measurements(cursor: sqlite3.Cursor, names: dict[int, str]) -> pd.DataFrame:
-    # Chunks of tuples go straight into arrays, so that a million rows never exist as Python objects at once.
+    # In chunks, so that a million rows are never Python objects at the same time.
     chunks: list[np.ndarray] = []
     while rows := cursor.fetchmany(100_000):
         chunks.append(np.array(rows, dtype=np.float64))  # NULL steps become NaN

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.analysis.artifacts import shown_artifacts
-from seqlab.analysis.findings import PageFindings, find
+from seqlab.analysis.artifacts import select_artifacts
+from seqlab.analysis.findings import PageFindings, analyse_pages
 from seqlab.notebook.artifacts import Artifact
 from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
 from seqlab.notebook.figures import TextSamples
@@ -32,7 +32,7 @@ def planted(store: Store, *failed: tuple[str, int, int]) -> PageFindings:
             trial = Trial("planted", point.factors, seed, "quick", {})
             run = Run(trial, status, 1.0, datetime.now(UTC), "cpu", "0", "f", {}, (), tuple(texts))
             numbers.append(store.add(run))
-    [found] = find([(replace(PAGE), [])], {"planted": numbers}, store)
+    [found] = analyse_pages([(replace(PAGE), [])], {"planted": numbers}, store)
     return found
 
 
@@ -50,7 +50,7 @@ def test_each_point_shows_its_first_good_seed(
 ) -> None:
     with Store(tmp_path / "seqlab.db") as store:
         figure = TextSamples(artifact="text", by=("model",), where=where, caption="")  # type: ignore[arg-type]
-        chosen = shown_artifacts(planted(store, *failed).evidence, figure, store)
+        chosen = select_artifacts(planted(store, *failed).evidence, figure, store)
     assert [one.artifact.data.decode() for one in chosen] == expected
     assert [dict(one.levels) for one in chosen] == [{"model": text.split()[0]} for text in expected]
 
@@ -58,7 +58,7 @@ def test_each_point_shows_its_first_good_seed(
 def test_a_later_seed_never_stands_in_for_the_first(tmp_path: Path) -> None:
     with Store(tmp_path / "seqlab.db") as store:
         found = planted(store)
-        assert shown_artifacts(found.evidence, TextSamples(artifact="note", caption=""), store) == ()
+        assert select_artifacts(found.evidence, TextSamples(artifact="note", caption=""), store) == ()
 
 
 def test_nothing_is_read_before_it_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

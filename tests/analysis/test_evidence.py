@@ -30,7 +30,7 @@ def test_repeats_are_reduced_to_their_median():
 
 
 def test_a_metric_with_its_own_index_needs_step():
-    with pytest.raises(UsageError, match=r"a value for each distance.*'step'"):
+    with pytest.raises(UsageError, match=r"expected one value .*, found one for each distance.*'step'"):
         evidence(RUNS).values("gradient_norm", by=["model"])
     found = evidence(RUNS).values("gradient_norm", by=["model", "step"])
     assert found.values.tolist() == [["baseline", 0, 0, 1.0], ["baseline", 1, 0, 0.5]]
@@ -44,7 +44,7 @@ def test_every_step_is_kept_when_asked_for_and_the_last_emitted_there_wins():
     assert found[["step", "value"]].values.tolist() == [[0, 0.1], [1, 0.75], [2, 0.7]]
 
 
-def test_runs_without_a_factor_of_by_have_no_place():
+def test_runs_without_a_factor_of_by_are_left_out():
     assert set(evidence(RUNS).values("accuracy", split="test", by=["model", "length"])["model"]) == {"GRU"}
 
 

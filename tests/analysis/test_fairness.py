@@ -46,7 +46,7 @@ def test_one_seed_that_was_given_more_is_enough():
     assert "900 against 300" in explain(records)
 
 
-def test_what_a_rule_does_not_match_is_told_but_never_blocks():
+def test_what_a_rule_does_not_match_is_reported_but_never_blocks():
     records = {
         record.quantity: record for record in compare([FAIR], [FAIR | {"step_flops": 1.0}], matched=["steps"])
     }
@@ -68,6 +68,6 @@ def test_unrecorded_or_partly_recorded_blocks():
         assert "tuning_trials not recorded" in explain(records)
 
 
-def test_the_worst_cell_speaks_for_the_verdict():
+def test_the_least_fair_cell_counts_for_the_verdict():
     fair, unfair = compare([FAIR], [FAIR]), compare([FAIR], [FAIR | {"parameters": 2e5}])
     assert blocked(worst([fair, unfair])) == blocked(worst([unfair, fair])) == {"parameters"}

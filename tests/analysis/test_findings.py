@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.analysis.findings import find
+from seqlab.analysis.findings import analyse_pages
 from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
 from seqlab.notebook.figures import Table
 from seqlab.store.database import Store
@@ -41,5 +41,5 @@ def test_a_figure_without_a_planned_trial_is_left_out(
 ) -> None:
     trials = [Trial("planted", factors, 0, "quick", {}) for factors in planned]
     with Store(tmp_path / "seqlab.db") as store:
-        [found] = find([(replace(PAGE), trials)], {"planted": []}, store)
+        [found] = analyse_pages([(replace(PAGE), trials)], {"planted": []}, store)
     assert [figure.caption for figure in found.experiment.figures] == shown

@@ -105,7 +105,7 @@ def test_seeds_to_clear_is_enough_and_one_fewer_is_not():
     assert not clears(needed - 1)
 
 
-def test_seeds_to_clear_cannot_tell_on_the_threshold_or_with_one_seed():
+def test_seeds_to_clear_is_none_on_the_threshold_or_with_one_seed():
     assert seeds_to_clear(np.array([-1.0, 1.0]), 0.0, alpha=0.05) is None
     assert seeds_to_clear(np.array([1.0]), 0.0, alpha=0.05) is None
 

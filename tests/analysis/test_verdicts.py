@@ -242,7 +242,7 @@ def test_no_effect_is_inconclusive():
 
 
 @pytest.mark.parametrize("seeds", [5, 12])
-def test_equal_models_are_seldom_told_apart(seeds):
+def test_equal_models_seldom_give_a_verdict(seeds):
     rng = np.random.default_rng(11)
     outcomes = [
         verdict(BETTER, duel({64: rng.normal(0.5, 0.1, seeds)}, {64: rng.normal(0.5, 0.1, seeds)})).outcome
@@ -304,7 +304,7 @@ def test_seeds_needed_are_enough_when_mean_and_spread_stay():
     assert verdict(BETTER, duel({64: same}, {64: [0.5] * n})).outcome is Outcome.SUPPORTED
 
 
-def test_an_estimate_on_the_threshold_needs_more_seeds_than_can_be_told():
+def test_an_estimate_on_the_threshold_has_no_number_of_seeds_needed():
     found = verdict(BETTER, duel({64: [0.4, 0.6, 0.5, 0.45, 0.55]}, {64: [0.5] * 5}))
     assert found.outcome is Outcome.INCONCLUSIVE
     assert found.seeds_needed is None
@@ -372,7 +372,7 @@ def test_an_opponent_that_diverged_throughout_is_not_the_best_but_one_that_faile
     assert verdict(rule, with_c("timed out")).outcome is Outcome.NOT_TESTED
 
 
-def test_a_formula_that_ran_once_stands_against_every_seed():
+def test_a_formula_that_ran_once_is_paired_with_every_seed():
     done = [Done(A, seed, {"mse@test": 0.5 + seed / 100}) for seed in range(5)]
     done += [Done(B, -1, {"mse@test": 0.9})]
     rule = Difference(metric="mse", split="test", left=A, right=B, below=0.0, matched=())
@@ -381,7 +381,7 @@ def test_a_formula_that_ran_once_stands_against_every_seed():
     assert found.n == 5
 
 
-def test_one_reading_of_a_clock_is_no_constant():
+def test_one_measured_time_is_not_deterministic():
     done = [Done(A, seed, {"step_time": 1.0 + seed / 100}) for seed in range(5)]
     done += [Done(B, -1, {"step_time": 9.0})]
     rule = Difference(metric="step_time", left=A, right=B, below=0.0, matched=())

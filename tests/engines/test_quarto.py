@@ -61,7 +61,10 @@ def test_without_quarto_auto_falls_back_and_says_so(no_quarto: None) -> None:
     engine = choose("auto")
     assert engine.name == "embedded"
     assert engine.render is pandoc.render
-    assert engine.reason == "Quarto could not be used (Quarto is not installed), so the embedded engine was."
+    assert (
+        engine.reason
+        == "Quarto could not be used (Quarto is not installed), so the embedded engine was used."
+    )
 
 
 def test_without_quarto_asking_for_it_is_an_error(no_quarto: None) -> None:
@@ -104,7 +107,7 @@ def test_its_own_messages_are_shown_when_it_fails(stand_in: Path, project: Path)
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_document_is_told(stand_in: Path, project: Path) -> None:
+def test_a_missing_document_is_reported(stand_in: Path, project: Path) -> None:
     (project / "report.qmd").unlink()
     with pytest.raises(RenderError, match="No valid input files"):
         choose("quarto").render(project)

@@ -105,15 +105,15 @@ def test_a_report_with_nothing_to_do_needs_no_desk_to_look_at_attachments(
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_an_exhibit_that_is_of_another_kind_is_one_clear_error() -> None:
-    with pytest.raises(UsageError, match="'song' is not a text, but audio/midi"):
+def test_an_artifact_that_is_of_another_kind_is_one_clear_error() -> None:
+    with pytest.raises(UsageError, match="a text in the artifact 'song', found audio/midi"):
         text_of(Artifact.file("song", "audio/midi", b"x"))
     for data in (b"[1]", b"{", b"\xff", b'[{"title": "t"}]'):
         with pytest.raises(UsageError, match="'map' holds no images"):
             panels_of(Artifact("map", "application/json", data))
 
 
-def test_texts_and_plates_come_back_as_they_were() -> None:
+def test_texts_and_images_come_back_as_they_were() -> None:
     panel = Panel("t", ((0, -1), (1, 0)), categories=("a", "b"), over=((0.1, 0), (0, 1)), rows=("x", "y"))
     assert panels_of(Artifact.images("map", [panel])) == (panel,)
     assert text_of(Artifact.text("text", "a\r\n\tb\0")) == "a\r\n\tb\0"

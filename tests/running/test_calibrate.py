@@ -117,7 +117,7 @@ def test_the_environment_can_ask_for_the_defaults(
     assert about["TF32"] == "0"
 
 
-def test_a_file_that_cannot_be_read_is_made_anew_with_a_line(
+def test_an_unreadable_calibration_is_measured_again_with_a_line(
     asked: list[str], seqlab: Seqlab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = machine().file
@@ -142,7 +142,7 @@ def test_a_calibration_that_fails_or_cannot_be_kept_stops_nothing(
 
     monkeypatch.setattr(calibrate, "_measured", fails)
     assert seqlab("run", "calm", "--force") == 0
-    assert "failed, so the defaults hold (TimeoutError: on purpose)" in capsys.readouterr().err
+    assert "failed, so the defaults are used (TimeoutError: on purpose)" in capsys.readouterr().err
     told = [str(text) for (text,) in stored(tmp_path, "SELECT json FROM provenance")]
     assert sum("defaults (calibration failed: TimeoutError: on purpose)" in text for text in told) == 1
 
@@ -165,7 +165,7 @@ def test_doctor_shows_the_settings_and_measures_them_again(
     assert "Calibrated in 10 s" in capsys.readouterr().out
 
 
-def test_doctor_tells_where_mlx_cannot_be_loaded(
+def test_doctor_reports_mlx_that_cannot_be_loaded(
     asked: list[str], seqlab: Seqlab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(kind: str | None = None) -> device.Device:
@@ -176,7 +176,7 @@ def test_doctor_tells_where_mlx_cannot_be_loaded(
     assert "PROBLEM: libmlx.so" in capsys.readouterr().out
 
 
-def test_an_interrupt_meanwhile_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_an_interrupt_while_calibrating_leaves_nothing_behind(tmp_path: Path) -> None:
     make(tmp_path / "project", calm=CALM)
     temporary = tmp_path / "temporary"
     temporary.mkdir()

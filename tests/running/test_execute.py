@@ -12,7 +12,7 @@ from seqlab.notebook.discover import load
 from seqlab.notebook.experiment import Trial
 from seqlab.running.execute import Plan, execute
 from seqlab.running.fingerprint import Fingerprints
-from seqlab.running.plan import Due
+from seqlab.running.plan import DueTrial
 from seqlab.store.database import Store
 
 PAGE = '''
@@ -78,7 +78,7 @@ class Project:
         trials = [
             Trial("trained", {"model": "Linear"}, seed, "smoke", {"rate": rate}) for seed in range(seeds)
         ]
-        due = tuple(Due(trial, "asked") for trial in trials)
+        due = tuple(DueTrial(trial, "asked") for trial in trials)
         plan = Plan(load(self.page), self.page, Fingerprints().of(self.page), tuple(trials), due)
         device = ("cpu", "cpu (any)", "0")
         with Store(self.root / "seqlab.db") as store:
@@ -102,7 +102,7 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-def test_a_killed_trial_goes_on_and_yields_all_again(project: Project) -> None:
+def test_a_killed_trial_resumes_and_yields_everything_again(project: Project) -> None:
     straight = project.run()
     assert {row[0] for row in straight} == {"ok"}
     assert straight[-1][1:] == ("tuning_trials", "", None, 2.0)
@@ -122,7 +122,7 @@ def test_a_killed_trial_goes_on_and_yields_all_again(project: Project) -> None:
     assert project.files() == []
 
 
-def test_what_other_settings_or_other_code_began_is_not_gone_on_with(project: Project) -> None:
+def test_training_begun_by_other_settings_or_code_is_not_resumed(project: Project) -> None:
     (project.root / "die").touch()
     project.run()
     (project.root / "die").unlink()
@@ -133,7 +133,7 @@ def test_what_other_settings_or_other_code_began_is_not_gone_on_with(project: Pr
     assert project.files() == []
 
 
-def test_a_new_worker_does_not_go_on_with_other_code(project: Project) -> None:
+def test_a_new_worker_does_not_continue_with_other_code(project: Project) -> None:
     """The first trial edits its page and dies; the worker that takes its place reads the page anew."""
     (project.root / "edit").touch()
     with pytest.raises(UsageError, match=r"trained\.py, or what it imports, was changed since"):
@@ -142,7 +142,7 @@ def test_a_new_worker_does_not_go_on_with_other_code(project: Project) -> None:
         assert [(record.seed, record.status) for record in store.records("trained")] == [(0, "out of memory")]
 
 
-def test_stray_files_among_the_checkpoints_go_too(project: Project) -> None:
+def test_stray_files_among_the_checkpoints_are_removed(project: Project) -> None:
     folder = project.kept / "trained"
     (folder / "other code" / "trial").mkdir(parents=True)
     (folder / "stray").write_text("a file where folders are")

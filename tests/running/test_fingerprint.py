@@ -108,7 +108,7 @@ def test_kept_digests_give_the_same_fingerprint_and_are_never_stale(page: Path) 
     assert kept.of(page) == fingerprint(page) != before
 
 
-def test_damaged_digests_are_made_anew(page: Path) -> None:
+def test_damaged_digests_are_computed_again(page: Path) -> None:
     file = page.parent / "kept.json"
     for text in ("{", "[]", "null", '{"x": 1}', '{"x": ["digest", 1]}'):
         file.write_text(text)

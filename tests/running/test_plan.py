@@ -8,8 +8,8 @@ import pytest
 from seqlab.errors import UsageError
 from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
 from seqlab.notebook.metrics import Measurement
-from seqlab.running.plan import Request, counting, due, trials
-from seqlab.store.database import Record, canonical
+from seqlab.running.plan import Request, due_trials, runs_that_count, trials
+from seqlab.store.database import Record, canonical_json
 
 HERE = {"device": "cpu (test)", "mlx": "1.0"}
 
@@ -35,7 +35,7 @@ PAGE = Experiment(
 def record(trial: Trial, number: int = 1, **changes: object) -> Record:
     made = Record(
         id=number, key=trial.key(**HERE), seed=trial.seed, budget=trial.budget,
-        factors=canonical(trial.factors), settings=canonical(trial.settings), status="ok", error="",
+        factors=canonical_json(trial.factors), settings=canonical_json(trial.settings), status="ok", error="",
         started="2026-01-01T00:00:00", fingerprint="code", seconds=1.0, **HERE,
     )  # fmt: skip
     return replace(made, **changes)  # type: ignore[arg-type]
@@ -106,7 +106,7 @@ def test_why_a_trial_is_due() -> None:
     trial = trials(PAGE, Request())[0]
 
     def why(*records: Record) -> str:
-        found = due([trial], records, fingerprint="code", **HERE)
+        found = due_trials([trial], records, fingerprint="code", **HERE)
         return found[0].reason if found else ""
 
     assert why() == "never run"
@@ -117,7 +117,7 @@ def test_why_a_trial_is_due() -> None:
     assert "another device" in why(record(trial, key="k", device="gpu (other)"))
     assert "MLX 0.9" in why(record(trial, key="k", mlx="0.9"))
     assert why(record(trial, key="k", settings="{}")) == "its settings changed"
-    assert due([trial], [record(trial)], fingerprint="code", force=True, **HERE)[0].reason == "forced"
+    assert due_trials([trial], [record(trial)], fingerprint="code", force=True, **HERE)[0].reason == "forced"
 
 
 def test_the_key_ignores_the_budgets_name_but_no_setting() -> None:
@@ -144,4 +144,4 @@ def test_what_counts_as_evidence() -> None:
         record(replace(first, seed=98), 7, fingerprint="older"),
         record(replace(first, seed=97), 8, device="gpu (other)"),
     ]
-    assert counting([first, second], records, fingerprint="code", **HERE) == [1, 4, 5, 11]
+    assert runs_that_count([first, second], records, fingerprint="code", **HERE) == [1, 4, 5, 11]

@@ -13,10 +13,10 @@ from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
 from seqlab.notebook.metrics import Measurement
 from seqlab.running.execute import Plan, execute
 from seqlab.running.fingerprint import Fingerprints
-from seqlab.running.plan import Due, Request, trials
+from seqlab.running.plan import DueTrial, Request, trials
 from seqlab.store.database import Store
 
-# A trial of `meeting` ends well only if trials of both models are there at the same time; one of `alone`
+# A trial of `meeting` ends well only if trials of both models are there at the same time; one of `timed`
 # only if no other trial is.
 PAGE = '''
 """Who else is there?"""
@@ -46,8 +46,8 @@ def run(trial):
 
 
 experiment = Experiment(
-    run=run, budgets=(Budget("smoke", grid(model=("LSTM", "Transformer"), seeds=2)),), parallel_over=APART,
-    exclusive=ALONE,
+    run=run, budgets=(Budget("smoke", grid(model=("LSTM", "Transformer"), seeds=2)),),
+    parallel_over=PARALLEL_OVER, exclusive=EXCLUSIVE,
 )
 '''
 
@@ -63,14 +63,14 @@ class Pages:
         self,
         name: str,
         *,
-        apart: tuple[str, ...],
+        parallel_over: tuple[str, ...],
         patience: float,
         lasting: bool,
-        alone: Mapping[str, str] | None = None,
+        exclusive: Mapping[str, str] | None = None,
     ) -> None:
         page = self.root / f"{name}.py"
         text = PAGE.replace("PATIENCE", str(patience)).replace("LASTING", str(lasting))
-        text = text.replace("APART", repr(apart)).replace("ALONE", repr(alone or {}))
+        text = text.replace("PARALLEL_OVER", repr(parallel_over)).replace("EXCLUSIVE", repr(exclusive or {}))
         page.write_text(text.lstrip())
         self.pages.append(page)
 
@@ -80,7 +80,7 @@ class Pages:
         for page in self.pages:
             experiment = load(page)
             planned = trials(experiment, Request("smoke"))
-            due = tuple(Due(trial, "asked") for trial in planned)
+            due = tuple(DueTrial(trial, "asked") for trial in planned)
             plans.append(Plan(experiment, page, Fingerprints().of(page), planned, due))
         with Store(self.root / "seqlab.db") as store:
             failed = execute(
@@ -148,7 +148,7 @@ def test_one_job_runs_one_trial_at_a_time(pages: Pages) -> None:
     assert {values["success"] for *_, values in pages.run(jobs=1)} == {0.0}
 
 
-def test_the_circumstances_tell_who_else_was_there(pages: Pages) -> None:
+def test_provenance_says_how_many_trials_ran_at_once(pages: Pages) -> None:
     pages.add("meeting", parallel_over=("model",), patience=60, lasting=True)
     pages.run(jobs=2)
     with Store(pages.root / "seqlab.db") as store:
@@ -157,9 +157,9 @@ def test_the_circumstances_tell_who_else_was_there(pages: Pages) -> None:
     assert about["BLAS threads"] >= 1
 
 
-def test_trials_are_told_apart_by_a_factor_that_the_page_has() -> None:
+def test_trials_run_in_parallel_over_a_factor_that_the_page_has() -> None:
     def run(trial: Trial) -> Iterator[Measurement]:
         yield Measurement("loss", trial.seed)
 
-    with pytest.raises(UsageError, match="factor to tell trials apart"):
+    with pytest.raises(UsageError, match="factor to run trials in parallel over"):
         Experiment(run=run, budgets=(Budget("smoke", grid(model="LSTM")),), parallel_over=("modle",))

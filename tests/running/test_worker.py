@@ -37,7 +37,7 @@ def run(trial):
         case "look":
             import mlx.core as mx
 
-            assert device.settings().forms == kernels.current()
+            assert device.settings().kernels == kernels.current()
             for value in (kernels.current().split, device.settings().compile_after or 0,
                           mx.set_cache_limit(0), blas.threads()):
                 yield Measurement("parameters", value)
@@ -67,7 +67,7 @@ def run(trial):
             yield Measurement("parameters", 5.0)
             os._exit(0)
         case "settings":
-            device.use("cpu", Settings(1, 77 << 20, compile_after=300, forms=Kernels(split=3)))
+            device.use("cpu", Settings(1, 77 << 20, compile_after=300, kernels=Kernels(split=3)))
             kernels.use(Kernels(split=2))
         case "shows":
             yield Artifact.text("first", "one\\n\\udc80 two")
@@ -77,7 +77,7 @@ def run(trial):
         case "shows twice":
             yield Artifact.text("first", "one")
             yield Artifact.text("first", "two")
-        case "shows as a picture":
+        case "text for images":
             yield Artifact.text("drawn", "one")
         case "broken text":
             raise ValueError("no file \\udcff")
@@ -85,7 +85,7 @@ def run(trial):
             yield Measurement("lossy", 1.0)
 
 
-figures = (ImageGrid(artifact="drawn", caption="ImageSet."),)
+figures = (ImageGrid(artifact="drawn", caption="Images."),)
 experiment = Experiment(run=run, budgets=(Budget("smoke", grid(mode="good")),), figures=figures)
 '''
 
@@ -122,6 +122,18 @@ def test_a_good_trial_gives_its_measurements_in_order(worker: Worker, page: Path
     ]
 
 
+def test_a_worker_between_trials_is_not_running(page: Path) -> None:
+    """A loop over several workers would otherwise wait for a trial that has ended: not at all."""
+    with Worker(device="cpu", memory_limit=1 << 40) as made:
+        assert made.running is None
+        steps = made.run(page, Trial("unruly", {"mode": "good"}, 0, "smoke", {}))
+        assert next(steps) is None
+        assert made.running is not None
+        *_, last = steps
+        assert last is not None
+        assert made.running is None
+
+
 def test_the_worker_is_kept_between_trials(worker: Worker, page: Path) -> None:
     first, second = outcome(worker, page, "good"), outcome(worker, page, "good")
     assert first.measurements[-1] == second.measurements[-1]
@@ -140,7 +152,7 @@ def test_the_worker_is_kept_between_trials(worker: Worker, page: Path) -> None:
         ("unknown metric", "failed", "Did you mean 'loss'"),
     ],
 )
-def test_a_bad_trial_is_told_apart_and_keeps_what_it_measured(
+def test_a_bad_trial_gets_its_status_and_keeps_what_it_measured(
     worker: Worker, page: Path, mode: str, status: str, words: str
 ) -> None:
     done = outcome(worker, page, mode)
@@ -169,7 +181,7 @@ def test_a_precise_trial_has_a_process_without_tf32_and_others_have_not(page: Pa
     assert own == same != other
 
 
-def test_a_trial_that_leaves_as_if_all_was_well_is_a_failure_and_loses_nothing(
+def test_a_trial_that_exits_with_status_0_is_a_failure_and_keeps_what_it_measured(
     worker: Worker, page: Path
 ) -> None:
     done = outcome(worker, page, "leave")
@@ -178,7 +190,7 @@ def test_a_trial_that_leaves_as_if_all_was_well_is_a_failure_and_loses_nothing(
     assert outcome(worker, page, "good").status == "ok"
 
 
-def test_a_killed_trial_keeps_the_exhibits_that_it_had_yielded(worker: Worker, page: Path) -> None:
+def test_a_killed_trial_keeps_the_artifacts_that_it_had_yielded(worker: Worker, page: Path) -> None:
     done = outcome(worker, page, "shows")
     assert done.status == "out of memory"  # as far as anyone can tell
     assert [text_of(one) for one in done.artifacts] == ["one\n\\udc80 two", "x" * 1_000_000]
@@ -192,14 +204,14 @@ def test_a_name_taken_twice_fails_the_trial_and_keeps_the_first(worker: Worker, 
     assert [text_of(one) for one in done.artifacts] == ["one"]
 
 
-def test_an_exhibit_that_its_figure_cannot_show_fails_the_trial_not_the_report(
+def test_an_artifact_that_its_figure_cannot_show_fails_the_trial_not_the_report(
     worker: Worker, page: Path
 ) -> None:
-    done = outcome(worker, page, "shows as a picture")
-    assert (done.status, "'drawn' is no plate" in done.error) == ("failed", True)
+    done = outcome(worker, page, "text for images")
+    assert (done.status, "'drawn' holds no images" in done.error) == ("failed", True)
 
 
-def test_an_error_of_half_characters_can_be_stored(worker: Worker, page: Path) -> None:
+def test_an_error_with_lone_surrogates_can_be_stored(worker: Worker, page: Path) -> None:
     done = outcome(worker, page, "broken text")
     assert "no file \\udcff" in done.error
     assert done.traceback.encode().decode() == done.traceback
@@ -226,7 +238,7 @@ def test_a_worker_that_died_between_two_trials_is_replaced(worker: Worker, page:
 
 
 def test_a_worker_that_cannot_start_is_one_clear_error(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqlab.running.worker._start", _die)
+    monkeypatch.setattr("seqlab.running.worker.start", _die)
     with (
         Worker(device="cpu", memory_limit=1 << 40) as broken,
         pytest.raises(WorkerError, match="cannot start"),

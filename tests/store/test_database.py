@@ -17,8 +17,9 @@ from seqlab.notebook.artifacts import Artifact, Panel
 from seqlab.notebook.claims import Exact, Outcome, Verdict
 from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import Measurement
-from seqlab.store.database import APPLICATION_ID, MIGRATIONS, FixedRule, Run, Store
+from seqlab.store.database import FixedRule, Run, Store
 from seqlab.store.export import export
+from seqlab.store.schema import APPLICATION_ID, MIGRATIONS
 from seqlab.store.tables import load
 
 TRIAL = Trial("rnn", {"model": "LSTM", "length": 8}, 0, "smoke", {"steps": 5})
@@ -262,7 +263,7 @@ def test_the_state_changes_with_each_run(tmp_path: Path) -> None:
         assert store.state() != before
 
 
-def test_exhibits_come_back_byte_by_byte(tmp_path: Path) -> None:
+def test_artifacts_come_back_byte_by_byte(tmp_path: Path) -> None:
     with Store(tmp_path / "seqlab.db") as store:
         for artifacts in (ARTIFACTS, (), ARTIFACTS[:1]):
             store.add(a_run(artifacts=artifacts))
@@ -271,7 +272,7 @@ def test_exhibits_come_back_byte_by_byte(tmp_path: Path) -> None:
         assert store.artifacts([2, 3], "song") == {}
 
 
-def test_a_run_whose_exhibits_cannot_be_stored_is_not_stored_at_all(tmp_path: Path) -> None:
+def test_a_run_whose_artifacts_cannot_be_stored_is_not_stored_at_all(tmp_path: Path) -> None:
     with Store(tmp_path / "seqlab.db") as store:
         with pytest.raises(StoreError, match="UNIQUE"):
             store.add(a_run(artifacts=(ARTIFACTS[0], ARTIFACTS[0])))
@@ -307,7 +308,7 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> No
     assert load(tmp_path / "seqlab.db").measurements["value"].iloc[0] == 0.5
 
 
-def test_merging_brings_exhibits_along_and_an_old_store_without_any(tmp_path: Path) -> None:
+def test_merging_brings_artifacts_along_and_an_old_store_without_any(tmp_path: Path) -> None:
     of_schema_1(tmp_path / "old.db")
     with Store(tmp_path / "here.db") as here, Store(tmp_path / "there.db") as there:
         here.add(a_run(artifacts=ARTIFACTS[:1]))
@@ -320,14 +321,14 @@ def test_merging_brings_exhibits_along_and_an_old_store_without_any(tmp_path: Pa
         assert here.rows("SELECT count(*) FROM exhibit") == [(3,)]
 
 
-def test_an_export_writes_exhibits_as_files_that_the_table_names(tmp_path: Path) -> None:
+def test_an_export_writes_artifacts_as_files_that_the_table_names(tmp_path: Path) -> None:
     strange = replace(TRIAL, experiment="../r n", factors={"model": "a/b\\c: *é*", "length": 8})
     with Store(tmp_path / "seqlab.db") as store:
         store.add(a_run(strange, artifacts=ARTIFACTS))
         store.add(a_run(strange, artifacts=(ARTIFACTS[0], Artifact.text("TEXT", "upper"))))
         store.add(a_run(replace(strange, factors={"model": "x" * 400}), artifacts=ARTIFACTS[:1]))
     written = export(tmp_path / "seqlab.db", tmp_path / "out", "json")
-    rows = json.loads((tmp_path / "out" / "artifacts.json").read_text())
+    rows = json.loads((tmp_path / "out" / "exhibits.json").read_text())
     assert [(row["run"], row["exhibit"], row["media"]) for row in rows[:3]] == [
         (1, one.name, one.media) for one in ARTIFACTS
     ]

@@ -1,0 +1,46 @@
+"""The commands beside run and report: list, claims, results, diff, doctor.
+
+Each has a module, imported only when it is asked for, so that the others answer sooner.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping
+
+
+def _list(options: argparse.Namespace) -> int:
+    from seqlab.commands import listing
+
+    return listing.run(options)
+
+
+def _claims(options: argparse.Namespace) -> int:
+    from seqlab.commands import claims
+
+    return claims.run(options)
+
+
+def _results(options: argparse.Namespace) -> int:
+    from seqlab.commands import results
+
+    return results.run(options)
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from seqlab.commands import diff
+
+    return diff.run(options)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from seqlab.commands import doctor
+
+    return doctor.run(options)
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "list": _list,
+    "claims": _claims,
+    "results": _results,
+    "diff": _diff,
+    "doctor": _doctor,
+}

@@ -1,0 +1,32 @@
+"""What the commands share: the folders of the project, its database, and tables on the terminal."""
+
+import argparse
+import sys
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from seqlab.errors import UsageError
+from seqlab.store.workspace import Workspace
+
+
+def workspace_of(options: argparse.Namespace) -> Workspace:
+    """The project and results folders that the options name."""
+    return Workspace.of(options.root, options.results)
+
+
+def require_database(workspace: Workspace) -> None:
+    """Raise `UsageError` where nothing is stored yet: opening the store would make an empty one."""
+    if not workspace.database.is_file():
+        raise UsageError(f"expected results at {workspace.database}, found none. Run `seqlab report` first.")
+
+
+def new_table(*columns: str, title: str | None = None) -> Table:
+    """An empty table in the style of all commands."""
+    return Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD)
+
+
+def print_table(table: Table) -> None:
+    """Print to standard output. A pipe has no width of its own: it gets room, so that no cell is cut."""
+    Console(width=None if sys.stdout.isatty() else 200).print(table, markup=False)

@@ -1,0 +1,62 @@
+"""`seqlab diff`: which verdicts changed, over this store's history or against another store?"""
+
+import argparse
+
+from seqlab.commands.common import new_table, print_table, require_database, workspace_of
+from seqlab.errors import UsageError
+from seqlab.store.database import Store, StoredVerdict
+
+Key = tuple[str, str, str, str]  # claim, page, budget, digest of the rule
+DIGITS = 6  # of a rule's digest: enough to tell the rules of one claim apart
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the history of verdicts; with another database, those verdicts that differ from its own."""
+    workspace = workspace_of(options)
+    require_database(workspace)
+    if options.other is None:
+        with Store(workspace.database) as store:
+            _print_history(store.verdicts())
+        return 0
+    if not options.other.is_file():
+        raise UsageError(f"expected a results database at {options.other}, found none. Check the path.")
+    with Store(workspace.database) as store:
+        here = _by_key(store)
+    with Store(options.other) as store:
+        there = _by_key(store)
+    table = new_table("claim", "page", "budget", "rule", "here", "there")
+    for key in sorted(here.keys() | there.keys()):
+        sides = [_words(side.get(key)) for side in (here, there)]
+        if sides[0] != sides[1]:
+            table.add_row(*key[:3], key[3][:DIGITS], *sides)
+    if table.row_count:
+        print_table(table)
+    else:
+        print("No verdict differs.")
+    return 0
+
+
+def _print_history(verdicts: list[StoredVerdict]) -> None:
+    table = new_table("claim", "page", "budget", "rule", "judged", "verdict", "effect", "n")
+    for one in verdicts:
+        key = (one.claim, one.experiment, one.budget, one.rule[:DIGITS])
+        table.add_row(*key, one.judged, one.outcome, _effect(one), str(one.n))
+    print_table(table)
+
+
+def _by_key(store: Store) -> dict[Key, StoredVerdict]:
+    return {(one.claim, one.experiment, one.budget, one.rule): one for one in store.latest_verdicts()}
+
+
+def _effect(verdict: StoredVerdict) -> str:
+    """The effect with its interval: `0.12 [0.1, 0.14]`; empty where there is none."""
+    if verdict.effect is None:
+        return ""
+    bounded = verdict.low is not None and verdict.high is not None
+    return f"{verdict.effect:.3g}" + (f" [{verdict.low:.3g}, {verdict.high:.3g}]" if bounded else "")
+
+
+def _words(verdict: StoredVerdict | None) -> str:
+    if verdict is None:
+        return "not judged"
+    return f"{verdict.outcome} {_effect(verdict)} (n = {verdict.n})"

@@ -1,0 +1,44 @@
+"""`seqlab results`: what is stored? Show it, export it, or merge another machine's results into it."""
+
+import argparse
+
+from seqlab.commands.common import new_table, print_table, require_database, workspace_of
+from seqlab.errors import UsageError
+from seqlab.store.database import Store
+from seqlab.store.workspace import Workspace
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what `options.action` says: show, export or merge."""
+    workspace, target = workspace_of(options), options.target
+    if options.action != "merge":
+        require_database(workspace)
+    if options.action == "export":
+        from seqlab.store.export import export  # pandas
+
+        with Store(workspace.database):  # checks the file
+            pass
+        for path in export(workspace.database, target or workspace.results / "export", options.format):
+            print(path)
+    elif options.action == "merge":
+        if target is None:
+            raise UsageError("expected a database to merge, found none. Run `seqlab results merge OTHER.db`.")
+        with Store(workspace.database) as store:
+            added, known = store.merge(target)
+        print(f"{added} runs added, {known} were known.")
+    else:
+        _show(workspace)
+    return 0
+
+
+def _show(workspace: Workspace) -> None:
+    table = new_table("experiment", "runs", "good", "failed", "seconds", "last run (UTC)")
+    with Store(workspace.database) as store:
+        rows = store.rows(
+            "SELECT experiment, count(*), sum(status = 'ok'), sum(status != 'ok'), sum(seconds), "
+            "max(started) FROM run GROUP BY experiment ORDER BY experiment"
+        )
+    for name, runs, good, failed, seconds, last in rows:
+        table.add_row(name, str(runs), str(good), str(failed), f"{seconds:.1f}", last[:16].replace("T", " "))
+    print_table(table)
+    print(workspace.database)

@@ -1,0 +1,168 @@
+"""What happens inside a worker process: one trial after another, each on the device as it was set at first.
+
+This is the only place that catches what a page raises. Its module state is the process's own: the parent
+never calls anything in here.
+"""
+
+import os
+import time
+import traceback
+from collections.abc import Iterable
+from ctypes import Array, c_double
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from seqlab.errors import DivergedError, SeqlabError, UsageError, described
+from seqlab.machine.settings import Settings
+from seqlab.notebook.artifacts import Artifact, panels_of, text_of
+from seqlab.notebook.experiment import Experiment, Trial
+from seqlab.notebook.figures import Figure, ImageGrid, TextSamples
+from seqlab.running import spool
+from seqlab.running.fingerprint import Fingerprints
+from seqlab.running.processes import exit_with_parent, ignore_interrupts
+from seqlab.store.database import Status
+
+# Places in the memory shared with the parent. Without locks, so that a killed worker leaves none held.
+# RUNS_IN is the process that took the trial up, PROCESS the one that started last.
+STEP, VALUE, PROCESS, RUNS_IN = 0, 1, 2, 3
+
+OUT_OF_MEMORY = (
+    "out of memory",
+    "outofmemory",
+    "unable to allocate",
+    "[malloc",
+    "bad_alloc",
+    "attempting to allocate",
+)
+
+
+@dataclass(frozen=True)
+class TrialEnd:
+    """How a trial ended. Its measurements and artifacts are in the spool."""
+
+    status: Status
+    seconds: float
+    error: str = ""
+    traceback: str = ""
+
+
+_shared: "Array[c_double] | None" = None
+_device: tuple[str, Settings | None] = ("cpu", None)
+_experiments: dict[str, Experiment] = {}
+_fingerprints = Fingerprints()
+
+
+def start(
+    shared: "Array[c_double]", parent: int, device: str, settings: Settings | None, precise: bool
+) -> None:
+    """Run once in each new process, before its first trial."""
+    global _shared, _device
+    _shared, _device = shared, (device, settings)
+    if precise:
+        os.environ["MLX_ENABLE_TF32"] = "0"  # MLX asks once, at its first product
+    ignore_interrupts()
+    exit_with_parent(parent)
+    from seqlab.machine import blas
+
+    blas.load()  # before MLX is imported
+    from seqlab.machine.device import use
+
+    use(*_device)
+    shared[PROCESS] = os.getpid()
+
+
+def run_trial(
+    page: str, trial: Trial, spool_file: Path, checkpoints: Path | None, fingerprint: str
+) -> TrialEnd:
+    """Run one trial; what it yields goes to the spool at once.
+
+    Raises `UsageError` where the page no longer has this fingerprint (empty: not checked).
+    """
+    assert _shared is not None
+    _shared[STEP], _shared[VALUE], _shared[RUNS_IN] = 0.0, 0.0, os.getpid()
+    import mlx.core as mx
+
+    from seqlab.machine import device
+    from seqlab.notebook.discover import load
+    from seqlab.training.checkpoints import Checkpoints, use
+
+    device.use(*_device)  # the trial before may have chosen another device or other kernels
+    use(Checkpoints(checkpoints, keep_finished=True) if checkpoints else None)
+    if page not in _experiments and fingerprint:
+        _check_fingerprint(Path(page), fingerprint)
+    started = time.perf_counter()
+    with spool_file.open("w", buffering=1) as lines:  # by the line: a kill must not cost what was measured
+        try:
+            if page not in _experiments:
+                _experiments[page] = load(Path(page))
+            mx.random.seed(trial.seed)
+            started = time.perf_counter()
+            _write_yielded(_experiments[page], trial, lines, _shared)
+        except BaseException as error:  # noqa: BLE001 - a page is the user's code: the others go on
+            status, text = _status_of(error)
+            trace = "" if isinstance(error, SeqlabError) else traceback.format_exc()
+            return TrialEnd(status, time.perf_counter() - started, _printable(text), _printable(trace))
+    return TrialEnd("ok", time.perf_counter() - started)
+
+
+def _write_yielded(experiment: Experiment, trial: Trial, lines: TextIO, shared: "Array[c_double]") -> None:
+    names = set[str]()
+    for yielded in experiment.run(trial):
+        if isinstance(yielded, Artifact):
+            _check_artifact(yielded, names, experiment.figures)
+            lines.write(spool.line_of(yielded))
+        else:
+            lines.write(spool.line_of(yielded))
+            if yielded.step is not None:
+                shared[STEP], shared[VALUE] = yielded.step, yielded.value
+
+
+def _check_artifact(artifact: Artifact, names: set[str], figures: Iterable[Figure]) -> None:
+    """Raise `UsageError` where a second artifact takes a name, or a figure could not show this one.
+
+    Otherwise one of the two would be lost, and only the report would find what a figure cannot show.
+    """
+    if artifact.name in names:
+        raise UsageError(
+            f"expected artifacts of different names, found two artifacts called {artifact.name!r} in one "
+            "run. Rename one."
+        )
+    names.add(artifact.name)
+    for figure in figures:
+        match figure:
+            case TextSamples(artifact=name) if name == artifact.name:
+                text_of(artifact)
+            case ImageGrid(artifact=name) if name == artifact.name:
+                panels_of(artifact)
+
+
+def _check_fingerprint(page: Path, fingerprint: str) -> None:
+    """Raise `UsageError` unless the page and what it imports still have this fingerprint.
+
+    A process that replaces another imports them again, and its results must not pass for the old code's.
+    """
+    try:
+        same = _fingerprints.of(page) == fingerprint
+    except (OSError, SyntaxError, ValueError):  # deleted, or only half saved
+        same = False
+    if not same:
+        raise UsageError(
+            f"{page.name}, or what it imports, was changed since this command began. "
+            "Finished trials are stored; run the same command again."
+        )
+
+
+def _status_of(error: BaseException) -> tuple[Status, str]:
+    """The status of a trial that raised this error, and the error in one line."""
+    text = str(error) if isinstance(error, SeqlabError) else described(error)
+    if isinstance(error, DivergedError):
+        return "diverged", text
+    if isinstance(error, MemoryError) or any(word in str(error).lower() for word in OUT_OF_MEMORY):
+        return "out of memory", text
+    return "failed", text
+
+
+def _printable(text: str) -> str:
+    """The text without lone surrogates, which file names may hold and SQLite refuses."""
+    return text.encode(errors="backslashreplace").decode()

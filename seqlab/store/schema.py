@@ -1,0 +1,41 @@
+"""Which tables does a results database have? One script for each version of the schema, oldest first.
+
+Metric and split names are stored once, in `name`, which keeps a million measurements small and quick to
+load. Artifacts are in a table of their own, `exhibit`, so that loading measurements never reads them.
+"""
+
+APPLICATION_ID = 0x5E91AB  # marks an SQLite file as ours
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE provenance (id INTEGER PRIMARY KEY, digest TEXT UNIQUE NOT NULL, json TEXT NOT NULL);
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY, uid TEXT UNIQUE NOT NULL, key TEXT NOT NULL, experiment TEXT NOT NULL,
+        seed INTEGER NOT NULL, budget TEXT NOT NULL, factors TEXT NOT NULL, settings TEXT NOT NULL,
+        status TEXT NOT NULL, error TEXT NOT NULL, traceback TEXT NOT NULL, seconds REAL NOT NULL,
+        started TEXT NOT NULL, device TEXT NOT NULL, mlx TEXT NOT NULL, fingerprint TEXT NOT NULL,
+        provenance INTEGER NOT NULL REFERENCES provenance (id)
+    );
+    CREATE INDEX run_by_experiment ON run (experiment, key);
+    CREATE TABLE name (id INTEGER PRIMARY KEY, text TEXT UNIQUE NOT NULL);
+    CREATE TABLE measurement (
+        run INTEGER NOT NULL REFERENCES run (id), metric INTEGER NOT NULL REFERENCES name (id),
+        split INTEGER NOT NULL REFERENCES name (id), step INTEGER, value REAL NOT NULL
+    );
+    CREATE INDEX measurement_by_run ON measurement (run);
+    CREATE TABLE rule (
+        claim TEXT NOT NULL, experiment TEXT NOT NULL, digest TEXT NOT NULL, statement TEXT NOT NULL,
+        fixed TEXT NOT NULL, PRIMARY KEY (claim, experiment, digest)
+    );
+    CREATE TABLE verdict (
+        id INTEGER PRIMARY KEY, claim TEXT NOT NULL, experiment TEXT NOT NULL, budget TEXT NOT NULL,
+        outcome TEXT NOT NULL, effect REAL, low REAL, high REAL, n INTEGER NOT NULL, scope TEXT NOT NULL,
+        reason TEXT NOT NULL, rule TEXT NOT NULL, judged TEXT NOT NULL
+    );
+    """,
+    """
+    CREATE TABLE exhibit (
+        run INTEGER NOT NULL REFERENCES run (id), name TEXT NOT NULL, media TEXT NOT NULL,
+        data BLOB NOT NULL, PRIMARY KEY (run, name)
+    );
+    """,
+)
