@@ -1,4 +1,4 @@
-"""How long would training GPT-3, PaLM or T5 take on machines like this one?
+"""How long would training GPT-3, PaLM and T5 take on machines like this?
 
 The work of a training run follows from the sizes of model and data: six operations a parameter and token
 [@kaplan2020scaling], and a further term for attention [@chowdhery2022palm]. The formula is checked against

@@ -116,7 +116,7 @@ def run(trial: Trial) -> Iterator[Measurement]:
     yield Measurement("choice_effect", found.choice_effect)
 
 
-FEWER_PASSES = Exact(metric="passes_per_token", per=("method",), along="method", above=0.999)
+ONE_PASS_EACH = Exact(metric="passes_per_token", per=("method",), along="method", above=0.999)
 
 experiment = Experiment(
     chapter=7,
@@ -153,7 +153,7 @@ experiment = Experiment(
     claims=(
         Claim(
             "C15",
-            FEWER_PASSES,
+            ONE_PASS_EACH,
             "If causality forced it, every token would take a pass of its own by every method. A method that "
             "writes the same tokens in fewer passes is an exception. (Only tokens that plain decoding writes "
             "too are counted.)",
@@ -167,7 +167,7 @@ experiment = Experiment(
         ),
         Claim(
             "C18",
-            FEWER_PASSES,
+            ONE_PASS_EACH,
             "If no token could be predicted before the one in front of it is there, no pass would yield more "
             "than one token that plain decoding writes too.",
         ),
