@@ -1,11 +1,11 @@
 """How does a model write on from a prompt, token by token?
 
-The prompt is read at once (prefill); then each step reads the token chosen last and chooses the next.
-What the model remembers in between is its own affair: keys and values, a recurrent state or, without a
-cache, nothing but the tokens, which are then read anew for every token. All choose the same tokens.
+The prompt is read at once (prefill); then each step reads the token chosen last and chooses the next one.
+What the model keeps in between depends on the model: keys and values, a recurrent state or, without a cache,
+the tokens alone, which it then reads again for every token. All of these choose the same tokens.
 
-The order is that of Hugging Face's `generate`: temperature, then top-k, then top-p. Logits equal to the
-least that is kept stay too, so that no tie is settled by its place in the vocabulary.
+Sampling follows the order of Hugging Face's `generate`: temperature, then top-k, then top-p. Logits equal to
+the smallest one that is kept are kept too, so that no tie is decided by the place in the vocabulary.
 """
 
 import math
@@ -26,7 +26,7 @@ Start = Callable[[int], State]  # from how many tokens will be read to the state
 
 @runtime_checkable
 class Decodable(Protocol):
-    """What decoding asks of a model; `models.heads.LanguageModel` has it around every causal backbone."""
+    """What decoding needs of a model; `models.heads.LanguageModel` has it for every causal backbone."""
 
     vocabulary: int
     outputs: int
@@ -39,7 +39,7 @@ class Decodable(Protocol):
         """Logits [B L V] of tokens [B L]: decoding without a cache."""
 
     def initial_state(self, *inputs: Any, **options: Any) -> State:
-        """The state before the first token. Unless it takes (batch, length), give `start` to prefill."""
+        """The state before the first token. Unless it takes (batch, length), prefill needs a `start`."""
 
     def prefill(self, tokens: Integer[mx.array, "B L"], state: State) -> tuple[Float[mx.array, "B V"], State]:
         """Read tokens at once: the logits of the next, and the new state."""
@@ -76,7 +76,7 @@ GREEDY = Sampling(temperature=0.0)
 
 
 def restrict(logits: Float[mx.array, "B V"], sampling: Sampling) -> Float[mx.array, "B V"]:
-    """The logits that tokens are drawn by: over the temperature, and -inf for what may not be drawn."""
+    """The logits that tokens are drawn by: divided by the temperature, -inf for what may not be drawn."""
     # float32, as a sum of many half-precision probabilities stops short of p; and the largest logit
     # becomes 0, so that none overflows at a low temperature.
     logits = logits.astype(mx.float32)
@@ -95,9 +95,9 @@ def restrict(logits: Float[mx.array, "B V"], sampling: Sampling) -> Float[mx.arr
 class Decoder:
     """A model that decodes one batch at a time: `prefill`, then `step` by `step`.
 
-    Each returns the next token of every sequence, and computes nothing before that is evaluated. A
-    sequence that has given `stop` gives nothing else. `compiled` None leaves it to the device: off on
-    a CPU, where it takes seconds. A decoder compiles once for each batch size and room.
+    Each returns the next token of every sequence, which is computed when it is evaluated. After `stop` a
+    sequence yields only `stop`. With `compiled` None the device decides: off on a CPU, where compiling takes
+    seconds. A decoder compiles once for each batch size and room of the cache.
     """
 
     def __init__(
@@ -134,9 +134,9 @@ class Decoder:
 
     @property
     def state(self) -> State:
-        """What is kept of all that was read: to be weighed, or for a `start` that goes on or back from it."""
+        """What is kept of all that was read: to measure it, or for a `start` that continues from it."""
         if self._state is None:
-            raise UsageError("there is nothing to follow yet. Call prefill first.")
+            raise UsageError("there is nothing to continue yet. Call prefill first.")
         return self._state
 
     def prefill(
@@ -150,14 +150,14 @@ class Decoder:
         """Read the prompt: the first of at most `tokens` new tokens of each sequence.
 
         `key` decides what is drawn: the same key, the same tokens. `start` gives the state that the prompt
-        follows on from; None is the model's initial one. Raises `UsageError` for what cannot be decoded.
+        continues; None is the model's initial state. Raises `UsageError` for what cannot be decoded.
         """
         check_prompt(prompt, self.model.vocabulary)
         check_positive(tokens=tokens)
         if key is None and self.sampling.temperature > 0:
             raise UsageError("sampling needs a key, found none. Give mx.random.key(seed), or use GREEDY.")
         if start is not None and not self.cached:
-            raise UsageError("without a cache nothing is followed on from: leave start out.")
+            raise UsageError("without a cache no state can be continued: leave start out.")
         prompt, (batch, length) = prompt.astype(mx.uint32), prompt.shape  # the type of chosen tokens
         reads = length + tokens - 1  # the last token is not read
         state = self.model.initial_state(batch, reads) if start is None else start(reads)
@@ -176,7 +176,7 @@ class Decoder:
         self._tokens, memory, self._key = self._next(
             self._tokens, mx.array(self.state.position), self.state.memory, self._key
         )
-        # The old memory is let go before anything is computed, so that MLX writes into it in place.
+        # The old memory is released before anything is computed, so that MLX writes into it in place.
         self._state = after._replace(memory=memory)
         return self._tokens
 
@@ -215,7 +215,7 @@ def generate(
 ) -> Iterator[mx.array]:
     """Yield the next token [B] of every sequence, at most `tokens` times; see `Decoder` and its `prefill`.
 
-    While the reader works on a token, the one after it is computed. With `stop` it ends when every
+    While the caller works on a token, the one after it is computed. With `stop` it ends when every
     sequence has stopped. Errors are raised by the call itself, before anything is computed.
     """
     decoder = Decoder(model, sampling=sampling, stop=stop, cached=cached, compiled=compiled)

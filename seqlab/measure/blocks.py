@@ -1,9 +1,9 @@
-"""How long do several steps take side by side, so that a disturbance meets all of them alike?
+"""How long do several steps take side by side, so that a disturbance affects all of them alike?
 
-In every block each arm is timed once, in an order drawn anew, after a sentinel: a matrix product that is
-always the same. A block whose sentinel strays from the median of all sentinels by more than 5 % met another
-machine than the others did. It is dropped by that rule alone, blind to what the arms took, and counted; the
-rounds go on until enough blocks are left, or twice as many were tried.
+In every block each arm is timed once, in a random order, after a sentinel: a matrix product that is always
+the same. Where the sentinel differs from the median of all sentinels by more than 5 %, the machine ran at
+another speed in that block. The block is dropped by this rule alone, whatever the arms took, and counted.
+Timing goes on until enough blocks are left, or twice as many were tried.
 
 Ratios of arms within a block are the fair comparison: pair by the block, which is a measurement's `step`.
 """
@@ -21,9 +21,9 @@ from seqlab.measure.timing import pending_operations, seconds
 from seqlab.notebook.metrics import Measurement
 
 DRIFT = 0.05  # of the median sentinel
-SENTINEL = 512  # edge of its square product: a few milliseconds on a CPU, and under any length of ours
+SENTINEL = 512  # edge of its square matrices: a few milliseconds on a CPU, and below our cases' own sizes
 SENTINEL_CALLS = 3  # of which the fastest counts: a single interruption is not a drift
-MOST = 2  # times the blocks asked for, and then no more
+MOST = 2  # times the blocks asked for are tried at most
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,7 @@ def time_blocks(
 ) -> dict[str, Times]:
     """Time all arms in so many blocks, each of which has every arm once.
 
-    Raises `UsageError` where an arm's step leaves a part of its state to be computed: its times would be
-    too short.
+    Raises `UsageError` where an arm's step leaves part of its state uncomputed: its times would be too short.
     """
     if not arms or blocks < 1:
         raise UsageError(f"expected one arm and one block or more, found {len(arms)} and {blocks}.")
@@ -75,15 +74,15 @@ def time_blocks(
         for name, arm in arms.items():
             _once(name, arm)
     sentinel = _sentinel()
-    watched: list[float] = []
+    sentinels: list[float] = []
     taken: dict[str, list[float]] = {name: [] for name in arms}
     kept: list[int] = []
-    while len(kept) < blocks and len(watched) < MOST * blocks:
-        watched.append(sentinel())
+    while len(kept) < blocks and len(sentinels) < MOST * blocks:
+        sentinels.append(sentinel())
         for name in rng.permutation(list(arms)).tolist():
             taken[name].append(_once(name, arms[name]) / arms[name].parts)
-        kept = undisturbed(watched)
-    dropped = len(watched) - len(kept)
+        kept = undisturbed(sentinels)
+    dropped = len(sentinels) - len(kept)
     return {
         name: Times(first[name], {block: taken[name][block] for block in kept[:blocks]}, dropped)
         for name in arms
@@ -92,7 +91,7 @@ def time_blocks(
 
 def undisturbed(sentinels: list[float]) -> list[int]:
     """The blocks whose sentinel is within `DRIFT` of the median of all of them."""
-    usual = median_low(sentinels)  # one that was measured, so that its block is always kept
+    usual = median_low(sentinels)  # a measured value, so that its block is always kept
     return [block for block, found in enumerate(sentinels) if abs(found / usual - 1) <= DRIFT]
 
 

@@ -1,9 +1,9 @@
-"""How soon can an operation follow one that it waits for, however little it does?
+"""How soon can an operation follow the one that it waits for, however little it does?
 
-A chain of additions to a single number: each needs the one before, none is work to speak of. What a link
-takes is what a device, and MLX before it, need to start one operation after another. The least of the
-repeats counts, since a disturbance only slows. It is the time of separate operations: a kernel that holds
-a whole loop pays it once.
+Measured is a sequence of additions to a single number, of which each needs the one before and none is work to
+speak of. The time of one addition is what the device, and MLX before it, need to start one operation after
+another. The shortest of the repeats counts, since a disturbance only slows. This is the time of separate
+operations: a kernel that holds a whole loop needs it once.
 """
 
 import mlx.core as mx
@@ -11,21 +11,21 @@ import mlx.core as mx
 from seqlab.errors import UsageError
 from seqlab.measure.timing import seconds
 
-LINKS = 1_000  # long enough that evaluating at all is a small part, short of MLX's own limits
+ADDITIONS = 1_000  # enough that starting the evaluation takes a small part, few enough for MLX's limits
 
 
-def operation_latency(*, repeats: int = 5, links: int = LINKS) -> float:
-    """Seconds a link, evaluation alone: the chain is written down before the clock starts."""
-    if repeats < 1 or links < 1:
-        raise UsageError(f"expected one repeat and one link or more, found {repeats} and {links}.")
+def operation_latency(*, repeats: int = 5, additions: int = ADDITIONS) -> float:
+    """Seconds per addition, evaluation alone: the graph is built before the clock starts."""
+    if repeats < 1 or additions < 1:
+        raise UsageError(f"expected one repeat and one addition or more, found {repeats} and {additions}.")
     taken = []
     for _ in range(repeats + 1):  # the first prepares: kernels are made, buffers allocated
         end, one = mx.zeros((1,)), mx.ones((1,))
         mx.eval(end, one)
-        for _ in range(links):
+        for _ in range(additions):
             end = end + one
         taken.append(_evaluated(end))
-    return min(taken[1:]) / links
+    return min(taken[1:]) / additions
 
 
 def _evaluated(end: mx.array) -> float:

@@ -1,12 +1,12 @@
-"""Figures of published training runs: what was stated, by whom, where, and how we came to read it.
+"""What has been published of historical training runs, by whom, where, and how was it read?
 
     model     what       value   unit  source            place       how
     "GPT-3"   "tokens"   3e11    ""    brown2020language table 2.1   reprint
 
-They are no data to learn from but the measure of sentences about the past. `Published.agreed` gives a
-figure to base a verdict on: one that two statements bear out within 5 %. What is known only from a
-sentence that others quote is kept, marked, and never counts. A figure that its own source lets one compute
-from others counts as a statement, since it could have come out otherwise.
+These figures test sentences about the past; nothing is trained on them. `Published.agreed` gives a figure to
+base a verdict on: one that two statements support within 5 %. What is known only from a sentence that others
+quote is kept, marked, and never counts. A figure that can be computed from others of its source counts as a
+statement, since the sum could have come out otherwise.
 """
 
 import tomllib
@@ -51,6 +51,30 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """Sizes of a published model: `width` is that of all heads of a layer together, `context` is in tokens.
+
+    `active` is the share of the layers and parameters that a token meets.
+    """
+
+    layers: int
+    width: int
+    context: int
+    active: float = 1.0
+
+
+# GPT-3: Brown et al., 2020, table 2.1. PaLM: Chowdhery et al., 2022, table 1 and section 2.1 (heads of 256).
+# T5: Raffel et al., 2020, section 3.7, encoder and decoder together, of which a token meets one.
+SHAPES: Mapping[str, Shape] = {
+    "GPT-3": Shape(96, 12_288, 2_048),
+    "PaLM 8B": Shape(32, 16 * 256, 2_048),
+    "PaLM 62B": Shape(64, 32 * 256, 2_048),
+    "PaLM": Shape(118, 48 * 256, 2_048),
+    "T5": Shape(2 * 24, 128 * 128, 512, active=0.5),
+}
+
+
+@dataclass(frozen=True)
 class Published:
     """All figures, in the order of the file, and their sources by key."""
 
@@ -74,24 +98,36 @@ class Published:
         return self.named(model, what)[0].value
 
     def agreed(self, model: str, what: str) -> float:
-        """The first statement of a figure, borne out by a second within 5 %.
+        """The first statement of a figure, if a second one supports it within 5 %.
 
-        `UsageError` where there is no second one, or any that counts says otherwise.
+        `UsageError` where there is no second one, or where any that counts differs.
         """
         found = self.named(model, what)
         values = [figure.value for figure in found]
         if len(values) < 2 or max(values) - min(values) > TOLERANCE * max(values):
-            told = ", ".join(f"{figure.value:g} ({figure.source.key})" for figure in found)
+            stated = ", ".join(f"{figure.value:g} ({figure.source.key})" for figure in found)
             raise UsageError(
-                f"expected two statements within 5 % of {model}: {what}, found {told}. Base no verdict on "
+                f"expected two statements within 5 % of {model}: {what}, found {stated}. Base no verdict on "
                 "it, or add a source to seqlab/tasks/data/published.toml."
             )
         return values[0]
 
+    def updates(self, model: str) -> float:
+        """Training steps. GPT-3's are its tokens over those of its largest batch, fewer than it took."""
+        if model == "GPT-3":
+            return self.value(model, "tokens") / self.value(model, "tokens a step")
+        return self.value(model, "steps")
+
+
+def relative_difference(allowed: tuple[float, float], figure: float) -> float:
+    """How far the figure is from the nearest number of an allowed range, relative to the larger of both."""
+    nearest = min(max(allowed[0], figure), allowed[1])
+    return abs(nearest - figure) / max(nearest, figure, 1e-300)  # 0 where both are zero
+
 
 @cache
 def load() -> Published:
-    """The packaged figures. `DataError` where their file is missing or was altered."""
+    """The packaged figures. Raises `DataError` where their file is missing or altered."""
     stored = tomllib.loads(files.path("published.toml").read_text(encoding="utf-8"))
     sources = {row["key"]: Source(**row) for row in stored["source"]}
     figures = tuple(

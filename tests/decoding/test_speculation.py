@@ -1,4 +1,4 @@
-"""Does guessing ahead write the same tokens, in fewer passes, and never wait for ever?"""
+"""Does speculative decoding write the same tokens, in fewer passes, and always end?"""
 
 import mlx.core as mx
 import numpy as np

@@ -52,10 +52,10 @@ def test_blocks_in_which_the_sentinel_drifts_are_dropped_counted_and_made_up_for
     for times in found.values():
         assert list(times.kept) == [0, 1, 2, *range(5, 12)]
         assert times.dropped == 2
-    told = list(found["a"].measurements())
-    assert [m.metric for m in told] == ["compile_time", *["step_time"] * 10, "blocks_dropped"]
-    assert [m.step for m in told[1:-1]] == list(found["a"].kept)
-    assert told[-1].value == 2
+    yielded = list(found["a"].measurements())
+    assert [m.metric for m in yielded] == ["compile_time", *["step_time"] * 10, "blocks_dropped"]
+    assert [m.step for m in yielded[1:-1]] == list(found["a"].kept)
+    assert yielded[-1].value == 2
 
 
 def test_a_machine_that_never_settles_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:

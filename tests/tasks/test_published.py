@@ -1,5 +1,6 @@
 """Has every published figure its source, do its sums come out, and does a verdict rest on two statements?"""
 
+import math
 import re
 from pathlib import Path
 from typing import get_args
@@ -46,8 +47,8 @@ def test_every_figure_says_where_it_stands_and_how_it_was_read() -> None:
 
 
 def test_no_figure_is_stated_twice_alike() -> None:
-    told = [(figure.model, figure.what, figure.source.key, figure.how) for figure in KNOWN.figures]
-    assert len(set(told)) == len(told)
+    stated = [(figure.model, figure.what, figure.source.key, figure.how) for figure in KNOWN.figures]
+    assert len(set(stated)) == len(stated)
 
 
 def test_what_is_computed_comes_out_again() -> None:
@@ -61,9 +62,9 @@ def test_what_is_computed_comes_out_again() -> None:
 
 def test_days_before_the_transformer_are_those_of_the_dates() -> None:
     attention = KNOWN.sources["vaswani2017attention"].date
-    told = [figure for figure in KNOWN.figures if figure.what == "days before the Transformer"]
-    assert [figure.value for figure in told] == [(attention - figure.source.date).days for figure in told]
-    assert len(told) == 2
+    dated = [figure for figure in KNOWN.figures if figure.what == "days before the Transformer"]
+    assert [figure.value for figure in dated] == [(attention - figure.source.date).days for figure in dated]
+    assert len(dated) == 2
 
 
 def test_two_statements_that_agree_are_a_figure() -> None:
@@ -94,3 +95,25 @@ def test_what_is_only_quoted_never_counts() -> None:
 def test_an_unknown_figure_suggests_the_nearest() -> None:
     with pytest.raises(UsageError, match="Did you mean 'GPT-3: tokens'"):
         KNOWN.named("GPT-3", "token")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "figure", "expected"),
+    [
+        ((2.0, 4.0), 3.0, 0),
+        ((2.0, 4.0), 1.0, 1 / 2),
+        ((2.0, 4.0), 5.0, 1 / 5),
+        ((2.0, math.inf), 5.0, 0),
+        ((0.0, 0.0), 5.0, 1),
+        ((0.0, 0.0), 0.0, 0),
+    ],
+)
+def test_the_distance_is_to_the_nearest_allowed_number(
+    allowed: tuple[float, float], figure: float, expected: float
+) -> None:
+    assert published.relative_difference(allowed, figure) == expected
+
+
+def test_updates_are_stated_or_tokens_over_the_batch() -> None:
+    assert KNOWN.updates("PaLM") == KNOWN.value("PaLM", "steps")
+    assert KNOWN.updates("GPT-3") == 300e9 / 3.2e6
