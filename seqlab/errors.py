@@ -1,7 +1,6 @@
 """Every error that a user may see: what was expected, what was found, what to do next."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 class SeqlabError(Exception):
@@ -48,6 +47,8 @@ class DivergedError(SeqlabError):
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """A message that `name` is not a known `what`, with the most similar known one."""
+    from difflib import get_close_matches  # imported where it is needed: reading pages rarely does
+
     names = sorted(known)
     nearest = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
