@@ -37,7 +37,8 @@ import numpy as np
 from jaxtyping import Float64
 from mlx import nn
 
-from seqlab.decoding.generate import Sampling, restrict
+from seqlab.decoding.chorales import continue_chorale
+from seqlab.decoding.generate import Sampling
 from seqlab.models import backbones
 from seqlab.models.heads import Backbone, LanguageModel
 from seqlab.models.parts.losses import token_loss
@@ -61,18 +62,10 @@ from seqlab.notebook import (
 )
 from seqlab.tasks import midi
 from seqlab.tasks.chorales import dataset, ngrams
-from seqlab.tasks.chorales.chorale import (
-    FRAMES_PER_BEAT,
-    INPUT_VOCABULARY,
-    START,
-    VOCABULARY,
-    VOICES,
-    Chorale,
-    from_tokens,
-    input_id,
-)
+from seqlab.tasks.chorales.chorale import FRAMES_PER_BEAT, INPUT_VOCABULARY, VOCABULARY, VOICES
 from seqlab.tasks.chorales.dataset import Chorales, SplitName, Windows
 from seqlab.tasks.chorales.piano_roll import piano_roll
+from seqlab.tasks.chorales.scores import scores
 from seqlab.training import TRIED_RATES, Batch, TunedRate, train
 
 # Learning rates that did best on the validation chorales, of TRIED_RATES, at the quick budget with seed
@@ -131,14 +124,6 @@ def ngram_bits(name: str, music: Chorales, split: SplitName, *, pieces: int) -> 
     return NGRAMS[name](music, split)[:frames]
 
 
-def scores(bits: Float64[np.ndarray, "T 4"], split: SplitName) -> Iterator[Measurement]:
-    """Bits per token, overall and of each voice, and nats per frame."""
-    yield Measurement("bits_per_token", float(bits.mean()), split)
-    yield Measurement("nats_per_frame", float(bits.sum(axis=1).mean()) * math.log(2), split)
-    for number, voice in enumerate(bits.mean(axis=0), start=1):
-        yield Measurement("voice_bits", float(voice), split, step=number)
-
-
 @dataclass(frozen=True)
 class Recipe:
     """Predict chorales token by token, in windows of `frames` frames, with a network of one size."""
@@ -168,33 +153,12 @@ class Recipe:
         yield Measurement("bits_per_token", float(bits.mean()), "valid")
 
 
-def continued(model: LanguageModel, opening: Chorale, *, frames: int, window: int, key: mx.array) -> Chorale:
-    """The opening and the model's continuation, `frames` frames in all.
-
-    The model reads at most a window, as in training. Where one is full, it goes on from its second half.
-    """
-    tokens = opening.tokens().ravel().tolist()
-    inputs = [START, *opening.inputs().ravel().tolist()]
-    whole, half = frames * len(VOICES), window * len(VOICES) // 2
-    while len(tokens) < whole:
-        first = max(len(tokens) // half - 1, 0) * half
-        logits, state = model.prefill(mx.array([inputs[first:]]), model.initial_state(1, 2 * half))
-        for place in range(len(tokens), min(first + 2 * half, whole)):
-            key, now = mx.random.split(key)
-            token = int(np.array(mx.random.categorical(restrict(logits, SAMPLING), key=now))[0])
-            tokens.append(token)
-            inputs.append(input_id(token, inputs[place + 1 - len(VOICES)]))
-            if state.position < 2 * half:
-                logits, state = model.step(mx.array(inputs[-1:]), state)
-    return from_tokens(np.array(tokens, np.int32), opening.name)
-
-
 def artifacts(model: LanguageModel, trial: Trial, music: Chorales) -> Iterator[Artifact]:
     """The beginning of a test chorale by Bach and by the model: piano rolls, and the model's as MIDI."""
     bach = music.test[0].opening(trial["written"])
-    composed = continued(
-        model, bach.opening(OPENING),
-        frames=trial["written"], window=trial["frames"], key=mx.random.key(trial.seed),
+    composed = continue_chorale(
+        model, bach.opening(OPENING), frames=trial["written"], window=trial["frames"],
+        sampling=SAMPLING, key=mx.random.key(trial.seed),
     )  # fmt: skip
     yield Artifact.images(
         "roll",

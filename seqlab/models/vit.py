@@ -151,3 +151,9 @@ def rollout(attention: Float[mx.array, "B Y H N N"]) -> Float[mx.array, "B N"]:
     for layer in range(layers.shape[1]):
         flow = (layers[:, layer] + identity) / 2 @ flow
     return mx.mean(flow, axis=1)
+
+
+def attention_map(model: Model, images: Float[mx.array, "B S S"]) -> Float[mx.array, "B R R"]:
+    """Attention rollout of each image as a map of its patches, relative to an even share."""
+    shares = rollout(model.attention(images))
+    return (shares * shares.shape[1]).reshape(-1, model.config.side, model.config.side)

@@ -1,4 +1,4 @@
-"""Does the page score every token once, and continue a chorale as its model would?"""
+"""Does the page score every token once, and yield what the chapter shows?"""
 
 import io
 import math
@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from experiments import music as page
-from seqlab.decoding.generate import Sampling
 from seqlab.models import backbones
 from seqlab.models.sizing import parameters
 from seqlab.notebook import Artifact, Trial
 from seqlab.notebook.artifacts import panels_of
 from seqlab.tasks.chorales import dataset, ngrams
-from seqlab.tasks.chorales.chorale import START, VOICES
+from seqlab.tasks.chorales.chorale import VOICES
 
 SETTINGS = {
     "steps": 2, "batch": 2, "frames": 16, "width": 16, "depth": 2, "valid_pieces": 1, "evaluations": 2,
@@ -71,41 +70,6 @@ def test_bits_are_those_of_each_window_by_itself(few, music, name):
         chosen = logits[np.arange(len(right)), right] - np.log(np.exp(logits).sum(axis=1))
         alone.append(-chosen[counts] / math.log(2))
     np.testing.assert_allclose(found.ravel(), np.concatenate(alone), atol=1e-4)
-
-
-def test_scores_of_a_frame_and_of_each_voice_add_up():
-    bits = np.array([[1.0, 2.0, 3.0, 4.0], [3.0, 2.0, 1.0, 0.0]])
-    found = {(one.metric, one.step): one.value for one in page.scores(bits, "test")}
-    assert found["bits_per_token", None] == 2.0
-    assert found["nats_per_frame", None] == pytest.approx(8 * math.log(2))
-    assert [found["voice_bits", voice] for voice in (1, 2, 3, 4)] == [2.0, 2.0, 2.0, 2.0]
-
-
-@pytest.mark.parametrize("name", [backbones.TRANSFORMER, "TCN"])
-def test_a_chorale_is_continued_as_without_a_cache(few, music, name, monkeypatch):
-    """With top-1 sampling, every token is that of a pass over the window up to it."""
-    monkeypatch.setattr(page, "SAMPLING", Sampling(top_k=1))
-    model, _ = recipe(name).start(1)
-    opening = music.test[0].opening(page.OPENING)
-    written = page.continued(model, opening, frames=40, window=16, key=mx.random.key(0))
-    np.testing.assert_array_equal(written.pitch[: page.OPENING], opening.pitch)
-    tokens, inputs = written.tokens().ravel(), np.r_[START, written.inputs().ravel()]
-    assert len(tokens) == 160
-    for place in range(64, 160, 3):
-        first = (place // 32 - 1) * 32
-        logits = np.array(model(mx.array(inputs[None, first : place + 1])))[0, -1]
-        assert logits[tokens[place]] == pytest.approx(logits.max(), abs=1e-5)
-
-
-def test_another_random_key_gives_another_chorale(few, music):
-    model, _ = recipe("minGRU").start(0)
-    opening = music.test[1].opening(page.OPENING)
-    drawn = [
-        page.continued(model, opening, frames=32, window=16, key=mx.random.key(seed)).tokens()
-        for seed in (1, 1, 2)
-    ]
-    np.testing.assert_array_equal(drawn[0], drawn[1])
-    assert not np.array_equal(drawn[0], drawn[2])
 
 
 def test_a_trained_network_yields_scores_a_piano_roll_and_a_midi_file(few):

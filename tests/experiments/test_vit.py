@@ -37,7 +37,7 @@ def asked(page: ModuleType, budget: str, **changes: str) -> tuple[Trial, ...]:
 def test_all_networks_have_as_many_parameters(page: ModuleType, budget: str) -> None:
     settings = page.experiment.budget(budget).settings
     found = {}
-    for name in page.NETWORKS:
+    for name in page.CLASSIFIERS:
         one = recipe(page, model=name, **{key: settings[key] for key in ("width", "depth", "patch")})
         found[name] = parameters(one.start(0)[0])
     assert max(found.values()) <= 1.02 * min(found.values()), found
@@ -45,7 +45,7 @@ def test_all_networks_have_as_many_parameters(page: ModuleType, budget: str) -> 
 
 def test_all_networks_of_a_seed_train_on_the_same_batches(page: ModuleType) -> None:
     drawn = {}
-    for name in page.NETWORKS:
+    for name in page.CLASSIFIERS:
         batches = recipe(page, model=name, shift=1.0, turn=5.0).start(7)[1]
         drawn[name] = [np.array(next(batches)[0]) for _ in range(3)]
     for images in drawn.values():

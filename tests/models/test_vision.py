@@ -132,6 +132,16 @@ def test_rollout_on_known_weights() -> None:
     np.testing.assert_allclose(both[0], [0.5625, 0.0625, 0.0625, 0.3125], rtol=1e-6)
 
 
+def test_the_attention_map_is_the_rollout_relative_to_an_even_share(randomised) -> None:
+    model = randomised(network(size=8, patch=2, stem="patches"))
+    images = mx.random.normal((3, 8, 8), key=mx.random.key(0))
+    found = np.array(vit.attention_map(model, images))
+    assert found.shape == (3, 4, 4)
+    np.testing.assert_allclose(found.mean(axis=(1, 2)), 1, rtol=1e-5)
+    shares = np.array(vit.rollout(model.attention(images)))
+    np.testing.assert_allclose(found[:, 1, 2], 16 * shares[:, 6], rtol=1e-6)  # row by row
+
+
 def test_positions_start_with_unit_variance() -> None:
     positions = network(size=28, patch=4, stem="patches", width=64).positions.weight
     assert positions.shape == (49, 64)
