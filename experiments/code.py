@@ -23,16 +23,16 @@ the loss has settled, which costs most the network that must learn most from dat
 far ahead, so a verdict at such a budget is about short training.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cache
 
 import mlx.core as mx
 import numpy as np
-from jaxtyping import Bool, Int32
+from jaxtyping import Bool
 from mlx import nn
 
+from seqlab.measure.completion import complete, score_windows
 from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.models.parts.losses import token_loss
 from seqlab.notebook import (
@@ -53,11 +53,12 @@ from seqlab.notebook import (
     grid,
 )
 from seqlab.tasks import ngrams
-from seqlab.tasks.source_code import library, windows
-from seqlab.tasks.source_code.coding import NEW, Coding, Encoded
+from seqlab.tasks.source_code import library
+from seqlab.tasks.source_code.coding import NEW, Coding
+from seqlab.tasks.source_code.examples import LONGEST, contexts, describe_completions, example_lines
 from seqlab.tasks.source_code.library import SplitName
-from seqlab.tasks.source_code.tokens import as_text, first_line
-from seqlab.tasks.source_code.windows import LONGEST, Windows
+from seqlab.tasks.source_code.scoring import encoded, kinds_of_test_tokens, scored_windows
+from seqlab.tasks.source_code.windows import Windows
 from seqlab.training import TRIED_RATES, Batch, TunedRate, train
 
 # Learning rates that did best on the validation files, of TRIED_RATES, at the quick budget with the tuning
@@ -71,7 +72,6 @@ CACHED = "8-gram + cache"
 # The best on the validation files, of 30, 100, 300 and 1,000 and of orders 5, 6 and 8; order 10 completed one
 # token more in a thousand.
 CACHED_ORDER, CACHE_WEIGHT = 8, 300.0
-LOGITS = 1 << 23  # of one evaluation, to bound its memory
 EXAMPLES, GIVEN = 4, 2  # completions shown, and how many tokens of their lines are given
 
 
@@ -110,52 +110,27 @@ class Recipe:
     def validate(self, model: nn.Module) -> Iterator[Measurement]:
         """Accuracy on the validation files, by which the claims judge, and bits per token."""
         where = scored_windows("valid", self.context, self.scored)
-        right, bits = evaluate(model, encoded(self.coding, "valid"), where)
+        right, bits = evaluate(model, self.coding, "valid", where)
         yield Measurement("accuracy", float(right[where.scored].mean()), "valid")
         yield Measurement("bits_per_token", bits, "valid")
 
 
-@cache  # the same for every network and seed
-def encoded(coding: Coding, split: SplitName) -> Encoded:
-    """A split as networks read it."""
-    return coding.encode(library.load().files(split))
-
-
-@cache
-def scored_windows(split: SplitName, context: int, scored: int) -> Windows:
-    """Where a split is scored; with 0, all of it."""
-    return windows.windows(library.load().files(split), length=context, scored=scored or None)
-
-
-def evaluate(model: nn.Module, split: Encoded, where: Windows) -> tuple[Bool[np.ndarray, "K L"], float]:
+def evaluate(
+    model: nn.Module, coding: Coding, split: SplitName, where: Windows
+) -> tuple[Bool[np.ndarray, "K L"], float]:
     """Whether the most probable completion is right at each place, and mean bits of the scored targets.
 
     The bits are those of the network's choice among its ids: the spelling of a new name is not part of it.
+    That a name is new completes nothing.
     """
-    right, bits = np.zeros(where.at.shape, bool), 0.0
-    size = model.vocabulary
-    at_once = max(1, LOGITS // (size * where.at.shape[1]))
-    for i in range(0, len(where.at), at_once):
-        at, scored = where.at[i : i + at_once], where.scored[i : i + at_once]
-        logits, targets = model(mx.array(split.inputs[at])), mx.array(split.targets[at])
-        nats = mx.logsumexp(logits, axis=-1) - mx.take_along_axis(logits, targets[..., None], -1).squeeze(-1)
-        right[i : i + at_once] = np.array(completions(logits) == targets)
-        bits += float(np.array(nats)[scored].sum()) / math.log(2)
-    return right, bits / int(where.scored.sum())
-
-
-def completions(logits: mx.array) -> mx.array:
-    """The most probable ids [...] of logits [... V], except `NEW`: that a name is new completes nothing."""
-    return mx.argmax(logits[..., NEW + 1 :], axis=-1) + NEW + 1
+    text = encoded(coding, split)
+    return score_windows(model, text.inputs[where.at], text.targets[where.at], where.scored, first=NEW + 1)
 
 
 def scores(right: Bool[np.ndarray, "K L"], where: Windows) -> Iterator[Measurement]:
     """Accuracy on the test tokens: on all, and on those of a kind."""
-    tokens = library.load().test.tokens[where.at]
-    kinds = {name: of[tokens] for name, of in library.load().kinds().items()}
-    kinds["copies"] = kinds["identifiers"] & windows.repeated(tokens)
     yield Measurement("accuracy", float(right[where.scored].mean()), "test")
-    for name, of in kinds.items():
+    for name, of in kinds_of_test_tokens(where).items():
         if (of & where.scored).any():  # a small budget may score no token of a kind
             yield Measurement(f"accuracy_{name}", float(right[where.scored & of].mean()), "test")
 
@@ -188,30 +163,12 @@ def score_ngram(trial: Trial) -> Iterator[Measurement | Artifact]:
 
 def complete_lines(model: nn.Module, recipe: Recipe) -> str:
     """Lines of the test files: the tokens given, how the file goes on, and what the network writes."""
-    code, context = library.load(), recipe.context // 2
-    tokens, places = code.test.tokens, windows.example_lines(code, EXAMPLES, given=GIVEN, context=context)
-    examples = []
-    for at, ids in zip(places, greedy(model, recipe, places, context), strict=True):
-        file = code.test.file_of(at)
-        wrote = recipe.coding.decode(ids.tolist(), code, tokens[code.test.starts[file] : at])
-        lines = {
-            "given": code.decode(tokens[at - GIVEN : at]),
-            "the file": first_line(code.decode(tokens[at : at + LONGEST])),
-            recipe.model: first_line(wrote),
-        }
-        shown = (f"    {name:11} {as_text(line)}" for name, line in lines.items())
-        examples.append("\n".join([code.test.names[file], *shown]))
-    return "\n\n".join(examples)
-
-
-def greedy(model: nn.Module, recipe: Recipe, places: list[int], context: int) -> Int32[np.ndarray, "P T"]:
-    """The ids that the network writes from each place on, the most probable one at a time."""
-    read = np.zeros((len(places), context + 1 + LONGEST), np.int32)
-    inputs = encoded(recipe.coding, "test").inputs
-    read[:, : context + 1] = [inputs[at - context : at + 1] for at in places]
-    for end in range(context + 1, context + 1 + LONGEST):  # a window is short, so without a cache
-        read[:, end] = np.array(completions(model(mx.array(read[:, :-1]))[:, end - 1]))
-    return read[:, context + 1 :]
+    context = recipe.context // 2
+    places = example_lines(library.load(), EXAMPLES, given=GIVEN, context=context)
+    read = contexts(encoded(recipe.coding, "test"), places, context=context)
+    written = complete(model, read, length=LONGEST, first=NEW + 1)
+    completed = list(zip(places, written, strict=True))
+    return describe_completions(library.load(), recipe.coding, completed, given=GIVEN, model=recipe.model)
 
 
 def run(trial: Trial) -> Iterator[Measurement | Artifact]:
@@ -223,7 +180,7 @@ def run(trial: Trial) -> Iterator[Measurement | Artifact]:
     recipe = Recipe(**{field.name: trial[field.name] for field in fields(Recipe)})
     model = yield from train(trial, recipe, TunedRate(RATES[recipe.model], TRIED_RATES, TUNED_STEPS))
     where = scored_windows("test", recipe.context, recipe.scored)
-    right, bits = evaluate(model, encoded(recipe.coding, "test"), where)
+    right, bits = evaluate(model, recipe.coding, "test", where)
     yield from scores(right, where)
     yield Measurement("bits_per_token", bits, "test")
     yield Artifact.text("completions", complete_lines(model, recipe))

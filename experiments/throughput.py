@@ -39,39 +39,30 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, partial
 from statistics import median
 
-import mlx.core as mx
-import numpy as np
-from mlx import nn
-
-from seqlab.measure.blocks import Arm, Times, time_blocks
+from seqlab.measure.blocks import Times
 from seqlab.measure.crossover import crossover
-from seqlab.measure.flops import size_of_equal_work
 from seqlab.measure.growth import exponent
-from seqlab.models.backbones import BACKBONES, TRANSFORMER, Size, TokenHead, matched_hidden
+from seqlab.models.backbones import TRANSFORMER
 from seqlab.models.sizing import parameters
 from seqlab.notebook import Budget, Claim, Curve, Experiment, Measurement, Ratio, Table, Trial, grid
 from seqlab.notebook.experiment import BudgetName
-from seqlab.training.step import LONGEST_COMPILED, compile_pays
-from seqlab.training.token_step import faster_compiled, forward_arm, random_tokens, step_arm, step_flops
+from seqlab.training.matched_steps import (
+    PARAMETERS,
+    SEQUENTIAL,
+    WORK,
+    Cell,
+    compiles,
+    hidden_size,
+    language_model,
+    time_side_by_side,
+    work,
+)
 
-HEAD = TokenHead(vocabulary=64)
 BATCH, WIDTH = 8, 64  # the defaults, where neither is varied
 SHORTEST = 16  # tokens
-PARAMETERS, WORK = "equal parameters", "equal work"
-SEQUENTIAL = ("RNN", "LSTM", "GRU")  # they must take their steps in order
 RECURRENT = (*SEQUENTIAL, "minGRU")
 NETWORKS = (TRANSFORMER, *RECURRENT, "TCN")
 NONE = "none"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What the networks of a comparison have in common: tokens a sequence, sequences, features, the view."""
-
-    length: int
-    batch: int
-    width: int
-    view: str = PARAMETERS
 
 
 @dataclass(frozen=True)
@@ -93,63 +84,15 @@ def networks(left_out: str) -> tuple[str, ...]:
     return tuple(name for name in NETWORKS if name != left_out)
 
 
-def language_model(name: str, cell: Cell, hidden: int, *, seed: int = 0) -> nn.Module:
-    """A network of this hidden size between an embedding and logits, its first weights drawn with `seed`."""
-    mx.random.seed(seed)  # also a fresh key: counting walks every draw that is still to be computed
-    return HEAD(BACKBONES[name](Size(cell.width, length=cell.length), hidden))
-
-
-@cache  # the same for every seed
-def work(name: str, cell: Cell, hidden: int) -> int:
-    """FLOP of one training step."""
-    model = language_model(name, cell, hidden)
-    return step_flops(model, batch=cell.batch, length=cell.length, sequential=name in SEQUENTIAL)
-
-
-@cache  # the same for every seed
-def hidden_size(name: str, cell: Cell) -> int:
-    """The size that gives a network the parameters, or its training step the work, of the Transformer's."""
-    if name == TRANSFORMER or cell.view == PARAMETERS:
-        return matched_hidden(name, Size(cell.width, length=cell.length), HEAD)
-    return size_of_equal_work(
-        partial(work, name, cell),
-        work(TRANSFORMER, cell, hidden_size(TRANSFORMER, cell)),
-        tried=(cell.width // 4, cell.width // 2, cell.width),
-        low=cell.width // 8,
-        high=16 * cell.width,
-    )
-
-
-def arms(name: str, cell: Cell, *, compiled: bool, seed: int) -> tuple[Arm, Arm]:
-    """A training step on random tokens, and the forward pass alone."""
-    model = language_model(name, cell, hidden_size(name, cell), seed=seed)
-    batch = random_tokens(HEAD.vocabulary, batch=cell.batch, length=cell.length)
-    mx.eval(model.parameters(), batch)
-    return step_arm(model, batch, compiled=compiled), forward_arm(model, batch, compiled=compiled)
-
-
-@cache  # for all seeds: they have the same shapes
-def compiles(name: str, cell: Cell, plan: Plan) -> bool:
-    """Whether the step is compiled: by the device's settings, or because that was the faster way."""
-    if name in SEQUENTIAL and cell.length > LONGEST_COMPILED:
-        return False
-    if plan.both_ways:
-        return faster_compiled(lambda compiled: arms(name, cell, compiled=compiled, seed=0)[0])
-    return compile_pays(language_model(name, cell, hidden_size(name, cell)), plan.steps)
-
-
 @cache  # one measurement for the trials of all networks, so that they are timed side by side
 def timed(cell: Cell, plan: Plan, seed: int) -> Mapping[str, tuple[Times, Times | None]]:
     """The training step of every network and, at the default batch and width, its forward pass."""
-    forward_too = cell == Cell(cell.length, BATCH, WIDTH) and seed < plan.forward_seeds
-    steps, forwards = {}, {}
-    for name in networks(plan.left_out):
-        compiled = compiles(name, cell, plan)
-        steps[name], forwards[f"{name}, forward"] = arms(name, cell, compiled=compiled, seed=seed)
-    together = steps | forwards if forward_too else steps
-    # No further warm-up: the first call, which is kept apart, was one.
-    found = time_blocks(together, blocks=plan.blocks, rng=np.random.default_rng(seed), warmup_steps=0)
-    return {name: (found[name], found.get(f"{name}, forward")) for name in steps}
+    forward = cell == Cell(cell.length, BATCH, WIDTH) and seed < plan.forward_seeds
+    compiled = {
+        name: compiles(name, cell, steps=plan.steps, both_ways=plan.both_ways)
+        for name in networks(plan.left_out)
+    }
+    return time_side_by_side(compiled, cell, blocks=plan.blocks, seed=seed, forward=forward)
 
 
 def run(trial: Trial) -> Iterator[Measurement]:
@@ -160,7 +103,7 @@ def run(trial: Trial) -> Iterator[Measurement]:
     hidden = hidden_size(name, cell)
     yield Measurement("parameters", parameters(language_model(name, cell, hidden)))
     yield Measurement("step_flops", work(name, cell, hidden))
-    yield Measurement("compiled", float(compiles(name, cell, plan)))
+    yield Measurement("compiled", float(compiles(name, cell, steps=plan.steps, both_ways=plan.both_ways)))
     together = timed(cell, plan, trial.seed)
     step, forward = together[name]
     yield from step.measurements()

@@ -5,6 +5,7 @@ import math
 import mlx.core as mx
 import numpy as np
 import pytest
+from mlx import nn
 
 from experiments import code
 from seqlab.models.backbones import Size, TokenHead, build
@@ -12,21 +13,23 @@ from seqlab.models.sizing import parameters
 from seqlab.notebook import Artifact, Trial
 from seqlab.notebook.artifacts import text_of
 from seqlab.tasks.source_code.coding import NEW, Coding
+from seqlab.tasks.source_code.examples import LONGEST, example_lines
 from seqlab.tasks.source_code.library import load
+from seqlab.tasks.source_code.scoring import encoded, scored_windows
 from seqlab.tasks.source_code.tokens import as_text, first_line
-from seqlab.tasks.source_code.windows import LONGEST, example_lines
 
 SMOKE = code.experiment.budget("smoke").settings
 CODING = Coding(SMOKE["vocabulary"], SMOKE["slots"])
 
 
-class Oracle:
+class Oracle(nn.Module):
     """Predicts the ids that follow, or with `certainty` 0 every id alike."""
 
-    def __init__(self, encoded, where, certainty):
+    def __init__(self, split, where, certainty):
+        super().__init__()
         self.vocabulary = CODING.size
         self.certainty = certainty
-        self.targets = iter(encoded.targets[row] for row in where.at)
+        self.targets = iter(encoded(CODING, split).targets[row] for row in where.at)
 
     def __call__(self, tokens):
         asked = np.stack([next(self.targets) for _ in range(len(tokens))])
@@ -54,10 +57,9 @@ def test_the_networks_have_as_many_parameters(budget):
 
 @pytest.mark.parametrize("certainty", [0.0, 50.0])
 def test_accuracy_and_bits_of_known_models(certainty):
-    where = code.scored_windows("test", SMOKE["context"], SMOKE["scored"])
-    encoded = code.encoded(CODING, "test")
-    right, bits = code.evaluate(Oracle(encoded, where, certainty), encoded, where)
-    targets = encoded.targets[where.at]
+    where = scored_windows("test", SMOKE["context"], SMOKE["scored"])
+    right, bits = code.evaluate(Oracle("test", where, certainty), CODING, "test", where)
+    targets = encoded(CODING, "test").targets[where.at]
     if certainty:
         np.testing.assert_array_equal(right, targets != NEW)  # a new name counts for nobody
         assert bits == pytest.approx(0, abs=1e-3)
@@ -67,18 +69,13 @@ def test_accuracy_and_bits_of_known_models(certainty):
 
 def test_every_kind_is_scored_among_its_own():
     library = load()
-    where = code.scored_windows("test", SMOKE["context"], SMOKE["scored"])
+    where = scored_windows("test", SMOKE["context"], SMOKE["scored"])
     tokens = library.test.tokens[where.at]
     for kind, of in library.kinds().items():
         scores = {item.metric: item.value for item in code.scores(of[tokens], where)}
         assert scores[f"accuracy_{kind}"] == 1
         assert scores["accuracy"] == pytest.approx(of[tokens][where.scored].mean())
     assert scores["accuracy_copies"] == 0  # copies are identifiers, and the last kind was keywords
-
-
-def test_a_completion_is_a_token():
-    logits = mx.array([[9.0, 1.0, 2.0, 0.0]])
-    assert code.completions(logits).tolist() == [2]
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""At which tokens of a split is every model scored, and which lines of it are shown as examples?"""
+"""At which tokens of a split is every model scored?"""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,7 @@ from jaxtyping import Bool, Int32, Int64
 
 from seqlab.errors import UsageError
 from seqlab.tasks.source_code.coding import Encoded
-from seqlab.tasks.source_code.library import Files, Library
-from seqlab.tasks.source_code.tokens import DEDENT, INDENT, NEWLINE
-
-SHORTEST, LONGEST = 6, 16  # tokens of an example line, its end left out
+from seqlab.tasks.source_code.library import Files
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,20 +48,3 @@ def repeated(tokens: Int32[np.ndarray, "K L"]) -> Bool[np.ndarray, "K L"]:
     """Whether each token has come before it in its window."""
     before = [(tokens[:, :i] == tokens[:, i, None]).any(axis=1) for i in range(tokens.shape[1])]
     return np.stack(before, axis=1)
-
-
-def example_lines(library: Library, count: int, *, given: int, context: int) -> list[int]:
-    """Positions after the first `given` tokens of `count` lines of the test files, evenly spread.
-
-    The lines have `SHORTEST` to `LONGEST` tokens, and at least `context` tokens of their file before them.
-    """
-    files = library.test
-    ends = np.flatnonzero(files.tokens == library.vocabulary.index(NEWLINE))
-    layout = [library.vocabulary.index(token) for token in (INDENT, DEDENT)]
-    first = ends[:-1] + 1
-    length = ends[1:] - first
-    since = first - files.starts[np.searchsorted(files.starts, first, side="right") - 1]
-    suitable = (length >= SHORTEST) & (length <= LONGEST) & (since >= context)
-    suitable &= ~np.isin(files.tokens[first], layout)
-    found = first[suitable] + given
-    return [int(at) for at in found[np.linspace(0, len(found) - 1, count + 2).astype(int)[1:-1]]]

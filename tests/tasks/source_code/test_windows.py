@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.tasks.source_code.library import load
-from seqlab.tasks.source_code.tokens import DEDENT, INDENT, NEWLINE
-from seqlab.tasks.source_code.windows import LONGEST, SHORTEST, example_lines, repeated, windows
+from seqlab.tasks.source_code.windows import repeated, windows
 from tests.tasks.source_code.made import files
 
 
@@ -38,16 +37,3 @@ def test_tokens_repeated_in_a_window():
     tokens = np.random.default_rng(0).integers(9, size=(5, 12)).astype(np.int32)
     expected = [[token in row[:i] for i, token in enumerate(row)] for row in tokens.tolist()]
     assert repeated(tokens).tolist() == expected
-
-
-def test_examples_are_inside_lines_of_test_files(library):
-    files, marks = library.test, {library.vocabulary.index(mark) for mark in (NEWLINE, INDENT, DEDENT)}
-    places = example_lines(library, 4, given=2, context=16)
-    assert len(places) == 4
-    for at in places:
-        given = files.tokens[at - 2 : at].tolist()
-        assert int(files.tokens[at - 3]) in marks
-        assert not marks & set(given)
-        assert not (files.starts[:, None] == np.arange(at - 15, at + 1)).any()
-        rest = files.tokens[at : at + LONGEST].tolist().index(library.vocabulary.index(NEWLINE))
-        assert SHORTEST <= 2 + rest <= LONGEST
