@@ -22,7 +22,6 @@ objectives work, at the size and training length of its budgets.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 
 import mlx.core as mx
 import numpy as np
@@ -47,7 +46,7 @@ from seqlab.notebook import (
 )
 from seqlab.tasks import characters
 from seqlab.tasks.characters import SplitName
-from seqlab.tasks.kneser_ney import KneserNey
+from seqlab.tasks.kneser_ney import ngram
 from seqlab.tasks.masking import Masking
 from seqlab.training import TRIED_RATES, Batch, TunedRate, train
 
@@ -168,22 +167,16 @@ def measured(bits: np.ndarray, right: np.ndarray, split: str) -> Iterator[Measur
     yield Measurement("accuracy", float(right.mean()), split)
 
 
-@cache  # counted once for all trials
-def ngram(order: int) -> KneserNey:
-    """The n-gram model of the training plays."""
-    text = characters.load()
-    return KneserNey(text.train, text.vocabulary, order=order)
-
-
 def ngram_scores(recipe: Recipe, *, order: int, after: int) -> Iterator[Measurement]:
     """Scores of an n-gram model on the same masked characters; it reads all of their true neighbours."""
-    text, _ = characters.load().windows("test", length=recipe.context, characters=recipe.scored)
+    play = characters.load()
+    text, _ = play.windows("test", length=recipe.context, characters=recipe.scored)
     in_window = recipe.masked(np.random.default_rng(0), text)[-1]
     positions = (in_window + recipe.context * np.arange(len(text))[:, None]).ravel()
     # A few characters at either end of the play have too few neighbours.
     positions = positions[(positions >= order - 1) & (positions < text.size - after)]
     ids = text.ravel()
-    probabilities, targets = ngram(order).infill(ids, positions, after=after), ids[positions]
+    probabilities, targets = ngram(play, order).infill(ids, positions, after=after), ids[positions]
     bits = -np.log2(probabilities[np.arange(len(targets)), targets])
     yield from measured(bits, probabilities.argmax(axis=1) == targets, "test")
 

@@ -32,15 +32,16 @@ random order. This needs windows of at least 156 characters, which only the full
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from functools import cache, partial
 
 import mlx.core as mx
 import numpy as np
 from jaxtyping import Float64
 from mlx import nn
 
-from seqlab.decoding.generate import Sampling, generate
+from seqlab.decoding.generate import Sampling
+from seqlab.decoding.text import continued
 from seqlab.measure.bits import bits_by_position, token_bits
+from seqlab.measure.context import context_gains
 from seqlab.measure.time_to_target import time_to_target
 from seqlab.models.backbones import TRANSFORMER, Size, build
 from seqlab.models.dropout import DropoutHead
@@ -63,17 +64,17 @@ from seqlab.notebook import (
     Trial,
     grid,
 )
+from seqlab.notebook.experiment import BudgetName
 from seqlab.tasks import characters
-from seqlab.tasks.characters import SplitName
-from seqlab.tasks.kneser_ney import KneserNey
+from seqlab.tasks.characters import Pair, SplitName
+from seqlab.tasks.kneser_ney import ngram
 from seqlab.training import TRIED_RATES, Batch, Recorded, TunedRate, train
-from seqlab.training.equal_cost import step_work, steps_of_equal_time, steps_of_equal_work
+from seqlab.training.equal_cost import STEPS, TIME, WORK, step_work, steps_at
 
 NGRAM, ORDER = "5-gram", 5
 SEQUENTIAL = ("RNN", "LSTM")  # they process a sequence step by step
 PARALLEL = ("minGRU", "TCN")  # trained in parallel, without attention
 NETWORKS = (TRANSFORMER, *SEQUENTIAL, *PARALLEL)
-STEPS, WORK, TIME = "equal steps", "equal work", "equal time"  # the levels of `view`
 
 # Learning rates that did best on the validation play, of TRIED_RATES, at the quick budget with seed 1000,
 # which no verdict uses. To try again: nox -s language -- --seed 1000 --set rate=0.003
@@ -116,41 +117,35 @@ class Recipe:
         """Bits per character of the validation play."""
         yield self.score(self.bits(model, "valid"), "valid")
 
+    def windows(self, split: SplitName, *, stride: int) -> Pair:
+        """The windows that are scored, so many characters apart."""
+        return characters.load().windows(split, length=self.context, characters=self.scored, stride=stride)
+
     def bits(self, model: nn.Module, split: SplitName) -> Float64[np.ndarray, "B L"]:
         """The bits of each character of windows that overlap by half."""
-        windows = characters.load().windows(
-            split, length=self.context, characters=self.scored, stride=self.context // 2
-        )
-        return token_bits(model, *windows)
+        return token_bits(model, *self.windows(split, stride=self.context // 2))
 
     def score(self, bits: Float64[np.ndarray, "B L"], split: SplitName) -> Measurement:
         """Bits per character, each character with half a window before it or more."""
         return Measurement("bits_per_character", float(bits[:, self.context // 2 :].mean()), split)
 
 
-@cache  # counted once for all trials
-def ngram(order: int) -> KneserNey:
-    """The n-gram model of the training plays."""
-    text = characters.load()
-    return KneserNey(text.train, text.vocabulary, order=order)
-
-
-def ngram_bits(split: SplitName, *, order: int, scored: int, context: int) -> float:
-    """Bits per character of an n-gram model, on the characters that the networks are scored on."""
-    return ngram(order).bits(characters.load().ids(split, scored), skip=context // 2)
-
-
 def run(trial: Trial) -> Iterator[Measurement | Artifact]:
     """Train on five plays, choose the weights on the sixth, score on the seventh."""
     text = characters.load()
-    baseline = partial(ngram_bits, scored=trial["scored"], context=trial["context"])
+
+    def baseline(split: SplitName, *, order: int) -> float:
+        """Bits per character of an n-gram model, on the characters that the networks are scored on."""
+        return ngram(text, order).bits(text.ids(split, trial["scored"]), skip=trial["context"] // 2)
+
     yield Measurement("train_examples", len(text.train))
     if trial["model"] == NGRAM:
         for split in ("valid", "test"):
             yield Measurement("bits_per_character", baseline(split, order=ORDER), split)
         return
     asked = Recipe(**{field.name: trial[field.name] for field in fields(Recipe)})
-    recipe = replace(asked, steps=steps_for(trial["view"], asked))
+    # As many steps as the Transformer; or those that take as much work, or as much time, as its steps do.
+    recipe = replace(asked, steps=steps_at(trial["view"], asked, replace(asked, model=TRANSFORMER)))
     tuned = TunedRate(RATES[recipe.model], TRIED_RATES, TUNED_STEPS)
     training = Recorded(train(trial, recipe, tuned, searched=asked))
     yield from training
@@ -158,48 +153,16 @@ def run(trial: Trial) -> Iterator[Measurement | Artifact]:
     bits = recipe.bits(model, "test")
     yield recipe.score(bits, "test")
     yield from bits_by_position(bits, EDGES, split="test")
-    yield from context_gains(model, recipe.context, recipe.scored)
+    yield from context_gains(model, *recipe.windows("test", stride=LAST), far=FAR, last=LAST, split="test")
     yield Measurement("step_flops", step_work(asked))
     yield from time_to_target(
         training.measurements, "bits_per_character",
         target=baseline("valid", order=trial["target"]), initial=math.log2(text.vocabulary),
     )  # fmt: skip
-    yield Artifact.text("sample", sample(model, trial["written"], seed=trial.seed))
-
-
-def context_gains(model: nn.Module, context: int, scored: int) -> Iterator[Measurement]:
-    """How many more bits a character takes without what is far back, and with that in random order."""
-    near = FAR + LAST
-    if context < near + LAST:
-        return
-    inputs, targets = characters.load().windows("test", length=context, characters=scored, stride=LAST)
-    shuffled = np.random.default_rng(0).permuted(inputs[:, :-near], axis=1)
-    altered = {
-        "context_gain": inputs[:, -near:],
-        "order_gain": np.concatenate([shuffled, inputs[:, -near:]], axis=1),
-    }
-    whole = token_bits(model, inputs, targets, last=LAST).mean()
-    for metric, read in altered.items():
-        bits = token_bits(model, read, targets[:, -read.shape[1] :], last=LAST).mean()
-        yield Measurement(metric, float(bits - whole), "test")
-
-
-def sample(model: nn.Module, length: int, *, seed: int) -> str:
-    """What a network writes after the name of a person who is in no training play."""
-    text = characters.load()
-    prompt = mx.array(text.encode(PROMPT)[None])
-    drawn = generate(model, prompt, tokens=length, sampling=SAMPLING, key=mx.random.key(seed))
-    ids = np.concatenate([np.array(token) for token in drawn]).astype(np.int32)
-    return (PROMPT + text.decode(ids)).strip()
-
-
-def steps_for(view: str, recipe: Recipe) -> int:
-    """As many steps as the Transformer; or those that take as much work, or as much time, as its steps do."""
-    reference = replace(recipe, model=TRANSFORMER)
-    if view == STEPS or recipe == reference:
-        return recipe.steps
-    equal = {WORK: steps_of_equal_work, TIME: steps_of_equal_time}
-    return equal[view](recipe, reference)
+    written = continued(
+        model, text, PROMPT, tokens=trial["written"], sampling=SAMPLING, key=mx.random.key(trial.seed)
+    )
+    yield Artifact.text("sample", written.strip())
 
 
 def points(width: int, *, seeds: int) -> tuple[Point, ...]:
@@ -210,6 +173,13 @@ def points(width: int, *, seeds: int) -> tuple[Point, ...]:
 def cells(view: str | tuple[str, ...], width: int | tuple[int, ...], *, seeds: int) -> tuple[Point, ...]:
     """Every network in these views, at these widths."""
     return grid(part="writing", view=view, width=width, model=NETWORKS, seeds=seeds)
+
+
+def budget(
+    name: BudgetName, points: tuple[Point, ...], *, timeout: float, dropout: float = 0.0, **settings: int
+) -> Budget:
+    """A budget with these settings and no learning rate given."""
+    return Budget(name, points, {"rate": 0.0, "dropout": dropout, **settings}, timeout=timeout)
 
 
 MATCHED: tuple[Matched, ...] = ("parameters", "examples", "tuning")
@@ -230,32 +200,21 @@ experiment = Experiment(
     chapter=12,
     run=run,
     budgets=(
-        Budget(
-            "smoke", points(32, seeds=2),
-            {
-                "batch": 4, "context": 32, "steps": 12, "scored": 2_000, "target": 1, "written": 20,
-                "rate": 0.0, "dropout": 0.0,
-            },
-            timeout=120,
+        budget(
+            "smoke", points(32, seeds=2), timeout=120,
+            batch=4, context=32, steps=12, scored=2_000, target=1, written=20,
         ),
-        Budget(
-            "quick", points(64, seeds=5),
-            {
-                "batch": 8, "context": 64, "steps": 80, "scored": 3_000, "target": 2, "written": 60,
-                "rate": 0.0, "dropout": 0.0,
-            },
-            timeout=300,
+        budget(
+            "quick", points(64, seeds=5), timeout=300,
+            batch=8, context=64, steps=80, scored=3_000, target=2, written=60,
         ),
-        Budget(
+        budget(
             "full", points(144, seeds=10)
             + cells(STEPS, (64, 264), seeds=10)
             + cells((WORK, TIME), 144, seeds=5),
-            {
-                "batch": 32, "context": 256, "steps": 5_000, "scored": 100_000, "target": 4, "written": 400,
-                "rate": 0.0, "tuning": 12,
-                "dropout": 0.2,  # nanoGPT's for the same kind of text; one for all networks
-            },
             timeout=13 * 3_600,  # the first trial of each network searches
+            batch=32, context=256, steps=5_000, scored=100_000, target=4, written=400, tuning=12,
+            dropout=0.2,  # nanoGPT's for the same kind of text; one for all networks
         ),
     ),
     claims=(

@@ -43,7 +43,7 @@ from mlx import nn
 from seqlab.errors import UsageError
 from seqlab.machine import kernels
 from seqlab.measure.capacity import capacity, limited
-from seqlab.measure.growth import FEWEST, climb, exponent, fit, safe_length
+from seqlab.measure.growth import FEWEST, climb, exponent, filled_length, lengths_to, probe
 from seqlab.measure.memory import activation_bytes, cache_bytes, cache_bytes_per_token, peak_memory
 from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.models.parts.losses import token_loss
@@ -95,11 +95,6 @@ def run(trial: Trial) -> Iterator[Measurement]:
     yield from parts[trial["part"]](trial)
 
 
-def lengths_to(longest: int) -> tuple[int, ...]:
-    """Five lengths over three doublings; more of them where the fit must distinguish a square from a line."""
-    return tuple(longest * sixteenths // 16 for sixteenths in (2, 4, 8, 12, 16))
-
-
 def peak_of_step(name: str, form: str, steps: int, length: int) -> int:
     """Bytes of a training step on one sequence: by plain kernels, or as a run of `steps` trains here."""
     plain = form == PLAIN
@@ -113,12 +108,8 @@ def peak_of_step(name: str, form: str, steps: int, length: int) -> int:
 def peaks(name: str, form: str, steps: int, longest: int) -> Mapping[int, int]:
     """Bytes by length, up to the last that is sure to take no more than is allowed."""
     lengths = lengths_to(longest)  # the first takes 100 MB at most
-    return climb(lambda length: peak_of_step(name, form, steps, length), lengths, allowed=allowed)
-
-
-def allowed() -> int:
-    """The most that an attempt may take now."""
-    return capacity().allowed
+    peak = partial(peak_of_step, name, form, steps)
+    return climb(peak, lengths, allowed=lambda: capacity().allowed)
 
 
 def training(trial: Trial) -> Iterator[Measurement]:
@@ -140,26 +131,22 @@ def limit(trial: Trial) -> Iterator[Measurement]:
     if len(found) < FEWEST:
         return
     yield Measurement("memory_exponent", exponent(found))
-    if length := safe_length(fit(found), longest=max(found), most=PROBE * max(found), allowed=allowed()):
-        expected = fit(found).memory(length)
-        with limited(allowed()):
-            found[length] = peak_of_step(name, form, steps, length)
-        yield Measurement("probe_length", length)
-        # To a thousandth: a fit may be exact, and a count of MLX's is not.
-        yield Measurement("prediction_error", round(found[length] / expected.estimate - 1, 3))
-        inside = math.floor(expected.low) <= found[length] <= math.ceil(expected.high)
-        yield Measurement("probe_inside", float(inside))
+    memory = capacity()
+    with limited(memory.allowed):
+        peak = partial(peak_of_step, name, form, steps)
+        probed = probe(peak, found, times=PROBE, allowed=memory.allowed)
+    if probed:
+        found[probed.length] = probed.peak
+        yield Measurement("probe_length", probed.length)
+        yield Measurement("prediction_error", probed.error)
+        yield Measurement("probe_inside", float(probed.inside))
 
-    total = capacity().total
-    yield Measurement("device_memory", total)
+    yield Measurement("device_memory", memory.total)
     resident = (1 + MOMENTS) * FLOAT * parameters(language_model(name, width=WIDTH))
-    filled = fit(found).length(total - resident)
-    # A fit is trusted as far beyond the longest length as that lies beyond the shortest, and no further.
-    reach = max(found) ** 2 / min(found)
-    yield Measurement("out_of_memory_low", min(filled.low, reach))
-    for metric, filling in (("length", filled.estimate), ("high", filled.high)):
-        if filling <= reach:
-            yield Measurement(f"out_of_memory_{metric}", filling)
+    filled = filled_length(found, memory.total - resident)
+    for metric, length in (("low", filled.low), ("length", filled.estimate), ("high", filled.high)):
+        if length < math.inf:
+            yield Measurement(f"out_of_memory_{metric}", length)
 
 
 def activations(trial: Trial) -> Iterator[Measurement]:

@@ -18,7 +18,6 @@ limit on recurrent networks was the time of training on many machines, which the
 this chapter asks what equal data buys.
 """
 
-import math
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -28,7 +27,7 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from seqlab.errors import UsageError
+from seqlab.measure.bits import bits_per_token
 from seqlab.measure.scaling import exponent, together
 from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.models.parts.losses import token_loss
@@ -50,15 +49,7 @@ from seqlab.notebook import (
 from seqlab.notebook.experiment import BudgetName
 from seqlab.tasks import characters
 from seqlab.tasks.characters import SplitName
-from seqlab.training import (
-    TRIED_RATES,
-    Batch,
-    Recorded,
-    TunedRate,
-    search_rate,
-    train_together,
-    trial_rate,
-)
+from seqlab.training import TRIED_RATES, Batch, Recorded, TunedRate, train_once
 from seqlab.training.token_step import step_flops
 
 # Of TRIED_RATES, at the quick budget's largest amount of text with seed 1000: the lowest validation loss. To
@@ -71,7 +62,6 @@ RIVALS = tuple(RATES)
 OTHER_RATE = 1e-2  # of widths that were not tried
 TUNED_STEPS = 64
 EVALUATIONS = 3  # on the validation play during training; the best weights are kept
-AT_ONCE = 64  # windows of one evaluation
 
 
 @dataclass(frozen=True)
@@ -97,19 +87,10 @@ class Recipe:
 
     def start(self, seed: int) -> tuple[nn.Module, Iterator[Batch]]:
         """A network, and windows of the training plays in random order, none of them twice."""
-        inputs, targets = characters.load().windows("train", length=self.context)
-        needed = self.steps * self.batch
-        if not 1 <= needed <= len(inputs):
-            raise UsageError(
-                f"expected {self.batch * self.context} to {len(inputs) * self.context} characters to train "
-                f"on, found {self.characters}. Set another amount."
-            )
-        order = np.random.default_rng(seed).permutation(len(inputs))[:needed]
-        batches = (
-            (mx.array(inputs[rows]), mx.array(targets[rows]))
-            for rows in order.reshape(self.steps, self.batch)
+        drawn = characters.load().batches_once(
+            np.random.default_rng(seed), batch=self.batch, length=self.context, characters=self.characters
         )
-        return self.network(seed), batches
+        return self.network(seed), ((mx.array(inputs), mx.array(targets)) for inputs, targets in drawn)
 
     def loss(self, model: nn.Module, *batch: mx.array) -> mx.array:
         """Cross entropy of the next character, in nats."""
@@ -122,11 +103,7 @@ class Recipe:
     def bits(self, model: nn.Module, split: SplitName) -> Measurement:
         """Bits per character of the split's play."""
         inputs, targets = characters.load().windows(split, length=self.context, characters=self.scored)
-        total = 0.0
-        for i in range(0, len(inputs), AT_ONCE):
-            some = mx.array(inputs[i : i + AT_ONCE]), mx.array(targets[i : i + AT_ONCE])
-            total += float(token_loss(model, *some)) * len(some[0])
-        return Measurement("bits_per_character", total / len(inputs) / math.log(2), split)
+        return Measurement("bits_per_character", bits_per_token(model, token_loss, inputs, targets), split)
 
 
 @dataclass(frozen=True)
@@ -145,26 +122,21 @@ def step_work(recipe: Recipe) -> int:
     return step_flops(network, batch=recipe.batch, length=recipe.context, sequential=sequential)
 
 
-@cache  # one training serves its own trial and the fits
-def scored_cell(recipe: Recipe, rate: float, seed: int, together: int) -> Trained:
-    """Train the seed's network beside those of `together` seeds, in one pass through the text; score it."""
-    first = seed - seed % together
-    found = train_together(recipe, rate, tuple(range(first, first + together)), EVALUATIONS)[seed - first]
-    if found.diverged:
-        raise found.diverged[0]
-    bits, size = recipe.bits(found.model, "test"), parameters(found.model)
-    work = recipe.steps * step_work(recipe)
-    cost = (Measurement("parameters", size), Measurement("training_operations", work))
-    return Trained((*found.measurements, bits, *cost), size, bits.value)
-
-
 def train_cell(trial: Trial, width: int, amount: int) -> Generator[Measurement, None, Trained]:
-    """One training of the grid; yields how its rate was chosen, which is at the largest amount of text."""
+    """One training of the grid, in one pass through the text, and its score on the test play.
+
+    It yields how its learning rate was chosen, which is at the largest amount of text.
+    """
     shared = {name: trial[name] for name in ("model", "batch", "context", "scored")}
     largest = Recipe(**shared, width=width, characters=trial["steps"] * trial["batch"] * trial["context"])
+    recipe = replace(largest, characters=amount)
     tuned = TunedRate(RATES.get(trial["model"], {}).get(width, OTHER_RATE), TRIED_RATES, TUNED_STEPS)
-    rate = yield from trial_rate(trial, tuned, lambda trials: search_rate(largest, trials, EVALUATIONS))
-    return scored_cell(replace(largest, characters=amount), rate, trial.seed, trial["together"])
+    trained = yield from train_once(trial, recipe, tuned, evaluations=EVALUATIONS, searched=largest)
+    trained.check()
+    bits, size = recipe.bits(trained.model, "test"), parameters(trained.model)
+    work = recipe.steps * step_work(recipe)
+    cost = (Measurement("parameters", size), Measurement("training_operations", work))
+    return Trained((*trained.measurements, bits, *cost), size, bits.value)
 
 
 def run(trial: Trial) -> Iterator[Measurement]:

@@ -4,7 +4,7 @@ The bits of a token are -log2 of the probability that the model gave it.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import mlx.core as mx
 import numpy as np
@@ -34,6 +34,20 @@ def token_bits(
         logits = model(mx.array(inputs[i : i + AT_ONCE]))[:, -last:]
         found.append(target_bits(logits, mx.array(targets[i : i + AT_ONCE, -last:])))
     return np.concatenate(found)
+
+
+def bits_per_token(
+    model: nn.Module,
+    loss: Callable[..., mx.array],
+    inputs: Int32[np.ndarray, "B L"],
+    targets: Int32[np.ndarray, "B L"],
+) -> float:
+    """The mean `loss(model, inputs, targets)` of all windows, which is in nats, in bits."""
+    total = 0.0
+    for i in range(0, len(inputs), AT_ONCE):
+        some = mx.array(inputs[i : i + AT_ONCE]), mx.array(targets[i : i + AT_ONCE])
+        total += float(loss(model, *some)) * len(some[0])
+    return total / len(inputs) / math.log(2)
 
 
 def bits_by_position(

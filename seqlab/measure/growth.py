@@ -77,6 +77,11 @@ class Fit:
         return Prediction(self.growth.length(memory), low, high)
 
 
+def lengths_to(longest: int) -> tuple[int, ...]:
+    """Five lengths over three doublings; more of them where the fit must distinguish a square from a line."""
+    return tuple(longest * sixteenths // 16 for sixteenths in (2, 4, 8, 12, 16))
+
+
 def climb(
     peak: Callable[[int], int], lengths: Sequence[int], *, allowed: Callable[[], int]
 ) -> dict[int, int]:
@@ -103,6 +108,47 @@ def safe_length(fitted: Fit, *, longest: int, most: int, allowed: int) -> int:
         if fitted.memory(length).high <= allowed:
             return length
     return 0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A peak (bytes) at a length beyond those of a fit, and what the fit predicted for it."""
+
+    length: int
+    peak: int
+    expected: Prediction
+
+    @property
+    def error(self) -> float:
+        """How much more it took than predicted, as a share.
+
+        To a thousandth: a fit may be exact, and a count of MLX's is not.
+        """
+        return round(self.peak / self.expected.estimate - 1, 3)
+
+    @property
+    def inside(self) -> bool:
+        """Whether the peak lies in the predicted interval."""
+        return math.floor(self.expected.low) <= self.peak <= math.ceil(self.expected.high)
+
+
+def probe(peak: Callable[[int], int], peaks: Mapping[int, int], *, times: int, allowed: int) -> Probe | None:
+    """Measure `peak` at a length up to `times` the longest of `peaks`; None where there is no room for it."""
+    fitted, longest = fit(peaks), max(peaks)
+    length = safe_length(fitted, longest=longest, most=times * longest, allowed=allowed)
+    return Probe(length, peak(length), fitted.memory(length)) if length else None
+
+
+def filled_length(peaks: Mapping[int, int], memory: int) -> Prediction:
+    """The length at which the memory is full, extrapolated from `peaks`.
+
+    A fit is trusted as far beyond the longest length as that lies beyond the shortest, and no further: `low`
+    is at most this far, and an estimate or upper end beyond it is infinite.
+    """
+    reach = max(peaks) ** 2 / min(peaks)
+    found = fit(peaks).length(memory)
+    estimate, high = (end if end <= reach else math.inf for end in (found.estimate, found.high))
+    return Prediction(estimate, min(found.low, reach), high)
 
 
 def fit(peaks: Mapping[int, int]) -> Fit:

@@ -68,6 +68,23 @@ class Characters:
             window = self.train[starts[:, None] + span]
             yield window[:, :-1], window[:, 1:]
 
+    def batches_once(
+        self, rng: np.random.Generator, *, batch: int, length: int, characters: int
+    ) -> Iterator[Pair]:
+        """Training batches of so many characters in all: windows in random order, none of them twice.
+
+        Windows do not overlap. Characters after the last whole batch are left out.
+        """
+        inputs, targets = self.windows("train", length=length)
+        steps = characters // (batch * length)
+        if not 1 <= steps * batch <= len(inputs):
+            raise UsageError(
+                f"expected {batch * length} to {len(inputs) * length} characters to train on, "
+                f"found {characters}. Set another amount."
+            )
+        order = rng.permutation(len(inputs))[: steps * batch].reshape(steps, batch)
+        return ((inputs[rows], targets[rows]) for rows in order)
+
     def windows(
         self, split: SplitName, *, length: int, characters: int | None = None, stride: int | None = None
     ) -> Pair:

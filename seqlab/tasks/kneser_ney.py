@@ -21,7 +21,10 @@ for the test and six to train, the four orders range over 4.77 to 4.86, 3.62 to 
 at order 3, with six plays to train.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
@@ -112,6 +115,24 @@ class KneserNey:
         contexts, first = np.unique(grams // size, return_index=True)
         total, freed = (np.add.reduceat(values, first) for values in (counts, discount))
         return _Counts(grams, counts - discount, contexts, total, freed)
+
+
+class TrainingText(Hashable, Protocol):
+    """A text to count, such as `seqlab.tasks.characters.Characters`."""
+
+    @property
+    def train(self) -> Int32[np.ndarray, "T"]:
+        """Ids below `vocabulary`."""
+
+    @property
+    def vocabulary(self) -> int:
+        """How many different ids there are."""
+
+
+@cache  # counted once for all trials
+def ngram(text: TrainingText, order: int) -> KneserNey:
+    """The n-gram model of the text's training split."""
+    return KneserNey(text.train, text.vocabulary, order=order)
 
 
 def _discounts(counts: Int64[np.ndarray, "K"]) -> Float64[np.ndarray, "4"]:

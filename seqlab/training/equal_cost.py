@@ -10,7 +10,15 @@ from seqlab.training.optimizer import adamw
 from seqlab.training.recipes import TUNING_SEED, Recipe
 from seqlab.training.step import training_step
 
+STEPS, WORK, TIME = "equal steps", "equal work", "equal time"
 BLOCKS = 5  # of a timing, in each of which both networks take a step
+
+
+def steps_at(equal: str, recipe: Recipe, reference: Recipe) -> int:
+    """The steps at which `recipe` has trained as much as the reference: `equal` is STEPS, WORK or TIME."""
+    if equal == STEPS or recipe == reference:
+        return reference.steps
+    return {WORK: steps_of_equal_work, TIME: steps_of_equal_time}[equal](recipe, reference)
 
 
 def steps_of_equal_work(recipe: Recipe, reference: Recipe) -> int:

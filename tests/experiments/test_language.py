@@ -3,7 +3,6 @@
 import math
 from dataclasses import replace
 
-import mlx.core as mx
 import numpy as np
 import pytest
 from mlx import nn
@@ -13,7 +12,7 @@ from seqlab.models.sizing import parameters
 from seqlab.notebook import Artifact, Measurement, Trial
 from seqlab.notebook.artifacts import text_of
 from seqlab.tasks import characters
-from seqlab.training.equal_cost import step_work
+from seqlab.tasks.kneser_ney import ngram
 
 TINY = {
     "batch": 2, "context": 24, "steps": 3, "scored": 400, "target": 1, "written": 5, "rate": 0.01,
@@ -33,18 +32,6 @@ def run(model: str) -> tuple[dict[str, list[Measurement]], dict[str, str]]:
         else:
             numbers.setdefault(found.metric, []).append(found)
     return numbers, artifacts
-
-
-class SeesBack(nn.Module):
-    """Its logits depend on whether there are more than `reach` characters, and not on their order."""
-
-    def __init__(self, vocabulary: int, reach: int) -> None:
-        super().__init__()
-        self.vocabulary, self.reach = vocabulary, reach
-
-    def __call__(self, tokens: mx.array) -> mx.array:
-        far = mx.array(tokens.shape[1] > self.reach)
-        return mx.zeros((*tokens.shape, self.vocabulary)).at[..., 0].add(mx.where(far, 3.0, 0.0))
 
 
 def size(model: str, *, width: int, context: int = 64) -> int:
@@ -91,8 +78,9 @@ def test_a_character_is_scored_once_with_half_a_window_before_it(monkeypatch: py
 
 def test_the_ngram_is_scored_on_the_same_characters() -> None:
     text = characters.load()
-    expected = -np.log2(page.ngram(2).probabilities(text.test[:400])[12:]).mean()
-    assert page.ngram_bits("test", order=2, scored=400, context=24) == pytest.approx(expected)
+    found = {one.split: one.value for one in run(page.NGRAM)[0]["bits_per_character"]}
+    expected = -np.log2(ngram(text, page.ORDER).probabilities(text.test[:400])[12:]).mean()
+    assert found["test"] == pytest.approx(expected)
 
 
 def test_the_ngram_is_scored_on_both_plays() -> None:
@@ -101,27 +89,16 @@ def test_the_ngram_is_scored_on_both_plays() -> None:
     assert all(2 < found.value < 3.5 for found in numbers["bits_per_character"])
 
 
-def test_the_context_gain_is_what_a_network_loses_without_far_context() -> None:
-    vocabulary = characters.load().vocabulary
-
-    def gains(reach: int, context: int = 200) -> dict[str, float]:
-        found = page.context_gains(SeesBack(vocabulary, reach), context, 1_000)
-        return {one.metric: one.value for one in found}
-
-    assert gains(reach=10**6) == {"context_gain": 0, "order_gain": 0}
-    assert gains(reach=130)["context_gain"] != 0
-    assert gains(reach=130)["order_gain"] == 0
-    assert gains(reach=130, context=150) == {}
-
-
-def test_equal_work_and_time_change_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    transformer = replace(RECIPE, model="Transformer")
-    assert page.steps_for(page.STEPS, RECIPE) == 100
-    work = page.steps_for(page.WORK, RECIPE)
-    assert work * step_work(RECIPE) == pytest.approx(100 * step_work(transformer), rel=0.01)
-    monkeypatch.setattr(page, "steps_of_equal_time", lambda recipe, reference: 25)
-    assert page.steps_for(page.TIME, RECIPE) == 25
-    assert page.steps_for(page.TIME, transformer) == 100
+def test_the_context_gain_needs_windows_that_reach_far_enough() -> None:
+    factors = {"part": "writing", "view": page.STEPS, "width": 16, "model": "LSTM"}
+    for context, expected in ((156, {"context_gain", "order_gain"}), (155, set())):
+        settings = TINY | {"context": context, "scored": 1_000, "steps": 1}
+        found = {
+            one.metric
+            for one in page.run(Trial("language", factors, 0, "smoke", settings))
+            if isinstance(one, Measurement)
+        }
+        assert {"context_gain", "order_gain"} & found == expected
 
 
 def test_rates_that_were_tried_belong_to_the_quick_budget() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from experiments import scaling
 from seqlab.errors import UsageError
+from seqlab.measure.flops import training_step_flops
 from seqlab.measure.scaling import exponent
 from seqlab.notebook import Trial
 from seqlab.tasks import characters
@@ -32,7 +33,7 @@ def test_more_text_than_there_is_is_refused() -> None:
 def test_the_work_of_a_recurrence_is_counted_whole() -> None:
     """By two short sequences, the same as by tracing the long one."""
     tokens = mx.zeros((4, 32), dtype=mx.int32)
-    whole = scaling.training_step_flops(RECIPE.network(0), scaling.token_loss, tokens, tokens)
+    whole = training_step_flops(RECIPE.network(0), scaling.token_loss, tokens, tokens)
     assert scaling.step_work(RECIPE) == whole
 
 

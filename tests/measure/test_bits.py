@@ -6,7 +6,7 @@ import pytest
 from mlx import nn
 
 from seqlab.measure import bits
-from seqlab.measure.bits import bits_by_position, target_bits, token_bits
+from seqlab.measure.bits import bits_by_position, bits_per_token, target_bits, token_bits
 
 
 def test_the_bits_of_a_target_are_those_of_its_probability() -> None:
@@ -29,6 +29,16 @@ def test_every_window_is_scored_in_turn(monkeypatch: pytest.MonkeyPatch) -> None
     expected = np.where(inputs == targets, 1.0, np.log2(6))
     np.testing.assert_allclose(token_bits(Favours(), inputs, targets), expected, rtol=1e-5)
     np.testing.assert_allclose(token_bits(Favours(), inputs, targets, last=2), expected[:, -2:], rtol=1e-5)
+
+
+def test_bits_per_token_are_those_of_all_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def loss(model: nn.Module, inputs: mx.array, targets: mx.array) -> mx.array:
+        return nn.losses.cross_entropy(model(inputs), targets, reduction="mean")
+
+    monkeypatch.setattr(bits, "AT_ONCE", 2)  # the last evaluation has one window
+    inputs, targets = np.random.default_rng(0).integers(4, size=(2, 5, 6)).astype(np.int32)
+    expected = token_bits(Favours(), inputs, targets).mean()
+    assert bits_per_token(Favours(), loss, inputs, targets) == pytest.approx(expected, rel=1e-5)
 
 
 def test_positions_are_averaged_between_edges() -> None:

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.errors import UsageError
-from seqlab.measure.growth import REPEAT, MemoryGrowth, climb, exponent, fit, safe_length
+from seqlab.measure.growth import (
+    REPEAT,
+    MemoryGrowth,
+    climb,
+    exponent,
+    filled_length,
+    fit,
+    lengths_to,
+    probe,
+    safe_length,
+)
 
 LENGTHS = (128, 192, 256, 384, 512, 768, 1024)
 terms = st.floats(0, 1e6)
@@ -103,3 +113,40 @@ def test_a_probe_stays_within_what_is_allowed_and_goes_beyond_what_was_measured(
     assert 1024 < shorter < 2048
     assert fitted.memory(shorter).high <= 300_000_000 < fitted.memory(shorter + 64).high
     assert safe_length(fitted, longest=1024, most=2048, allowed=100_000_000) == 0
+
+
+def test_lengths_cover_three_doublings() -> None:
+    assert lengths_to(1024) == (128, 256, 512, 768, 1024)
+
+
+def test_a_probe_compares_a_longer_sequence_with_the_prediction() -> None:
+    truth = MemoryGrowth(2e6, 15e3, 130.0)
+
+    def probed(factor: float) -> tuple[int, float, bool]:
+        found = probe(
+            lambda length: round(factor * truth.memory(length)), peaks(truth), times=2, allowed=10**10
+        )
+        assert found is not None
+        return found.length, found.error, found.inside
+
+    assert probed(1.0) == (2048, 0.0, True)
+    assert probed(1.5) == (2048, 0.5, False)
+    assert probed(0.9) == (2048, -0.1, False)
+
+
+def test_without_room_nothing_is_probed() -> None:
+    def refuse(length: int) -> int:
+        raise AssertionError
+
+    assert probe(refuse, peaks(MemoryGrowth(2e6, 15e3, 130.0)), times=2, allowed=10**6) is None
+
+
+def test_no_length_is_extrapolated_beyond_the_reach_of_the_fit() -> None:
+    """The reach of lengths 128 to 1,024 is 8,192."""
+    measured = peaks(MemoryGrowth(0.0, 1e6, 0.0))
+    near, across, beyond = (filled_length(measured, int(memory)) for memory in (4e9, 8.1e9, 20e9))
+    assert near == fit(measured).length(4e9)
+    assert near.estimate == pytest.approx(4_000)
+    assert across.estimate == pytest.approx(8_100)
+    assert (beyond.low, beyond.estimate) == (8_192, math.inf)
+    assert across.high == beyond.high == math.inf

@@ -1,5 +1,7 @@
 """Is the text split by play, and covered by its alphabet and its windows?"""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -92,3 +94,21 @@ def test_windows_may_overlap(made):
 
 def test_encoding_undoes_decoding(task):
     np.testing.assert_array_equal(task.encode(task.decode(task.test[:99])), task.test[:99])
+
+
+def test_no_window_comes_twice_in_one_pass(task):
+    drawn = list(task.batches_once(np.random.default_rng(3), batch=4, length=32, characters=4_200))
+    inputs, targets = (np.concatenate(side) for side in zip(*drawn, strict=True))
+    assert inputs.shape == targets.shape == (4 * 32, 32)  # the last 104 characters fill no batch
+    whole = zip(*task.windows("train", length=32), strict=True)
+    there, here = (
+        Counter((read.tobytes(), target.tobytes()) for read, target in rows)
+        for rows in (whole, zip(inputs, targets, strict=True))
+    )
+    assert here <= there
+
+
+@pytest.mark.parametrize("amount", [7, 16])
+def test_one_pass_through_more_text_than_there_is_is_refused(made, amount):
+    with pytest.raises(UsageError, match="expected 8 to 12 characters to train on"):
+        made.batches_once(np.random.default_rng(0), batch=2, length=4, characters=amount)

@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from seqlab.errors import UsageError
 from seqlab.tasks import characters, files, kneser_ney
 from seqlab.tasks.characters import Characters
-from seqlab.tasks.kneser_ney import KneserNey
+from seqlab.tasks.kneser_ney import KneserNey, ngram
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +23,6 @@ def made():
     """Three letters and little text: small enough to count by hand."""
     ids = np.array([0, 1, 0, 1, 1, 0, 2, 0, 1, 0, 0, 1, 2, 1, 0], np.int32)
     return Characters("abc", ids, ids[:5], ids[:7])
-
-
-@cache
-def ngram(task, order):
-    return KneserNey(task.train, task.vocabulary, order=order)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 5])
@@ -153,3 +147,9 @@ def test_published_figures_lie_within_the_range_over_test_plays():
     elsewhere = np.array([4.87, 3.68, 3.03, 2.48])
     assert (elsewhere > low).all()
     assert (elsewhere < high + 0.01).all()
+
+
+def test_a_text_is_counted_once():
+    text = characters.load()
+    assert ngram(text, 1) is ngram(text, 1)
+    assert ngram(text, 2).bits(text.test[:500]) == KneserNey(text.train, 65, order=2).bits(text.test[:500])

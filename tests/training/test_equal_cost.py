@@ -9,7 +9,16 @@ from mlx import nn
 
 from seqlab.notebook import Measurement
 from seqlab.training import Batch, equal_cost
-from seqlab.training.equal_cost import step_time_ratio, step_work, steps_of_equal_time, steps_of_equal_work
+from seqlab.training.equal_cost import (
+    STEPS,
+    TIME,
+    WORK,
+    step_time_ratio,
+    step_work,
+    steps_at,
+    steps_of_equal_time,
+    steps_of_equal_work,
+)
 
 
 @dataclass(frozen=True)
@@ -43,3 +52,12 @@ def test_equal_time_follows_from_the_times_of_a_step(monkeypatch: pytest.MonkeyP
     assert step_time_ratio(Recipe(16), Recipe(8)) > 0
     monkeypatch.setattr(equal_cost, "step_time_ratio", lambda recipe, reference: 4.0)
     assert steps_of_equal_time(Recipe(16), Recipe(8)) == 25
+
+
+def test_steps_are_those_of_what_is_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide, narrow = Recipe(32), Recipe(8)
+    assert steps_at(STEPS, narrow, wide) == 100
+    assert steps_at(WORK, narrow, wide) == steps_of_equal_work(narrow, wide) > 100
+    monkeypatch.setattr(equal_cost, "step_time_ratio", lambda recipe, reference: 4.0)
+    assert steps_at(TIME, narrow, wide) == 25
+    assert steps_at(TIME, wide, wide) == 100
