@@ -39,19 +39,15 @@ from seqlab.notebook import (
     Artifact,
     Budget,
     Claim,
-    Curve,
     Difference,
     Experiment,
-    Interval,
     Matched,
     Measurement,
     Point,
-    Table,
-    TextSamples,
-    Tradeoff,
     Trial,
     grid,
 )
+from seqlab.notebook.figures import Curve, Interval, Table, TextSamples, Tradeoff
 from seqlab.tasks import ngrams
 from seqlab.tasks.source_code import library
 from seqlab.tasks.source_code.coding import NEW, Coding
@@ -203,7 +199,7 @@ OTHERS = tuple(name for name in (*RATES, *NGRAMS, CACHED) if name != TRANSFORMER
 ONLY_NETWORKS = {"model": tuple(RATES)}
 
 experiment = Experiment(
-    chapter=14,
+    chapter=18,
     parallel_over=("model",),
     run=run,
     budgets=(

@@ -42,19 +42,8 @@ from seqlab.measure.memory import cache_bytes
 from seqlab.models.backbones import BACKBONES, TRANSFORMER, Size, TokenHead, matched_hidden
 from seqlab.models.heads import LanguageModel
 from seqlab.models.sizing import parameters
-from seqlab.notebook import (
-    Budget,
-    Claim,
-    Curve,
-    Experiment,
-    Measurement,
-    Point,
-    Ratio,
-    Table,
-    Trial,
-    Where,
-    grid,
-)
+from seqlab.notebook import Budget, Claim, Experiment, Measurement, Point, Ratio, Trial, grid
+from seqlab.notebook.figures import Curve, Table, Where
 
 SMALL, LARGE = 64, 512  # widths: in the small one, starting operations may take longer than doing them
 RECURRENT = ("RNN", "LSTM", "GRU", "minGRU", "LRU")  # the opponents

@@ -54,21 +54,8 @@ from seqlab.models.backbones import BACKBONES, Size
 from seqlab.models.heads import Backbone, LanguageModel
 from seqlab.models.parts.attention import Attention
 from seqlab.models.parts.losses import token_loss
-from seqlab.notebook import (
-    Budget,
-    Claim,
-    Curve,
-    Exact,
-    Experiment,
-    Heatmap,
-    Measurement,
-    Point,
-    Slope,
-    Table,
-    Trial,
-    Where,
-    grid,
-)
+from seqlab.notebook import Budget, Claim, Exact, Experiment, Measurement, Point, Slope, Trial, grid
+from seqlab.notebook.figures import Curve, Heatmap, Table, Where
 
 WIDTH, HEADS = 32, 4
 VOCABULARY = 64  # of the training step's tokens

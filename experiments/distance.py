@@ -36,19 +36,8 @@ from mlx import nn
 from seqlab.measure.reach import reach
 from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, Wrap, build
 from seqlab.models.heads import Backbone, RowClassifier
-from seqlab.notebook import (
-    Budget,
-    Claim,
-    Curve,
-    Experiment,
-    Interval,
-    Matched,
-    Measurement,
-    Ratio,
-    Table,
-    Trial,
-    grid,
-)
+from seqlab.notebook import Budget, Claim, Experiment, Matched, Measurement, Ratio, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Table
 from seqlab.tasks.synthetic import adding, copy_memory, delayed_recall
 from seqlab.tasks.synthetic.labelling import labelling_loss
 from seqlab.training import TRIED_RATES, Batch, TunedRate, train
@@ -209,7 +198,7 @@ def shorter_reach(name: str) -> Claim:
 
 
 experiment = Experiment(
-    chapter=9,
+    chapter=11,
     parallel_over=("task", "model"),
     run=run,
     budgets=(

@@ -32,19 +32,8 @@ from seqlab.measure.predictions import cross_entropy, divergence, mark_below, me
 from seqlab.models import backbones
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import parameters
-from seqlab.notebook import (
-    Budget,
-    Claim,
-    Curve,
-    Difference,
-    Experiment,
-    Interval,
-    Measurement,
-    Point,
-    Table,
-    Trial,
-    grid,
-)
+from seqlab.notebook import Budget, Claim, Difference, Experiment, Measurement, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Table
 from seqlab.tasks.synthetic.markov import Task, Way
 from seqlab.training import TRIED_RATES, Batch, TunedRate, fresh_batches, train_once
 
@@ -210,7 +199,7 @@ def points(*, states: tuple[int, ...], seeds: int, few: int) -> tuple[Point, ...
 COURSE, DISTANCE = {"part": "course"}, {"part": "distance"}
 
 experiment = Experiment(
-    chapter=12,
+    chapter=14,
     parallel_over=("model",),  # the parts of a model share its trainings
     run=run,
     budgets=(

@@ -42,19 +42,8 @@ from seqlab.models.parts.diagonal import FORMS, Form
 from seqlab.models.parts.matrix_memory import chunked, recurrent
 from seqlab.models.parts.positions import Positions
 from seqlab.models.parts.scan import SCANS, Scan
-from seqlab.notebook import (
-    Budget,
-    Claim,
-    Curve,
-    Exact,
-    Experiment,
-    Interval,
-    Measurement,
-    Point,
-    Table,
-    Trial,
-    grid,
-)
+from seqlab.notebook import Budget, Claim, Exact, Experiment, Measurement, Point, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Table
 
 BATCH, WIDTH, HEADS, LAYERS = 2, 32, 4, 2
 VOCABULARY = 64

@@ -33,18 +33,8 @@ from mlx import nn
 
 from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.models.parts.positions import Positions
-from seqlab.notebook import (
-    Budget,
-    Claim,
-    Curve,
-    Difference,
-    Experiment,
-    Matched,
-    Measurement,
-    Table,
-    Trial,
-    grid,
-)
+from seqlab.notebook import Budget, Claim, Difference, Experiment, Matched, Measurement, Trial, grid
+from seqlab.notebook.figures import Curve, Table
 from seqlab.tasks.synthetic import counter_language, counting, parity, permutations, string_copy
 from seqlab.tasks.synthetic.labelling import labelling_loss, scored_from
 from seqlab.training import TRIED_RATES, Batch, EvaluationSet, TunedRate, train
@@ -174,7 +164,7 @@ def on_par(name: str) -> Claim:
 
 
 experiment = Experiment(
-    chapter=11,
+    chapter=13,
     parallel_over=("task", "model"),
     run=run,
     budgets=(

@@ -170,7 +170,7 @@ def claim(name: str, statement: str) -> Claim:
 
 
 experiment = Experiment(
-    chapter=20,
+    chapter=24,
     run=run,
     budgets=(
         Budget("smoke", POINTS, timeout=60),

@@ -48,21 +48,8 @@ from seqlab.models.backbones import BACKBONES, TRANSFORMER, Size, TokenHead, bui
 from seqlab.models.heads import LanguageModel
 from seqlab.models.parts.losses import cross_entropy
 from seqlab.models.sizing import parameters
-from seqlab.notebook import (
-    Budget,
-    Claim,
-    Curve,
-    Difference,
-    Experiment,
-    Interval,
-    Measurement,
-    Point,
-    Slope,
-    Table,
-    Trial,
-    Where,
-    grid,
-)
+from seqlab.notebook import Budget, Claim, Difference, Experiment, Measurement, Point, Slope, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Table, Where
 from seqlab.tasks.synthetic import recall
 from seqlab.training import Batch, TunedRate, fresh_batches, train_once
 
@@ -241,7 +228,7 @@ def level(by: str, where: Where, metric: str = "gradient_norm", x: str = "step")
 
 
 experiment = Experiment(
-    chapter=8,
+    chapter=10,
     parallel_over=("part", "model"),
     run=run,
     budgets=(

@@ -204,7 +204,7 @@ def points(width: int, *, seeds: int) -> tuple[Point, ...]:
 
 
 experiment = Experiment(
-    chapter=13,
+    chapter=16,
     parallel_over=("gaps", "reader"),
     run=run,
     budgets=(

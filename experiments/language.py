@@ -50,21 +50,17 @@ from seqlab.notebook import (
     Artifact,
     Budget,
     Claim,
-    Curve,
     Difference,
     Experiment,
-    Interval,
     Matched,
     Measurement,
     Point,
     Ratio,
-    Table,
-    TextSamples,
-    Tradeoff,
     Trial,
     grid,
 )
 from seqlab.notebook.experiment import BudgetName
+from seqlab.notebook.figures import Curve, Interval, Table, TextSamples, Tradeoff
 from seqlab.tasks import characters
 from seqlab.tasks.characters import Pair, SplitName
 from seqlab.tasks.kneser_ney import ngram
@@ -197,7 +193,7 @@ def fewer_bits(than: tuple[str, ...]) -> Difference:
 
 
 experiment = Experiment(
-    chapter=12,
+    chapter=15,
     run=run,
     budgets=(
         budget(

@@ -48,22 +48,9 @@ from seqlab.measure.memory import activation_bytes, cache_bytes, cache_bytes_per
 from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import parameters
-from seqlab.notebook import (
-    Budget,
-    Claim,
-    Curve,
-    Exact,
-    Experiment,
-    Interval,
-    Measurement,
-    Point,
-    Slope,
-    Table,
-    Trial,
-    Where,
-    grid,
-)
+from seqlab.notebook import Budget, Claim, Exact, Experiment, Measurement, Point, Slope, Trial, grid
 from seqlab.notebook.experiment import BudgetName
+from seqlab.notebook.figures import Curve, Interval, Table, Where
 from seqlab.training.token_step import random_tokens, step_arm
 
 HEAD = TokenHead(vocabulary=64)

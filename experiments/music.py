@@ -42,24 +42,8 @@ from seqlab.decoding.generate import Sampling
 from seqlab.models import backbones
 from seqlab.models.heads import Backbone, LanguageModel
 from seqlab.models.parts.losses import token_loss
-from seqlab.notebook import (
-    Artifact,
-    Attachment,
-    Budget,
-    Claim,
-    Curve,
-    Difference,
-    Experiment,
-    Heatmap,
-    ImageGrid,
-    Interval,
-    Measurement,
-    Point,
-    Table,
-    Tradeoff,
-    Trial,
-    grid,
-)
+from seqlab.notebook import Artifact, Budget, Claim, Difference, Experiment, Measurement, Point, Trial, grid
+from seqlab.notebook.figures import Attachment, Curve, Heatmap, ImageGrid, Interval, Table, Tradeoff
 from seqlab.tasks import midi
 from seqlab.tasks.chorales import dataset, ngrams
 from seqlab.tasks.chorales.chorale import FRAMES_PER_BEAT, INPUT_VOCABULARY, VOCABULARY, VOICES
@@ -201,7 +185,7 @@ fewer_bits = partial(
 )
 
 experiment = Experiment(
-    chapter=17,
+    chapter=21,
     parallel_over=("model",),
     run=run,
     budgets=(

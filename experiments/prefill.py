@@ -29,19 +29,8 @@ from seqlab.measure.depth import sequential_operations
 from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.models.heads import LanguageModel
 from seqlab.models.sizing import parameters
-from seqlab.notebook import (
-    Budget,
-    Claim,
-    Curve,
-    Experiment,
-    Measurement,
-    Point,
-    Ratio,
-    Slope,
-    Table,
-    Trial,
-    grid,
-)
+from seqlab.notebook import Budget, Claim, Experiment, Measurement, Point, Ratio, Slope, Trial, grid
+from seqlab.notebook.figures import Curve, Table
 
 WIDTH = 64
 HEAD = TokenHead(vocabulary=64)  # of random tokens
@@ -123,7 +112,7 @@ def points(contexts: Mapping[int, Lengths], *, tokens: Lengths, seeds: int) -> t
 READ, DEPTH = {"part": "read"}, {"part": "depth"}
 
 experiment = Experiment(
-    chapter=7,
+    chapter=8,
     run=run,
     budgets=(
         Budget(

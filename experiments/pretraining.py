@@ -169,7 +169,7 @@ def points(seeds: int) -> tuple[Point, ...]:
 
 
 experiment = Experiment(
-    chapter=20,
+    chapter=25,
     run=run,
     budgets=(
         Budget("smoke", points(seeds=1), {"repeats": 2}, timeout=60),

@@ -37,19 +37,15 @@ from seqlab.notebook import (
     Artifact,
     Budget,
     Claim,
-    Curve,
     Difference,
     Experiment,
-    ImageGrid,
-    Interval,
     Measurement,
     Panel,
     Point,
-    Table,
-    Tradeoff,
     Trial,
     grid,
 )
+from seqlab.notebook.figures import Curve, ImageGrid, Interval, Table, Tradeoff
 from seqlab.tasks import proteins
 from seqlab.tasks.proteins import Chain, Predictor
 from seqlab.training import TRIED_RATES, Batch, TunedRate, train
@@ -182,7 +178,7 @@ CHANCE = {"always coil": 0.429}  # the fraction of coil in the test chains, as p
 more_accurate = partial(Difference, metric="q3_accuracy", split="test", left={"model": ENCODER}, above=0.01)
 
 experiment = Experiment(
-    chapter=18,
+    chapter=22,
     parallel_over=("model",),
     run=run,
     budgets=(

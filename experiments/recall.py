@@ -39,19 +39,17 @@ from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.notebook import (
     Budget,
     Claim,
-    Curve,
     Difference,
     Experiment,
-    Interval,
     Matched,
     Measurement,
     Point,
     Slope,
-    Table,
     Trial,
     grid,
 )
 from seqlab.notebook.experiment import PART
+from seqlab.notebook.figures import Curve, Interval, Table
 from seqlab.tasks.synthetic import recall
 from seqlab.tasks.synthetic.labelling import labelling_loss
 from seqlab.training import Batch, EvaluationSet, TunedRate, train
@@ -200,7 +198,7 @@ WIDENED = ("LSTM", "minGRU", LINEAR, TRANSFORMER)
 WIDEST = 256
 
 experiment = Experiment(
-    chapter=10,
+    chapter=12,
     parallel_over=("part", "model"),
     run=run,
     budgets=(

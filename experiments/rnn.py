@@ -49,21 +49,9 @@ from seqlab.models.parts.recurrence import RecurrentConfig, Stack
 from seqlab.models.parts.scan import Scan
 from seqlab.models.parts.stock import StockCell
 from seqlab.models.sizing import parameters
-from seqlab.notebook import (
-    Budget,
-    Claim,
-    Curve,
-    Experiment,
-    Interval,
-    Level,
-    Measurement,
-    Point,
-    Ratio,
-    Table,
-    Trial,
-    grid,
-)
+from seqlab.notebook import Budget, Claim, Experiment, Measurement, Point, Ratio, Trial, grid
 from seqlab.notebook.experiment import BudgetName
+from seqlab.notebook.figures import Curve, Interval, Level, Table
 from seqlab.training import token_step
 from seqlab.training.token_step import random_tokens, step_arm
 

@@ -32,21 +32,9 @@ from seqlab.measure.scaling import exponent, together
 from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import parameters
-from seqlab.notebook import (
-    Budget,
-    Claim,
-    Curve,
-    Difference,
-    Experiment,
-    Interval,
-    Measurement,
-    Point,
-    Table,
-    Tradeoff,
-    Trial,
-    grid,
-)
+from seqlab.notebook import Budget, Claim, Difference, Experiment, Measurement, Point, Trial, grid
 from seqlab.notebook.experiment import BudgetName
+from seqlab.notebook.figures import Curve, Interval, Table, Tradeoff
 from seqlab.tasks import characters
 from seqlab.tasks.characters import SplitName
 from seqlab.training import TRIED_RATES, Batch, Recorded, TunedRate, train_once
@@ -207,7 +195,7 @@ def bits_against(cost: str, caption: str) -> Tradeoff:
 
 
 experiment = Experiment(
-    chapter=19,
+    chapter=23,
     parallel_over=("model",),
     run=run,
     # `steps` are those that the largest amount of text lasts for.

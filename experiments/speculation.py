@@ -119,7 +119,7 @@ def run(trial: Trial) -> Iterator[Measurement]:
 ONE_PASS_EACH = Exact(metric="passes_per_token", per=("method",), along="method", above=0.999)
 
 experiment = Experiment(
-    chapter=7,
+    chapter=9,
     run=run,
     budgets=(
         Budget(

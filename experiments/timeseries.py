@@ -41,21 +41,8 @@ from mlx import nn
 from seqlab.measure.flops import training_step_flops
 from seqlab.models import forecasters, naive
 from seqlab.models.forecasters import FORECASTERS, Span
-from seqlab.notebook import (
-    Budget,
-    Claim,
-    Curve,
-    Experiment,
-    Interval,
-    Level,
-    Measurement,
-    Point,
-    Ratio,
-    Table,
-    Tradeoff,
-    Trial,
-    grid,
-)
+from seqlab.notebook import Budget, Claim, Experiment, Measurement, Point, Ratio, Trial, grid
+from seqlab.notebook.figures import Curve, Interval, Level, Table, Tradeoff
 from seqlab.tasks import decomposition, forecasting
 from seqlab.tasks.forecasting import HORIZON, LOOKBACK, Predictor, Series, SplitName
 from seqlab.training import TRIED_RATES, TUNING_SEED, Batch, TunedRate, fit, train
@@ -274,7 +261,7 @@ lower_error = partial(
 )  # fmt: skip
 
 experiment = Experiment(
-    chapter=16,
+    chapter=20,
     parallel_over=("series", "model", "horizon"),
     run=run,
     budgets=(

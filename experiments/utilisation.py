@@ -47,21 +47,9 @@ from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.models.parts.attention import softmax_attention
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import parameters
-from seqlab.notebook import (
-    Budget,
-    Claim,
-    Curve,
-    Exact,
-    Experiment,
-    Interval,
-    Measurement,
-    Ratio,
-    Table,
-    Tradeoff,
-    Trial,
-    grid,
-)
+from seqlab.notebook import Budget, Claim, Exact, Experiment, Measurement, Ratio, Trial, grid
 from seqlab.notebook.experiment import BudgetName
+from seqlab.notebook.figures import Curve, Interval, Table, Tradeoff
 from seqlab.training.token_step import random_tokens, step_arm
 
 HEAD = TokenHead(vocabulary=64)

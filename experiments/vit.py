@@ -44,19 +44,15 @@ from seqlab.notebook import (
     Artifact,
     Budget,
     Claim,
-    Curve,
     Difference,
     Experiment,
-    ImageGrid,
-    Interval,
     Measurement,
     Panel,
     Point,
-    Table,
-    Tradeoff,
     Trial,
     grid,
 )
+from seqlab.notebook.figures import Curve, ImageGrid, Interval, Table, Tradeoff
 from seqlab.tasks import augmentation, images
 from seqlab.training import TRIED_RATES, Batch, TunedRate, train
 
@@ -192,7 +188,7 @@ more_accurate = partial(
 )  # fmt: skip
 
 experiment = Experiment(
-    chapter=15,
+    chapter=19,
     parallel_over=("data", "model", "fraction"),
     run=run,
     budgets=(

@@ -107,7 +107,7 @@ def run(trial: Trial) -> Iterator[Measurement | Artifact]:
 
 
 experiment = Experiment(
-    chapter=13,
+    chapter=17,
     parallel_over=("width",),
     run=run,
     budgets=(

@@ -1,11 +1,13 @@
-"""Does the README's own experiment load as a page, as short as it promises?"""
+"""Does the README say what is there: the page that it shows, and every page with its question?"""
 
+import ast
 import re
 from pathlib import Path
 
 from seqlab.notebook.discover import check, load
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
 
 
 def test_the_page_that_the_readme_shows_is_a_valid_experiment(tmp_path: Path) -> None:
@@ -17,3 +19,10 @@ def test_the_page_that_the_readme_shows_is_a_valid_experiment(tmp_path: Path) ->
     check(experiment, frozenset())
     assert experiment.title == "Does a second layer help a minGRU to predict the next character?"
     assert experiment.factor_levels(experiment.budget("smoke")) == {"layers": (1, 2)}
+
+
+def test_the_table_names_every_page_with_its_question() -> None:
+    table = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", README.read_text(), re.MULTILINE))
+    for page in (ROOT / "experiments").glob("[!_]*.py"):
+        prose = ast.get_docstring(ast.parse(page.read_text(encoding="utf-8"))) or ""
+        assert table.get(page.stem) == prose.splitlines()[0], page.name
