@@ -13,17 +13,20 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqlab.document import attachments
-from seqlab.document.freshness import EARLY, FULL, Stamp, sources
+from seqlab.document.freshness import EARLY, FULL, NOT_SOURCES, Stamp, covered, sources
 from seqlab.engines.choice import Engine, choose
 from seqlab.errors import NothingRanError, RenderError, StoreError, UsageError
 from seqlab.machine import blas
 from seqlab.notebook.ledger import Entry
 from seqlab.notebook.ledger import read as read_ledger
 from seqlab.running.execute import Plan, execute, fix_rules_of
-from seqlab.running.fingerprint import Fingerprints
+from seqlab.running.fingerprint import KNOWN_FILE, Fingerprints
+from seqlab.running.identity.changes import MOST_NAMED, Changes, state_beside
+from seqlab.running.identity.files import Files
 from seqlab.running.plan import Request, due_trials, runs_that_count, trials
 from seqlab.store.database import Store
 from seqlab.store.workspace import Workspace
@@ -74,6 +77,7 @@ class Work:
     ledger: Mapping[str, Entry]
     device: tuple[str, str, str]  # kind, name, MLX version
     sources: str  # a hash of all files that pages, words and our own code were read from
+    files: Files  # as they were when the trials were planned
 
 
 def report(workspace: Workspace, request: Request, *, names: Sequence[str] | None, options: Options) -> int:
@@ -82,7 +86,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
         early = Stamp(workspace, EARLY)
         repeatable = options.run and not (options.dry_run or request.force)
         conditions = _conditions(request, names, options) if repeatable else ""
-        if repeatable and early.holds(conditions, sources(workspace), store.state()):
+        if repeatable and early.holds(conditions, sources(workspace), *_stored(workspace, store)):
             _print_unchanged(workspace)
             return 0
 
@@ -114,7 +118,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
             )
         wrong = bool(failed or _any_failed(store, evidence) or work.broken)
         if repeatable and not wrong:
-            early.keep(conditions, work.sources, store.state())
+            early.keep(conditions, work.sources, *_stored(workspace, store, work.files))
     return 1 if wrong else 0
 
 
@@ -146,11 +150,13 @@ def configure(
     ledger = read_ledger(workspace.ledger)
     device = devices.current(kind)
     pages = discover(workspace.pages, ledger)
-    plans, codes = [], Fingerprints(workspace.results / ".fingerprints.json")
+    plans, codes = [], Fingerprints(workspace.results / KNOWN_FILE)
+    files = codes.files(workspace.pages / "any")
     for name in names if names is not None else pages.experiments:
         experiment, page = pages.named(name), pages.path(name)
         planned = trials(experiment, request)
-        code = codes.of(page)
+        code = codes.of(page, files)
+        changes = _changes(files, page, code, store)
         wanted = due_trials(
             planned,
             store.records(name),
@@ -158,11 +164,17 @@ def configure(
             device=device.name,
             mlx=device.mlx,
             force=request.force,
+            changes=changes,
         )
-        plans.append(Plan(experiment, page, code, planned, tuple(wanted)))
+        plans.append(Plan(experiment, page, code, planned, tuple(wanted), changes))
     codes.keep()
     broken = dict(pages.broken) if names is None else {}
-    return Work(tuple(plans), broken, ledger, (device.kind, device.name, device.mlx), read_from)
+    return Work(tuple(plans), broken, ledger, (device.kind, device.name, device.mlx), read_from, files)
+
+
+def _changes(files: Files, page: Path, fingerprint: str, store: Store) -> Changes:
+    """What has changed since the page's stored runs."""
+    return Changes(files, files.project.name(page.absolute()), fingerprint, store.used(page.stem))
 
 
 def fix_rules(work: Work, store: Store) -> None:
@@ -185,7 +197,7 @@ def measure(workspace: Workspace, work: Work, store: Store, options: Options) ->
     # Set here as in the worker, so that what is recorded is what the library really took.
     threads = blas.threads() if settings.blas_threads is None else blas.set_threads(settings.blas_threads)
     limit = int(options.memory_gib * 2**30) if options.memory_gib else memory_limit()
-    return execute(
+    failed = execute(
         work.plans,
         store,
         device=work.device,
@@ -201,7 +213,24 @@ def measure(workspace: Workspace, work: Work, store: Store, options: Options) ->
             calibration=found.summary(),
             cache_bytes=settings.cache_bytes,
         ),
+        results=workspace.results,
     )
+    for plan in work.plans:
+        changes = _changes(work.files, plan.page, plan.fingerprint, store)
+        before = plan.changes.used if plan.changes else ()
+        for line in _unforeseen(plan.experiment.name, changes.unforeseen(but=tuple(before))):
+            print(line)
+    return failed
+
+
+def _unforeseen(page: str, names: Sequence[str]) -> Iterator[str]:
+    """What a page used that its imports do not tell, in a line; nothing where there is none."""
+    if names:
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        yield (
+            f"{page}: its trials also used {', '.join(names[:MOST_NAMED])}{more}, which its imports do not "
+            "name. A change there makes them due too."
+        )
 
 
 def evidence_runs(work: Work, store: Store) -> Evidence:
@@ -214,6 +243,7 @@ def evidence_runs(work: Work, store: Store) -> Evidence:
             fingerprint=plan.fingerprint,
             device=device,
             mlx=mlx,
+            changes=_changes(work.files, plan.page, plan.fingerprint, store),
         )
         for plan in work.plans
     }
@@ -303,6 +333,12 @@ def _conditions(request: Request, names: Sequence[str] | None, options: Options)
     return repr((request, names, device, engine, sys.version))
 
 
+def _stored(workspace: Workspace, store: Store, files: Files | None = None) -> tuple[str, str]:
+    """The state of the store, and of what its runs used that `sources` does not cover."""
+    files = files or Fingerprints(workspace.results / KNOWN_FILE).files(workspace.pages / "any")
+    return store.state(), state_beside(files, store.used().values(), covered(workspace), NOT_SOURCES)
+
+
 def _made_from(
     work: Work, evidence: Evidence, store: Store, request: Request, engine: Engine
 ) -> tuple[object, ...]:
@@ -326,6 +362,8 @@ def _print_due(work: Work) -> int:
         print(f"{plan.experiment.name}: {len(plan.due)} of {len(plan.planned)} trials are due")
         for due_one in plan.due:
             print(f"  {due_one.trial.label()}: {due_one.reason}")
+        for line in _unforeseen(plan.experiment.name, plan.changes.unforeseen() if plan.changes else ()):
+            print(f"  {line}")
     for name, reason in work.broken.items():
         print(f"{name}: cannot be used: {reason}")
     print(f"{total} trials are due." if total else "Nothing is due.")

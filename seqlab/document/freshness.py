@@ -53,8 +53,13 @@ class Stamp:
 def sources(workspace: Workspace) -> str:
     """A hash of the pages, the words and our own code, as they are on disk now."""
     digest = sha256()
-    for folder in (workspace.pages, workspace.words, PACKAGE):
+    for folder in covered(workspace):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path.suffix not in NOT_SOURCES and "_output" not in path.parts:
                 digest.update(str(path).encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def covered(workspace: Workspace) -> tuple[Path, ...]:
+    """The folders whose files `sources` reads."""
+    return workspace.pages, workspace.words, PACKAGE

@@ -18,6 +18,7 @@ from seqlab.notebook.claims import Comparison, Rule, Slope
 from seqlab.notebook.experiment import Experiment, Point
 from seqlab.notebook.figures import ArtifactFigure, Curve, Figure, Heatmap, Interval, Table, Tradeoff, Where
 from seqlab.notebook.metrics import metric_named
+from seqlab.notebook.uncached import UncachedLoader, use_for
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ def load(path: Path) -> Experiment:
 
 def _module(path: Path) -> ModuleType:
     name = f"experiments.{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    use_for(path.absolute().parent.parent)
+    spec = importlib.util.spec_from_file_location(name, path, loader=UncachedLoader(name, str(path)))
     if spec is None or spec.loader is None:
         raise UsageError(f"cannot read {path} as a Python file.")
     module = importlib.util.module_from_spec(spec)

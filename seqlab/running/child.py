@@ -7,9 +7,9 @@ never calls anything in here.
 import os
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ctypes import Array, c_double
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
@@ -19,7 +19,9 @@ from seqlab.notebook.artifacts import Artifact, panels_of, text_of
 from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.notebook.figures import Figure, ImageGrid, TextSamples
 from seqlab.running import spool
-from seqlab.running.fingerprint import Fingerprints
+from seqlab.running.fingerprint import KNOWN_FILE, Fingerprints
+from seqlab.running.identity.files import Files
+from seqlab.running.identity.recorder import Recorder
 from seqlab.running.processes import exit_with_parent, ignore_interrupts
 from seqlab.store.database import Status
 
@@ -39,26 +41,33 @@ OUT_OF_MEMORY = (
 
 @dataclass(frozen=True)
 class TrialEnd:
-    """How a trial ended. Its measurements and artifacts are in the spool."""
+    """How a trial ended, and what it used. Its measurements and artifacts are in the spool."""
 
     status: Status
     seconds: float
     error: str = ""
     traceback: str = ""
+    used: Mapping[str, str] = field(default_factory=dict)
 
 
 _shared: "Array[c_double] | None" = None
 _device: tuple[str, Settings | None] = ("cpu", None)
+_results: Path | None = None
 _experiments: dict[str, Experiment] = {}
-_fingerprints = Fingerprints()
+_recorder: Recorder | None = None  # of the one page that this process serves
 
 
 def start(
-    shared: "Array[c_double]", parent: int, device: str, settings: Settings | None, precise: bool
+    shared: "Array[c_double]",
+    parent: int,
+    device: str,
+    settings: Settings | None,
+    precise: bool,
+    results: Path | None,
 ) -> None:
-    """Run once in each new process, before its first trial."""
-    global _shared, _device
-    _shared, _device = shared, (device, settings)
+    """Run once in each new process, before its first trial. All its trials must be of one page."""
+    global _shared, _device, _results
+    _shared, _device, _results = shared, (device, settings), results
     if precise:
         os.environ["MLX_ENABLE_TF32"] = "0"  # MLX asks once, at its first product
     ignore_interrupts()
@@ -81,29 +90,42 @@ def run_trial(
     """
     assert _shared is not None
     _shared[STEP], _shared[VALUE], _shared[RUNS_IN] = 0.0, 0.0, os.getpid()
-    import mlx.core as mx
-
     from seqlab.machine import device
+    from seqlab.machine.seeding import seed_all
     from seqlab.notebook.discover import load
     from seqlab.training.checkpoints import Checkpoints, use
 
     device.use(*_device)  # the trial before may have chosen another device or other kernels
     use(Checkpoints(checkpoints, keep_finished=True) if checkpoints else None)
-    if page not in _experiments and fingerprint:
-        _check_fingerprint(Path(page), fingerprint)
+    recorder = _recorder_of(Path(page), fingerprint)
     started = time.perf_counter()
     with spool_file.open("w", buffering=1) as lines:  # by the line: a kill must not cost what was measured
         try:
             if page not in _experiments:
                 _experiments[page] = load(Path(page))
-            mx.random.seed(trial.seed)
+                recorder.look()
+            seed_all(trial.seed)
             started = time.perf_counter()
             _write_yielded(_experiments[page], trial, lines, _shared)
         except BaseException as error:  # noqa: BLE001 - a page is the user's code: the others go on
             status, text = _status_of(error)
             trace = "" if isinstance(error, SeqlabError) else traceback.format_exc()
-            return TrialEnd(status, time.perf_counter() - started, _printable(text), _printable(trace))
-    return TrialEnd("ok", time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            return TrialEnd(status, seconds, _printable(text), _printable(trace), recorder.used())
+        seconds = time.perf_counter() - started
+    return TrialEnd("ok", seconds, used=recorder.used())
+
+
+def _recorder_of(page: Path, fingerprint: str) -> Recorder:
+    """The process's recorder, made before its page is loaded. Raises `UsageError` as `run_trial` says."""
+    global _recorder
+    if _recorder is None:
+        fingerprints = Fingerprints(_results / KNOWN_FILE if _results else None)
+        files = fingerprints.files(page)
+        if fingerprint:
+            _check_fingerprint(fingerprints, page, files, fingerprint)
+        _recorder = Recorder(page, files, _results)
+    return _recorder
 
 
 def _write_yielded(experiment: Experiment, trial: Trial, lines: TextIO, shared: "Array[c_double]") -> None:
@@ -137,13 +159,13 @@ def _check_artifact(artifact: Artifact, names: set[str], figures: Iterable[Figur
                 panels_of(artifact)
 
 
-def _check_fingerprint(page: Path, fingerprint: str) -> None:
+def _check_fingerprint(fingerprints: Fingerprints, page: Path, files: Files, fingerprint: str) -> None:
     """Raise `UsageError` unless the page and what it imports still have this fingerprint.
 
     A process that replaces another imports them again, and its results must not pass for the old code's.
     """
     try:
-        same = _fingerprints.of(page) == fingerprint
+        same = fingerprints.of(page, files) == fingerprint
     except (OSError, SyntaxError, ValueError):  # deleted, or only half saved
         same = False
     if not same:

@@ -17,6 +17,7 @@ from seqlab.running.plan import DueTrial
 from seqlab.store.database import FixedRule, Run, Store
 
 if TYPE_CHECKING:
+    from seqlab.running.identity.changes import Changes
     from seqlab.running.progress import Display
     from seqlab.running.worker import Worker
 
@@ -30,6 +31,7 @@ class Plan:
     fingerprint: str
     planned: tuple[Trial, ...]
     due: tuple[DueTrial, ...]
+    changes: "Changes | None" = None  # since the runs stored before; None to go by the fingerprint
 
 
 def execute(
@@ -42,6 +44,7 @@ def execute(
     checkpoints: Path,
     provenance: Callable[[], Mapping[str, Any]],
     jobs: int = 1,
+    results: Path | None = None,
 ) -> int:
     """Run every due trial; returns how many failed. `device` is (kind, name, MLX version).
 
@@ -64,7 +67,7 @@ def execute(
     at_once = {group.plan.experiment.name: count for group, count in groups}
     mean_seconds = _mean_seconds(store, [plan.experiment.name for plan in plans])
     with display(trials, mean_seconds, at_once) as shown:
-        executor = _Executor(store, device, checkpoints, provenance, shown)
+        executor = _Executor(store, device, checkpoints, provenance, shown, results)
         for phase in phases:
             executor.run(phase, memory_limit // phase.at_once)
     return executor.failed
@@ -96,6 +99,7 @@ class _Executor:
     checkpoints: Path
     provenance: Callable[[], Mapping[str, Any]]
     shown: "Display"
+    results: Path | None
     failed: int = 0
     _provenance_of: dict[tuple[str, int], Mapping[str, Any]] = field(default_factory=dict)
 
@@ -106,7 +110,11 @@ class _Executor:
         kind, *_ = self.device
         with ExitStack() as stack:
             workers = [
-                stack.enter_context(Worker(device=kind, memory_limit=memory_limit, settings=phase.settings))
+                stack.enter_context(
+                    Worker(
+                        device=kind, memory_limit=memory_limit, settings=phase.settings, results=self.results
+                    )
+                )
                 for _ in range(phase.at_once if phase.groups else 0)
             ]
             waiting = deque(phase.groups)
@@ -150,6 +158,7 @@ class _Executor:
                     artifacts=outcome.artifacts,
                     error=outcome.error,
                     traceback=outcome.traceback,
+                    used=outcome.used,
                 )
             )
             if outcome.status in ("ok", "diverged"):

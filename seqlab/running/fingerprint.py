@@ -1,134 +1,73 @@
-"""Did the code that produced a result change in a way that could change the result?
+"""Which code will a trial of this page use, as far as its imports tell before it has run?
 
-The fingerprint of a page hashes the syntax trees of the page and of every seqlab module that it
-imports, directly or through others, without comments, docstrings and formatting. Two things are left
-out on purpose. Of the statement `experiment = Experiment(...)` only `run=` counts: the rest says which
-trials to run, what is claimed and what is shown. Factors and settings identify a trial anyway, and a
-changed rule must not discard evidence (the report lists such changes instead). The vocabulary,
-`seqlab.notebook`, measures nothing. The hash does not depend on the version of Python.
+The walk goes from the page through every import that is used or that acts, with the packages on the way, to
+Seqlab's modules and to the project's own. What a trial really used is recorded when it runs
+(`seqlab.running.identity`), and from then on that decides whether it is due. The fingerprint, a hash of all
+the code found, stands for it until then: in runs that ended before anything was recorded, and for training
+states.
 """
 
-import ast
-import json
-from contextlib import suppress
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent.parent
-VOCABULARY = ("seqlab.errors", "seqlab.notebook")
-VERSION = "2"  # of the digests below; a new number invalidates those kept in files
+from seqlab.running.identity.digests import asked_names, source_digests
+from seqlab.running.identity.files import Files, Known
+from seqlab.running.identity.project import RUNS_A_TRIAL, Project
+from seqlab.running.identity.source import Source, digest
+from seqlab.store.workspace import PACKAGE
+
+# Every trial uses them, whatever its page imports.
+ALWAYS = (
+    *RUNS_A_TRIAL,
+    *(f"seqlab/notebook/{name}.py" for name in ("__init__", "artifacts", "experiment", "metrics")),
+    *(f"seqlab/machine/{name}.py" for name in ("__init__", "device", "seeding")),
+)
+
+KNOWN_FILE = ".fingerprints.json"  # in the results folder
 
 
 @dataclass
 class Fingerprints:
-    """Fingerprints of pages. Digests are cached in `file`, so that known code is not parsed again.
-
-    They are found by the hash of the source's bytes, not by its date: a cached digest cannot be stale.
-    """
+    """Fingerprints of pages. Summaries of sources are kept in `file`, so known code is not parsed again."""
 
     file: Path | None = None
-    _cached: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
-    _changed: bool = False
+    package: Path = PACKAGE
+    known: Known = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.file is not None:
-            with suppress(OSError, ValueError, AttributeError, TypeError):  # absent or damaged: start empty
-                kept = json.loads(self.file.read_text()).items()
-                self._cached = {key: (str(digest), [*map(str, names)]) for key, (digest, names) in kept}
+        self.known = Known(self.file)
 
-    def of(self, page: Path) -> str:
-        """The fingerprint of a page (16 hex digits)."""
-        found: dict[str, str] = {}
-        found[""], imported = self._summary(page.read_bytes(), is_page=True)
-        queue = list(imported)
-        while queue:
-            module = queue.pop()
-            path = _file(module)
-            if path is None or module in found or module.startswith(VOCABULARY):
-                continue
-            found[module], further = self._summary(path.read_bytes(), is_page=False)
-            queue.extend(further)
-        return sha256("\n".join(f"{name} {found[name]}" for name in sorted(found)).encode()).hexdigest()[:16]
+    def of(self, page: Path, files: Files | None = None) -> str:
+        """The fingerprint of a page (16 hex digits). `files` may have been read before."""
+        files = files or self.files(page)
+        name = files.project.name(page.absolute())
+        if files.source(name, is_page=True) is None:
+            raise FileNotFoundError(page)
+        found = source_digests(files, reached(files, name), page=name)
+        return digest("\n".join(f"{'' if file == name else file} {found[file]}" for file in sorted(found)))
+
+    def files(self, page: Path) -> Files:
+        """The files of the page's project, to be read now."""
+        return Files(Project.of(page, self.package), self.known)
 
     def keep(self) -> None:
-        """Write the digests to the file, if there are new ones."""
-        if self.file is not None and self._changed:
-            with suppress(OSError):  # the cache only saves time
-                aside = self.file.with_name(f"{self.file.name}.part")
-                aside.write_text(json.dumps(self._cached))
-                aside.replace(self.file)
-
-    def _summary(self, source: bytes, *, is_page: bool) -> tuple[str, list[str]]:
-        """The digest of a source, and the seqlab modules that it imports."""
-        key = sha256(f"{VERSION} {is_page} ".encode() + source).hexdigest()
-        if key not in self._cached:
-            body = ast.parse(source).body
-            imported = sorted(_imports(body))
-            kept = [_run_argument(node) if is_page and _declares_experiment(node) else node for node in body]
-            self._cached[key], self._changed = (_digest(kept), imported), True
-        digest, imported = self._cached[key]
-        return digest, imported
+        """Write the summaries to the file, if there are new ones."""
+        self.known.keep()
 
 
-def _declares_experiment(node: ast.stmt) -> bool:
-    match node:
-        case (
-            ast.Assign(targets=[ast.Name(id="experiment")]) | ast.AnnAssign(target=ast.Name(id="experiment"))
-        ):
-            return True
-    return False
-
-
-def _digest(body: list[ast.stmt]) -> str:
-    tree = ast.Module(body=body, type_ignores=[])
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            node.body = [statement for statement in node.body if not _is_text(statement)]
-    return sha256(_dump(tree).encode()).hexdigest()
-
-
-def _run_argument(declaration: ast.stmt) -> ast.stmt:
-    """The `run` of `experiment = Experiment(run=..., ...)`, by name or as the first argument."""
-    value = declaration.value if isinstance(declaration, ast.Assign | ast.AnnAssign) else None
-    runs: list[ast.expr] = []
-    if isinstance(value, ast.Call):
-        runs = [*value.args[:1], *(word.value for word in value.keywords if word.arg == "run")]
-    return ast.Expr(value=ast.Tuple(elts=[*runs], ctx=ast.Load()))
-
-
-def _dump(node: object) -> str:
-    """Like `ast.dump`, without empty fields: each Python adds some of its own, such as `type_params`."""
-    if isinstance(node, ast.AST):
-        fields = [(name, value) for name, value in ast.iter_fields(node) if value is not None and value != []]
-        return f"{type(node).__name__}({', '.join(f'{name}={_dump(value)}' for name, value in fields)})"
-    return f"[{', '.join(map(_dump, node))}]" if isinstance(node, list) else repr(node)
-
-
-def _is_text(statement: ast.stmt) -> bool:
-    """A docstring, or any other string that stands alone."""
-    match statement:
-        case ast.Expr(value=ast.Constant(value=str())):
-            return True
-    return False
-
-
-def _imports(body: list[ast.stmt]) -> frozenset[str]:
-    """The seqlab modules that the code names; `from seqlab.models import lstm` may name a module too."""
-    names: set[str] = set()
-    for node in ast.walk(ast.Module(body=body, type_ignores=[])):
-        match node:
-            case ast.Import():
-                names.update(alias.name for alias in node.names)
-            case ast.ImportFrom(module=str(module)):
-                names.add(module)
-                names.update(f"{module}.{alias.name}" for alias in node.names)
-    return frozenset(name for name in names if name.startswith("seqlab."))
-
-
-def _file(module: str) -> Path | None:
-    path = PACKAGE.joinpath(*module.split(".")[1:])
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
+def reached(files: Files, page: str, *, unused: bool = False) -> set[str]:
+    """The files that the page's imports reach and those of every trial; `unused` imports too, or not."""
+    sources: dict[str, Source] = {}
+    new = {page, *ALWAYS}
+    while new:
+        found = {name: files.source(name, is_page=name == page) for name in new}
+        sources |= {name: source for name, source in found.items() if source is not None}
+        asked = asked_names(sources)
+        new = {
+            file
+            for name, source in sources.items()
+            if name not in RUNS_A_TRIAL  # what they import beside, they do not compute with
+            for file, binding, acts in files.imports(name, is_page=name == page)
+            if unused or acts or binding not in source.spare or binding in asked[name]
+        } - sources.keys()
+    return set(sources)

@@ -7,7 +7,7 @@ pair alike. Within a block the order is shuffled by a hash, so that no model alw
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -15,6 +15,8 @@ from seqlab.errors import UsageError, unknown
 from seqlab.notebook.experiment import PART, Budget, BudgetName, Experiment, Trial
 from seqlab.notebook.figures import Level
 from seqlab.store.database import Record, canonical_json
+
+Changes = Callable[[Record], str]  # what a stored run used and has changed since; empty for nothing
 
 
 @dataclass(frozen=True)
@@ -148,8 +150,13 @@ def due_trials(
     device: str,
     mlx: str,
     force: bool = False,
+    changes: Changes | None = None,
 ) -> list[DueTrial]:
-    """The trials without a good run by this code on this device, each with the reason."""
+    """The trials without a good run by this code on this device, each with the reason.
+
+    `changes` says what of that which a run used has changed since; without it the fingerprint decides.
+    """
+    changes = changes or _of_fingerprint(fingerprint)
     by_key: dict[str, list[Record]] = {}
     by_point: dict[tuple[str, int], Record] = {}
     for record in records:
@@ -160,7 +167,7 @@ def due_trials(
         reason = _reason(
             by_key.get(trial.key(device=device, mlx=mlx), []),
             by_point.get((canonical_json(trial.factors), trial.seed)),
-            fingerprint=fingerprint,
+            changes=changes,
             device=device,
             settings=canonical_json(trial.settings),
         )
@@ -169,18 +176,22 @@ def due_trials(
     return found
 
 
-def _reason(same: list[Record], other: Record | None, *, fingerprint: str, device: str, settings: str) -> str:
+def _of_fingerprint(fingerprint: str) -> Changes:
+    return lambda record: "" if record.fingerprint == fingerprint else "the code changed"
+
+
+def _reason(same: list[Record], other: Record | None, *, changes: Changes, device: str, settings: str) -> str:
     """Why a trial with these earlier runs is due; empty where it is not.
 
     `same` are the runs of this very trial, `other` is the last run of its point and seed in any way.
     """
-    current = [record for record in same if record.fingerprint == fingerprint]
+    current = [record for record in same if not changes(record)]
     if any(record.status == "ok" for record in current):
         return ""
     if current:
         return f"its last run {_ended(current[-1])}"
     if same:
-        return f"the code changed since its run of {same[-1].started[:10]}"
+        return f"{changes(same[-1])} since its run of {same[-1].started[:10]}"
     if other is None:
         return "never run"
     if other.settings != settings:
@@ -196,14 +207,21 @@ def _ended(record: Record) -> str:
 
 
 def runs_that_count(
-    planned: Sequence[Trial], records: Sequence[Record], *, fingerprint: str, device: str, mlx: str
+    planned: Sequence[Trial],
+    records: Sequence[Record],
+    *,
+    fingerprint: str,
+    device: str,
+    mlx: str,
+    changes: Changes | None = None,
 ) -> list[int]:
     """The runs that count as evidence: for each trial its latest good run, else its latest failure.
 
     Planned trials count, and so do further good runs under the same budget and settings on this device: more
     seeds, or more levels of a numeric factor. Runs with a categorical level that the plan lacks, such as a
-    model that the page dropped, do not count, nor do runs of changed code.
+    model that the page dropped, do not count, nor do runs of which something that they used has changed.
     """
+    changes = changes or _of_fingerprint(fingerprint)
     keys = {trial.key(device=device, mlx=mlx) for trial in planned}
     same_request = {(trial.budget, canonical_json(trial.settings)) for trial in planned}
     levels: dict[str, set[Level]] = {}
@@ -212,7 +230,7 @@ def runs_that_count(
             levels.setdefault(name, set()).add(level)
     latest: dict[str, Record] = {}
     for record in records:
-        if record.fingerprint != fingerprint or (record.device, record.mlx) != (device, mlx):
+        if (record.device, record.mlx) != (device, mlx) or changes(record):
             continue
         if record.key not in keys and not (
             record.status == "ok"

@@ -1,7 +1,8 @@
 """How does a trial run, so that no trial can take the others with it?
 
-A worker is a process (started by pebble) that runs one trial at a time and is kept for the next one. It is
-replaced when it dies, exceeds the trial's timeout or exceeds the memory limit. Here is the parent's side;
+A worker is a process (started by pebble) that runs one trial at a time and is kept for the page's next one.
+It is replaced when it dies, exceeds the trial's timeout or exceeds the memory limit, and for another page,
+which must find nothing of this one. Here is the parent's side;
 `seqlab.running.child` is what runs inside the process.
 """
 
@@ -10,13 +11,13 @@ import signal
 import tempfile
 import time
 import traceback
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from ctypes import c_double
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from multiprocessing.sharedctypes import RawArray
@@ -50,22 +51,32 @@ class Outcome:
     artifacts: tuple[Artifact, ...] = ()
     error: str = ""
     traceback: str = ""
+    used: Mapping[str, str] = field(default_factory=dict)
 
 
 class Worker:
     """A worker process for trials, one at a time. Use it as a context manager.
 
     `memory_limit` is the most that the process may hold, in bytes; a trial that exceeds it is ended.
-    `settings` are the device's; None for its defaults.
+    `settings` are the device's; None for its defaults. `results` is the folder of results: what a trial reads
+    there is no input of it.
     """
 
-    def __init__(self, *, device: str, memory_limit: int, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        device: str,
+        memory_limit: int,
+        settings: Settings | None = None,
+        results: Path | None = None,
+    ) -> None:
         self._limit = memory_limit
         self._shared = RawArray(c_double, 4)
         descriptor, file = tempfile.mkstemp(prefix="seqlab-", suffix=".jsonl")
         os.close(descriptor)
         self._spool = Path(file)
         self._device, self._settings, self._precise = device, settings, False
+        self._results, self._page = results, Path()
         self._pool = self._new_pool()
         self._running: Future[TrialEnd] | None = None
 
@@ -75,7 +86,7 @@ class Worker:
             max_tasks=0,
             context=get_context("spawn"),
             initializer=start,
-            initargs=(self._shared, os.getpid(), self._device, self._settings, self._precise),
+            initargs=(self._shared, os.getpid(), self._device, self._settings, self._precise, self._results),
         )
 
     def __enter__(self) -> "Worker":
@@ -120,9 +131,9 @@ class Worker:
         self._shared[STEP] = self._shared[VALUE] = self._shared[RUNS_IN] = 0.0
         began, clock = datetime.now(UTC), time.perf_counter()
         over_limit = False
-        other_precision = precise != self._precise
-        self._precise = precise
-        for new_process in (other_precision, True):
+        other = precise != self._precise or self._page not in (page, Path())
+        self._precise, self._page = precise, page
+        for new_process in (other, True):
             future = self._schedule(arguments, timeout=trial.timeout, new_process=new_process)
             over_limit |= yield from self._watch(future, blocking=blocking)
             # A process that died before it took the trial up, idle or starting, is replaced once.
@@ -144,6 +155,7 @@ class Worker:
             tuple(one for one in yielded if isinstance(one, Artifact)),
             end.error,
             end.traceback,
+            end.used,
         )
 
     def _schedule(self, arguments: list[Any], *, timeout: float, new_process: bool) -> "Future[TrialEnd]":

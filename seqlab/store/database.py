@@ -27,7 +27,11 @@ Status = Literal["ok", "failed", "timed out", "out of memory", "diverged"]
 
 @dataclass(frozen=True)
 class Run:
-    """What happened when a trial was run. `seconds` is wall-clock time, `started` is UTC."""
+    """What happened when a trial was run. `seconds` is wall-clock time, `started` is UTC.
+
+    `used` has the names of the files and packages that it used, with what tells the state of each
+    (`seqlab.running.identity`); empty where that is not known.
+    """
 
     trial: Trial
     status: Status
@@ -41,6 +45,7 @@ class Run:
     artifacts: tuple[Artifact, ...] = ()
     error: str = ""
     traceback: str = ""
+    used: Mapping[str, str] = field(default_factory=dict)
     uid: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
@@ -61,6 +66,7 @@ class Record:
     mlx: str
     fingerprint: str
     seconds: float
+    used: int = 0  # the number of what it used, in `Store.used`; 0 where that is not known
 
 
 @dataclass(frozen=True)
@@ -144,7 +150,15 @@ class Store:
                 "INSERT INTO exhibit VALUES (?, ?, ?, ?)",
                 [(number, one.name, one.media, one.data) for one in run.artifacts],
             )
+            if run.used:
+                self._add_used(number, run.used)
         return number
+
+    def _add_used(self, run: int, used: Mapping[str, str]) -> None:
+        text, execute = canonical_json(used), self._connection.execute
+        digest = sha256(text.encode()).hexdigest()
+        execute("INSERT OR IGNORE INTO used (digest, json) VALUES (?, ?)", (digest, text))
+        execute("INSERT INTO run_used SELECT ?, id FROM used WHERE digest = ?", (run, digest))
 
     def _add_measurements(self, run: int, measurements: Iterable[Measurement]) -> None:
         rows = list(measurements)
@@ -163,10 +177,20 @@ class Store:
         with errors_explained(self.path, "read"):
             rows = self._connection.execute(
                 "SELECT id, key, seed, budget, factors, settings, status, error, started, device, mlx, "
-                "fingerprint, seconds FROM run WHERE experiment = ? ORDER BY id",
+                "fingerprint, seconds, coalesce(used, 0) FROM run LEFT JOIN run_used ON run = id "
+                "WHERE experiment = ? ORDER BY id",
                 (experiment,),
             )
             return [Record(*row) for row in rows]
+
+    def used(self, experiment: str | None = None) -> dict[int, dict[str, str]]:
+        """What runs of the experiment used, or runs of all experiments, by the number in their records."""
+        rows = self.rows(
+            "SELECT id, json FROM used WHERE id IN (SELECT used FROM run_used JOIN run ON run.id = run "
+            "WHERE ?1 IS NULL OR experiment = ?1)",
+            (experiment,),
+        )
+        return {number: used for number, text in rows if (used := _used_of(text))}
 
     def experiments(self) -> list[str]:
         """The names of all experiments that have runs."""
@@ -267,6 +291,17 @@ class Store:
             self._transaction(),
         ):
             return copy_new_runs(self._connection)
+
+
+def _used_of(text: str) -> dict[str, str]:
+    """What was stored as used; empty where another program wrote something else."""
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError):
+        return {}
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        return {}
+    return found
 
 
 def canonical_json(values: Mapping[str, object]) -> str:

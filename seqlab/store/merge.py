@@ -54,6 +54,12 @@ def copy_new_runs(connection: sqlite3.Connection) -> tuple[int, int]:
         "INSERT INTO exhibit SELECT mine.id, e.name, e.media, e.data FROM other.exhibit e "
         "JOIN temp.arriving a ON a.id = e.run JOIN main.run mine ON mine.uid = a.uid ORDER BY e.rowid"
     )
+    execute("INSERT OR IGNORE INTO used (digest, json) SELECT digest, json FROM other.used")
+    execute(
+        "INSERT INTO run_used SELECT mine.id, used.id FROM other.run_used u "
+        "JOIN temp.arriving a ON a.id = u.run JOIN main.run mine ON mine.uid = a.uid "
+        "JOIN other.used ou ON ou.id = u.used JOIN main.used used ON used.digest = ou.digest"
+    )
     execute("INSERT OR IGNORE INTO rule SELECT * FROM other.rule")
     execute("DROP TABLE temp.arriving")
     added = execute("SELECT count(*) FROM run").fetchone()[0] - before

@@ -1,7 +1,8 @@
 """Which tables does a results database have? One script for each version of the schema, oldest first.
 
 Metric and split names are stored once, in `name`, which keeps a million measurements small and quick to
-load. Artifacts are in a table of their own, `exhibit`, so that loading measurements never reads them.
+load. Artifacts are in a table of their own, `exhibit`, so that loading measurements never reads them. What
+runs used, many files each, is stored once for all that used the same, in `used`.
 """
 
 APPLICATION_ID = 0x5E91AB  # marks an SQLite file as ours
@@ -36,6 +37,12 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE exhibit (
         run INTEGER NOT NULL REFERENCES run (id), name TEXT NOT NULL, media TEXT NOT NULL,
         data BLOB NOT NULL, PRIMARY KEY (run, name)
+    );
+    """,
+    """
+    CREATE TABLE used (id INTEGER PRIMARY KEY, digest TEXT UNIQUE NOT NULL, json TEXT NOT NULL);
+    CREATE TABLE run_used (
+        run INTEGER PRIMARY KEY REFERENCES run (id), used INTEGER NOT NULL REFERENCES used (id)
     );
     """,
 )

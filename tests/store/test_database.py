@@ -303,7 +303,7 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> No
         assert store.artifacts([1], "text") == {}
         store.add(a_run(artifacts=ARTIFACTS))
     with Store(tmp_path / "seqlab.db") as store:
-        assert store.rows("PRAGMA user_version") == [(2,)]
+        assert store.rows("PRAGMA user_version") == [(len(MIGRATIONS),)]
         assert store.artifacts([1, 2], "song") == {2: ARTIFACTS[2]}
     assert load(tmp_path / "seqlab.db").measurements["value"].iloc[0] == 0.5
 
@@ -340,3 +340,31 @@ def test_an_export_writes_artifacts_as_files_that_the_table_names(tmp_path: Path
     assert max(map(len, names)) < 130
     assert tmp_path / "out" / "exhibits" in written
     assert sorted(path.name for path in (tmp_path / "out" / "exhibits").iterdir()) == sorted(names)
+
+
+def test_what_runs_used_is_stored_once_and_merged(tmp_path: Path) -> None:
+    used = {"experiments/rnn.py": "code 1", "package numpy": "2.4.1"}
+    with Store(tmp_path / "other.db") as other:
+        other.add(a_run(used={"data.csv": "bytes 2"}))
+        for seed in (1, 2):
+            other.add(a_run(replace(TRIAL, seed=seed), used=used))
+        other.add(a_run(replace(TRIAL, seed=3)))  # not known
+        first, second, third, last = other.records("rnn")
+        assert other.used("rnn") == {first.used: {"data.csv": "bytes 2"}, second.used: used}
+        assert (second.used == third.used, last.used, other.used("vit")) == (True, 0, {})
+    with Store(tmp_path / "seqlab.db") as store:
+        store.add(a_run(replace(TRIAL, seed=9), used=used))
+        assert store.merge(tmp_path / "other.db") == (4, 0)
+        mine, *arrived, unknown = store.records("rnn")
+        assert [store.used()[record.used] for record in arrived] == [{"data.csv": "bytes 2"}, used, used]
+        assert (arrived[-1].used == mine.used, unknown.used) == (True, 0)
+
+
+def test_what_another_program_wrote_as_used_is_not_known(tmp_path: Path) -> None:
+    with Store(tmp_path / "seqlab.db") as store:
+        store.add(a_run(used={"data.csv": "bytes 2"}))
+        for text in ("", "{", "[]", "{}", "null", '{"data.csv": 2}', b"\xff"):
+            with sqlite3.connect(store.path) as connection:
+                connection.execute("UPDATE used SET json = ?", (text,))
+            connection.close()
+            assert store.used() == {}

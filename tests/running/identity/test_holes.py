@@ -1,0 +1,251 @@
+"""Is a page due after each kind of edit that may change its result, and only then?"""
+
+import mlx.core as mx
+import pytest
+
+from tests.running.identity.lab import DECLARATION, Lab, page
+
+LIFT = "LIFT = 0.5\n"
+PAGES = {
+    "shared": page("LIFT", "from experiments._shared import LIFT\n"),
+    "beside": page(
+        "LIFT",
+        "import sys\nfrom pathlib import Path\n\nsys.path.insert(0, str(Path(__file__).parent))\n"
+        "from _beside import LIFT\n",
+    ),
+    "elsewhere": page(
+        "LIFT",
+        "import sys\nfrom pathlib import Path\n\n"
+        "sys.path.insert(0, str(Path(__file__).parents[1] / 'more'))\n"
+        "from _elsewhere import LIFT\n",
+    ),
+    "door": page("LIFT", "from experiments._door import LIFT\n"),
+    "attribute": page("_attributes.pi", "from experiments import _attributes\n"),
+    "starred": page("LIFT", "from experiments._starred import *\n"),
+    "patched": page("1.0", "import experiments._patch\n")
+    .replace("1.0", "_Value.lift")
+    .replace(
+        "import experiments._patch",
+        "from experiments._value import Value as _Value\nimport experiments._patch",
+    ),
+    "loaded": page("import_module('experiments._loaded').LIFT", "from importlib import import_module\n"),
+    "computed": page(
+        "import_module('experiments._' + 'computed').LIFT", "from importlib import import_module\n"
+    ),
+    "dunder": page("__import__('experiments._dunder', fromlist=['LIFT']).LIFT"),
+    "executed": page("vars()['LIFT']", "from pathlib import Path\n").replace(
+        "    yield", "    exec((Path(__file__).parent / '_executed.py').read_text())\n    yield"
+    ),
+    "data": page("float((Path(__file__).parent / 'lift.txt').read_text())", "from pathlib import Path\n"),
+    "weights": page(
+        "mx.load(str(Path(__file__).parents[1] / 'data/lift.safetensors'))['lift'].item()",
+        "from pathlib import Path\n\nimport mlx.core as mx\n",
+    ),
+    "table": page("float(sum(map(float, open('data/table.csv'))))"),
+    "listed": page(
+        "float(len(list((Path(__file__).parent / 'folder').glob('*.txt'))))", "from pathlib import Path\n"
+    ),
+    "optional": page(
+        "lift()",
+        "from pathlib import Path\n\n\ndef lift():\n    try:\n"
+        "        return float((Path(__file__).parent / 'optional.txt').read_text())\n"
+        "    except FileNotFoundError:\n        return 0.25\n",
+    ),
+    "package": page("LIFT", "from seqlab.measure import LIFT\n"),
+    "relative": page("lift()", "from seqlab.measure.relative import lift\n"),
+    "lazy": page("lift()", "from seqlab.measure.lazy import lift\n"),
+    "seeded": page("random.random()", "import random\n"),
+    "numpy_seeded": page("np.random.uniform()", "import numpy as np\n"),
+    "factors": page("float(len(trial['model']))"),
+    "docstring": page("float(run.__doc__)").replace("(trial):\n", '(trial):\n    """0.5"""\n'),
+    "own_docstring": page("float(__doc__.split()[-1])").replace("page due?", "page due?\n\n0.5"),
+    "their_docstring": page("float(_texts.__doc__)", "from experiments import _texts\n"),
+    "read_docstring": page("float(inspect.getdoc(run))", "import inspect\n").replace(
+        "(trial):\n", '(trial):\n    """0.5"""\n'
+    ),
+    "commented": page("float(len(inspect.getsource(run)))", "import inspect\n").replace(
+        "(trial):\n", "(trial):\n    # 0.5\n"
+    ),
+    "built": page(
+        "1.0",
+        "",
+        "def build(lift):\n    def run(trial):\n        yield Measurement('loss', lift)\n\n"
+        '    return Experiment(run=run, budgets=(Budget("smoke", grid(model="LSTM")),))\n\n\n'
+        "experiment = build(0.5)",
+    ),
+    "chosen": page("LIFT", LIFT, f"{DECLARATION} if LIFT < 1 else None"),
+    "walrus": page("LIFT", "", DECLARATION.replace('"LSTM")', '"LSTM"), timeout=100 * (LIFT := 0.5)')),
+    "itself": page("experiment.chapter", "", DECLARATION.replace("run=run", "run=run, chapter=7")),
+    "apart": page("1.0", "", DECLARATION.replace("run=run", 'run=run, parallel_over=("model",)')),
+    "plain": page("1.0"),
+}
+FILES = {
+    "experiments/_shared.py": LIFT,
+    "experiments/_beside.py": LIFT,
+    "more/_elsewhere.py": LIFT,
+    "experiments/_door.py": "from experiments._behind import LIFT\n",
+    "experiments/_behind.py": "LIFT = 0.5\nLOW = 0.1\n",
+    "experiments/_attributes.py": "from math import pi\n",
+    "experiments/_starred.py": "from experiments._behind import LIFT\n",
+    "experiments/_value.py": "class Value:\n    lift = 0.1\n",
+    "experiments/_patch.py": "from experiments._value import Value\n\nValue.lift = 0.5\n",
+    "experiments/_loaded.py": LIFT,
+    "experiments/_computed.py": LIFT,
+    "experiments/_dunder.py": LIFT,
+    "experiments/_executed.py": LIFT,
+    "experiments/_texts.py": '"""0.5"""\n',
+    "experiments/lift.txt": "0.5",
+    "experiments/folder/a.txt": "",
+    "data/table.csv": "1\n2\n",
+    "seqlab/measure/__init__.py": '"""Measures."""\n\nLIFT = 0.5\n',
+    "seqlab/measure/relative.py": "from .behind import LIFT\n\n\ndef lift():\n    return LIFT\n",
+    "seqlab/measure/behind.py": LIFT,
+    "seqlab/measure/lazy.py": "def lift():\n    from seqlab.measure import late\n\n    return late.LIFT\n",
+    "seqlab/measure/late.py": LIFT,
+}
+
+# What is edited, how, and which pages are due then: those named, or all.
+EVERY = ("plain",)
+CHANGED = [
+    ("experiments/_shared.py", "0.5", "0.7", ["shared"]),
+    ("experiments/_beside.py", "0.5", "0.7", ["beside"]),
+    ("more/_elsewhere.py", "0.5", "0.7", ["elsewhere"]),
+    ("experiments/_behind.py", "LIFT = 0.5", "LIFT = 0.7", ["door", "starred"]),
+    ("experiments/_door.py", "import LIFT", "import LOW as LIFT", ["door"]),
+    ("experiments/_starred.py", "import LIFT", "import LOW as LIFT", ["starred"]),
+    ("experiments/_attributes.py", "import pi", "import e as pi", ["attribute"]),
+    ("experiments/_patch.py", "0.5", "0.7", ["patched"]),
+    ("experiments/patched.py", "import experiments._patch\n", "", ["patched"]),
+    ("experiments/_loaded.py", "0.5", "0.7", ["loaded"]),
+    ("experiments/_computed.py", "0.5", "0.7", ["computed"]),
+    ("experiments/_dunder.py", "0.5", "0.7", ["dunder"]),
+    ("experiments/_executed.py", "0.5", "0.7", ["executed"]),
+    ("experiments/lift.txt", "0.5", "0.7", ["data"]),
+    ("data/lift.safetensors", "", "", ["weights"]),
+    ("data/table.csv", "2", "3", ["table"]),
+    ("experiments/folder/b.txt", "", "", ["listed"]),
+    ("experiments/optional.txt", "", "0.7", ["optional"]),
+    ("seqlab/measure/__init__.py", "0.5", "0.7", ["lazy", "package", "relative"]),
+    ("seqlab/measure/behind.py", "0.5", "0.7", ["relative"]),
+    ("seqlab/measure/late.py", "0.5", "0.7", ["lazy"]),
+    ("seqlab/notebook/metrics.py", "value: float", "value: float = 0.0", EVERY),
+    ("seqlab/notebook/experiment.py", "return values[name]", "return 2 * values[name]", EVERY),
+    ("seqlab/machine/seeding.py", "random.seed(seed)\n    np", "random.seed(seed + 1)\n    np", EVERY),
+    ("seqlab/running/child.py", "seed_all(trial.seed)", "seed_all(trial.seed + 1)", EVERY),
+    ("seqlab/machine/settings.py", "CPU_CACHE_BYTES = 1 << 30", "CPU_CACHE_BYTES = 1 << 29", EVERY),
+    ("experiments/docstring.py", "0.5", "0.7", ["docstring"]),
+    ("experiments/own_docstring.py", "0.5", "0.7", ["own_docstring"]),
+    ("experiments/_texts.py", "0.5", "0.7", ["their_docstring"]),
+    ("experiments/read_docstring.py", "0.5", "0.7", ["read_docstring"]),
+    ("experiments/commented.py", "# 0.5", "# 0.70", ["commented"]),
+    ("experiments/built.py", "build(0.5)", "build(0.7)", ["built"]),
+    ("experiments/chosen.py", "0.5", "0.7", ["chosen"]),
+    ("experiments/walrus.py", "0.5", "0.7", ["walrus"]),
+    ("experiments/itself.py", "chapter=7", "chapter=8", ["itself"]),
+    ("experiments/apart.py", 'parallel_over=("model",)', "parallel_over=()", ["apart"]),
+    ("experiments/plain.py", "run=run,", 'run=run, parallel_over=("model",),', ["plain"]),
+    ("experiments/plain.py", "run=run,", "run=run, precise=True,", ["plain"]),
+    ("experiments/plain.py", "run=run,", 'run=run, exclusive={"model": "LSTM"},', ["plain"]),
+]  # fmt: skip
+TYPES = "\nfrom typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from seqlab.models import gru\n\n"
+SAME = [
+    ("experiments/shared.py", "\n\ndef run", "\n# a comment\n\n\ndef run"),
+    ("experiments/shared.py", '"""Is this page due?"""', '"""Another title.\n\nAnd prose.\n"""'),
+    ("experiments/shared.py", "import LIFT", "import LIFT\nimport json"),
+    ("experiments/shared.py", "import LIFT", "import LIFT\nfrom seqlab.models import gru, lstm"),
+    ("experiments/shared.py", "import LIFT", "import LIFT\nfrom experiments._behind import LOW"),
+    ("experiments/shared.py", "Budget, Experiment, grid", "grid, Experiment, Budget"),
+    ("experiments/shared.py", "import Budget", "import Trial, Budget"),
+    ("experiments/shared.py", "run=run, ", "run=run, precise=False, chapter=9, parallel_over=(), "),
+    ("experiments/shared.py", "    yield Measurement(", '    """Yield."""\n    yield Measurement(\n        '),
+    ("experiments/shared.py", "\ndef run", TYPES + "\ndef run"),
+    ("experiments/_shared.py", "LIFT", '"""Shared."""\n\nimport json\n\nLIFT'),
+    ("experiments/_texts.py", '0.5"""', '0.5"""  # as text'),
+    ("experiments/_behind.py", "LIFT = 0.5", "from math import inf\n\nLIFT = 5e-1"),
+    ("seqlab/measure/relative.py", "def lift():", 'import json\n\n\ndef lift():\n    """Lift."""'),
+    ("seqlab/measure/__init__.py", "Measures", "Several measures"),
+    ("seqlab/machine/device.py", "import blas, kernels", "import kernels, blas"),
+    ("seqlab/machine/seeding.py", "import random\n", "import json\nimport random\n"),
+    ("seqlab/notebook/__init__.py", '"Trial",', '"Trial", "Verdict",'),
+    ("seqlab/notebook/claims.py", "class Verdict", "LEAST = 3\n\n\nclass Verdict"),
+    ("seqlab/__init__.py", "0.1.0", "0.2.0"),
+    ("seqlab/store/merge.py", "import os", "import os\n\nPAGES = 3"),
+    ("experiments/_unused.py", "", "LIFT = 1"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """The project, with each page run once."""
+    made = Lab(tmp_path_factory.mktemp("lab"), PAGES, FILES)
+    mx.save_safetensors(str(made.root / "data/lift.safetensors"), {"lift": mx.array(0.5)})
+    made.printed = made.run()
+    return made
+
+
+@pytest.mark.slow
+def test_nothing_is_due_after_running(lab: Lab) -> None:
+    assert lab.changes() == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "old", "new", "due"), CHANGED, ids=[f"{one[0]}: {one[2]!r}"[:60] for one in CHANGED]
+)
+def test_what_may_change_a_result_makes_its_pages_due(
+    lab: Lab, name: str, old: str, new: str, due: list[str]
+) -> None:
+    if name.endswith("safetensors"):
+        mx.save_safetensors(str(lab.root / name), {"lift": mx.array(0.7)})
+        assert list(lab.changes()) == due
+        mx.save_safetensors(str(lab.root / name), {"lift": mx.array(0.5)})
+        return
+    with lab.edited(name, old, new):
+        found = lab.changes()
+    assert list(found) == (sorted(PAGES) if due is EVERY else due)
+    assert all(name.replace("/b.txt", "") in reason for reason in found.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "old", "new"), SAME, ids=[f"{one[0]}: {one[2]!r}"[:60] for one in SAME])
+def test_what_changes_no_result_makes_nothing_due(lab: Lab, name: str, old: str, new: str) -> None:
+    with lab.edited(name, old, new):
+        assert lab.changes() == {}
+
+
+@pytest.mark.slow
+def test_what_the_imports_do_not_tell_is_said_once(lab: Lab) -> None:
+    said = [line for line in lab.printed.splitlines() if "its trials also used" in line]
+    named = {line.partition(":")[0] for line in said}
+    assert named == {"computed", "data", "elsewhere", "executed", "listed", "optional", "table", "weights"}
+    assert any("experiments/lift.txt" in line for line in said)
+    assert "its trials also used" not in lab.run("data", force=True)
+    assert "also used experiments/lift.txt" in lab.command("run", "data", "--dry-run")
+
+
+@pytest.mark.slow
+def test_the_reason_is_said_and_running_again_gives_the_new_value(lab: Lab) -> None:
+    with lab.edited("experiments/_shared.py", "0.5", "0.7"):
+        assert "experiments/_shared.py changed since its run of" in lab.command("run", "shared", "--dry-run")
+        lab.run("shared")
+        assert lab.values()["shared"] == [0.7]
+        assert "Nothing is due" in lab.command("run", "shared", "--dry-run")
+    assert "Nothing is due" in lab.command("run", "shared", "--dry-run")  # the first run is current again
+
+
+@pytest.mark.slow
+def test_every_global_generator_is_seeded(lab: Lab) -> None:
+    before = lab.values()
+    lab.run("seeded", "numpy_seeded", force=True)
+    assert lab.values() == before
+
+
+@pytest.mark.slow
+def test_one_pages_modules_are_not_charged_to_the_next(lab: Lab) -> None:
+    from seqlab.store.database import Store
+
+    with Store(lab.root / "results/seqlab.db") as store:
+        used = {name for one in store.used("plain").values() for name in one}
+    assert "experiments/plain.py" in used
+    assert not [name for name in used if name.startswith("experiments/") and name != "experiments/plain.py"]
+    assert not {name for name in used if name.startswith(("seqlab/models", "seqlab/training", "data"))}
