@@ -109,9 +109,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
                 full.keep(*_made_from(work, evidence, store, request, engine))
 
         if not any(evidence.values()) and not work.broken:
-            raise NothingRanError(
-                "nothing ran and nothing is stored: the report is empty. Run `seqlab report`."
-            )
+            raise NothingRanError(_why_empty(store))
         wrong = bool(failed or _any_failed(store, evidence) or work.broken)
         if repeatable and not wrong:
             early.keep(conditions, work.sources, store.state())
@@ -330,6 +328,16 @@ def _print_due(work: Work) -> int:
         print(f"{name}: cannot be used: {reason}")
     print(f"{total} trials are due." if total else "Nothing is due.")
     return 0
+
+
+def _why_empty(store: Store) -> str:
+    stored = store.rows("SELECT count(*) FROM run")[0][0]
+    if not stored:
+        return "nothing ran and nothing is stored: the report is empty. Run `seqlab report`."
+    return (
+        f"none of the {stored:,} stored runs counts for what was asked, by the present code on this device: "
+        "the report is empty. `seqlab report --dry-run` says why each trial is due; `seqlab report` runs them."
+    )
 
 
 def _any_failed(store: Store, evidence: Evidence) -> bool:
