@@ -335,7 +335,7 @@ def _why_empty(store: Store) -> str:
     if not stored:
         return "nothing ran and nothing is stored: the report is empty. Run `seqlab report`."
     return (
-        f"none of the {stored:,} stored runs counts for what was asked, by the present code on this device: "
+        f"none of the {stored:,} stored runs counts for what was asked, by the present code and device: "
         "the report is empty. `seqlab report --dry-run` says why each trial is due, `seqlab report` runs them."
     )
 
