@@ -336,7 +336,7 @@ def _why_empty(store: Store) -> str:
         return "nothing ran and nothing is stored: the report is empty. Run `seqlab report`."
     return (
         f"none of the {stored:,} stored runs counts for what was asked, by the present code and device: "
-        "the report is empty. `seqlab report --dry-run` says why each trial is due, `seqlab report` runs them."
+        "the report is empty. `seqlab report --dry-run` says why trials are due, `seqlab report` runs them."
     )
 
 
