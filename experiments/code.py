@@ -24,7 +24,7 @@ far ahead, so a verdict at such a budget is about short training.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 
 import mlx.core as mx
@@ -173,7 +173,7 @@ def run(trial: Trial) -> Iterator[Measurement | Artifact]:
     if trial["model"] not in RATES:
         yield from score_ngram(trial)
         return
-    recipe = Recipe(**{field.name: trial[field.name] for field in fields(Recipe)})
+    recipe = trial.fill(Recipe)
     model = yield from train(trial, recipe, TunedRate(RATES[recipe.model], TRIED_RATES, TUNED_STEPS))
     where = scored_windows("test", recipe.context, recipe.scored)
     right, bits = evaluate(model, recipe.coding, "test", where)

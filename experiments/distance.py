@@ -25,7 +25,7 @@ most the shortest distance means that the network did not learn the task in time
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from itertools import cycle
 
@@ -159,7 +159,7 @@ RATES: Mapping[str, Mapping[str, float]] = {
 
 def run(trial: Trial) -> Iterator[Measurement]:
     """Train one network on one task, then test it at every distance."""
-    recipe = Recipe(**{field.name: trial[field.name] for field in fields(Recipe)})
+    recipe = trial.fill(Recipe)
     rate = TunedRate(RATES[recipe.task][recipe.model], TRIED_RATES, TUNED_STEPS)
     model = yield from train(trial, recipe, rate)
     distances = distances_to(recipe.longest)

@@ -20,7 +20,7 @@ The smaller budgets use chains of three states and short sequences; the full bud
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache, partial
 
 import mlx.core as mx
@@ -153,7 +153,7 @@ def run(trial: Trial) -> Iterator[Measurement]:
 
 def of_network(trial: Trial) -> Iterator[Measurement]:
     """A part of one training, which serves the trials of both parts."""
-    recipe = Recipe(**{field.name: trial[field.name] for field in fields(Recipe)})
+    recipe = trial.fill(Recipe)
     evaluated = evaluation(recipe.task, recipe.scored)
     evaluations = trial["looks"]  # how often during training; stored results know the setting by this name
     every = max(1, recipe.steps // evaluations)

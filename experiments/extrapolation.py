@@ -22,7 +22,7 @@ beside it; a small budget leaves some tasks half learned.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
 from typing import Any
@@ -128,7 +128,7 @@ RATES = dict.fromkeys(TASKS, PARITY_RATES) | {"copying": COPYING_RATES}
 
 def run(trial: Trial) -> Iterator[Measurement]:
     """Train one network on one task with short sequences, then test it on longer ones."""
-    recipe = Recipe(**{field.name: trial[field.name] for field in fields(Recipe)})
+    recipe = trial.fill(Recipe)
     rate = TunedRate(RATES[recipe.task][recipe.model], TRIED_RATES, TUNED_STEPS)
     model = yield from train(trial, recipe, rate)
     beyond = 0 if recipe.task in WHOLE else recipe.trained

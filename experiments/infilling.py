@@ -4,7 +4,7 @@ Predicting the next character is one objective that text offers; GPT is trained 
 a text in both directions, is trained to predict characters that are masked in its input, as BERT is
 [@devlin2018bert]. An encoder with a decoder is trained to write the text of masked spans, as T5 is
 [@raffel2020exploring]. This chapter trains both on Shakespeare, split by play as in the chapter on language,
-and asks how much better than n-gram counts they fill in masked characters of the test play.
+and compares them with n-gram models on masked characters of the test play.
 
 Both objectives mask 15 % of the characters: single ones for the encoder, spans of three on average for the
 encoder-decoder. The scores are bits per masked character, the mean of -log2 of the probability given to the
@@ -16,8 +16,8 @@ simplest baseline is the frequency of each character alone. N-gram models read t
 that are masked for the networks, which is in their favour.
 
 Bits per masked character cannot be compared with the bits per character of a language model: more is known of
-a masked character, since the text continues after it. No claim rests on this chapter; it shows that the two
-objectives work, at the size and training length of its budgets.
+a masked character, since the text continues after it. No claim rests on this chapter. It illustrates the two
+objectives, at the size and training length of its budgets.
 """
 
 from collections.abc import Iterator, Mapping

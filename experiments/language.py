@@ -31,7 +31,7 @@ random order. This needs windows of at least 156 characters, which only the full
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import mlx.core as mx
 import numpy as np
@@ -139,7 +139,7 @@ def run(trial: Trial) -> Iterator[Measurement | Artifact]:
         for split in ("valid", "test"):
             yield Measurement("bits_per_character", baseline(split, order=ORDER), split)
         return
-    asked = Recipe(**{field.name: trial[field.name] for field in fields(Recipe)})
+    asked = trial.fill(Recipe)
     # As many steps as the Transformer; or those that take as much work, or as much time, as its steps do.
     recipe = replace(asked, steps=steps_at(trial["view"], asked, replace(asked, model=TRANSFORMER)))
     tuned = TunedRate(RATES[recipe.model], TRIED_RATES, TUNED_STEPS)

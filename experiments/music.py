@@ -29,7 +29,7 @@ probable ones that together make up 95 per cent (top-p sampling).
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache, partial
 
 import mlx.core as mx
@@ -167,7 +167,7 @@ def run(trial: Trial) -> Iterator[Measurement | Artifact]:
         yield Measurement("bits_per_token", float(valid.mean()), "valid")
         yield from scores(ngram_bits(name, music, "test", pieces=trial["test_pieces"]), "test")
         return
-    recipe = Recipe(**{field.name: trial[field.name] for field in fields(Recipe)})
+    recipe = trial.fill(Recipe)
     model = yield from train(trial, recipe, TunedRate(RATES[name], TRIED_RATES, TUNED_STEPS))
     tested = network_bits(model, "test", frames=trial["frames"], pieces=trial["test_pieces"])
     yield from scores(tested, "test")

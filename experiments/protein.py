@@ -23,7 +23,7 @@ were found to compete with Transformers [@yang2024convolutions].
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 
 import mlx.core as mx
@@ -162,7 +162,7 @@ def run(trial: Trial) -> Iterator[Measurement | Artifact]:
         weights = proteins.WINDOW * proteins.VOCABULARY + 1  # of a state: its window's, and its bias
         yield Measurement("parameters", weights * len(proteins.STATES))
     else:
-        recipe = Recipe(**{field.name: trial[field.name] for field in fields(Recipe)})
+        recipe = trial.fill(Recipe)
         tuned = TunedRate(RATES[trial["model"]], TRIED_RATES, TUNED_STEPS)
         predict = predictor((yield from train(trial, recipe, tuned)))
     yield from scores(predict, data.test, "test")

@@ -27,9 +27,8 @@ where one width serves all.
 """
 
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import cycle
-from typing import Any
 
 import mlx.core as mx
 import numpy as np
@@ -52,7 +51,7 @@ from seqlab.notebook.experiment import PART
 from seqlab.notebook.figures import Curve, Interval, Table
 from seqlab.tasks.synthetic import recall
 from seqlab.tasks.synthetic.labelling import labelling_loss
-from seqlab.training import Batch, EvaluationSet, TunedRate, train
+from seqlab.training import Batch, EvaluationSet, Recorded, TunedRate, train
 
 RECURRENT = ("RNN", "LSTM", "GRU", "minGRU", "LRU")
 CONTROLS = ("minGRU", "LRU", "TCN")  # parallel and without attention
@@ -132,11 +131,6 @@ def run(trial: Trial) -> Iterator[Measurement]:
     yield from {"pairs": by_pairs, "width": by_width}[trial[PART]](trial)
 
 
-def recipe_of(trial: Trial, **changed: Any) -> Recipe:
-    """The recipe of the trial's factors and settings, with some of them changed."""
-    return Recipe(**{field.name: changed.get(field.name) or trial[field.name] for field in fields(Recipe)})
-
-
 def trained(trial: Trial, recipe: Recipe) -> Generator[Measurement, None, nn.Module]:
     """Train the recipe's network; yields what is measured and returns the network."""
     return train(trial, recipe, TunedRate(RATES[recipe.model], TRIED_RATES, TUNED_STEPS))
@@ -148,22 +142,12 @@ def by_pairs(trial: Trial) -> Iterator[Measurement]:
     if trial["model"] == CHANCE:
         shares = [1 / pairs for pairs in numbers]
     else:
-        recipe = recipe_of(trial)
+        recipe = trial.fill(Recipe)
         model = yield from trained(trial, recipe)
         shares = [recipe.recalled(model, pairs, TEST, trial["sequences"]) for pairs in numbers]
     for pairs, share in zip(numbers, shares, strict=True):
         yield Measurement("recalled", share, "test", step=pairs)
     yield Measurement("accuracy", float(np.mean(shares)), "test")
-
-
-def collected(training: Generator[Measurement, None, nn.Module]) -> tuple[list[Measurement], nn.Module]:
-    """Run a training to its end: its measurements and the network."""
-    measurements: list[Measurement] = []
-    while True:
-        try:
-            measurements.append(next(training))
-        except StopIteration as end:
-            return measurements, end.value
 
 
 def by_width(trial: Trial) -> Iterator[Measurement]:
@@ -173,8 +157,9 @@ def by_width(trial: Trial) -> Iterator[Measurement]:
     trial = replace(trial, settings={**trial.settings, "tuning": trial["width_tuning"]})
     measurements: list[Measurement] = []
     while width <= trial["widest"]:
-        recipe = recipe_of(trial, width=width, most=pairs)
-        measurements, model = collected(trained(trial, recipe))
+        recipe = trial.fill(Recipe, width=width, most=pairs)
+        training = Recorded(trained(trial, recipe))
+        model, measurements = training.finish(), training.measurements
         if recipe.recalled(model, pairs, TEST, trial["sequences"]) >= ENOUGH:
             break
         width *= 2

@@ -24,7 +24,7 @@ is easy here. The count of passes shows that there is an exception, not how much
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from itertools import takewhile
 from math import log
@@ -108,7 +108,7 @@ def choice_effect(model: LanguageModel, prompts: mx.array) -> float:
 
 def run(trial: Trial) -> Iterator[Measurement]:
     """Passes per character, and how much a character decides about the next."""
-    found = scores(Recipe(**{field.name: trial[field.name] for field in fields(Recipe)}), trial.seed)
+    found = scores(trial.fill(Recipe), trial.seed)
     speculative = trial["method"] == SPECULATIVE
     yield Measurement("bits_per_character", found.bits, "test")
     yield Measurement("passes_per_token", found.passes if speculative else 1.0)  # plainly, by definition

@@ -35,7 +35,7 @@ A CPU runs little in parallel. The verdicts are about the device that their scop
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from statistics import median
 
@@ -99,7 +99,7 @@ def run(trial: Trial) -> Iterator[Measurement]:
     """One network's share of what was timed together."""
     name = trial["model"]
     cell = Cell(trial["length"], trial["batch"], trial["width"], trial["view"])
-    plan = Plan(*(trial[field.name] for field in fields(Plan)))
+    plan = trial.fill(Plan)
     hidden = hidden_size(name, cell)
     yield Measurement("parameters", parameters(language_model(name, cell, hidden)))
     yield Measurement("step_flops", work(name, cell, hidden))

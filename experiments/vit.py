@@ -28,7 +28,7 @@ could have contributed to the answer, and does not prove that the network answer
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import mlx.core as mx
@@ -157,7 +157,7 @@ def run(trial: Trial) -> Iterator[Measurement | Artifact]:
     # MLX cannot train convolutions of several seeds side by side.
     together = 1 if name in (STEM, CNN) else trial.get("together", 1)
     trial = replace(trial, settings={**trial.settings, "steps": steps, "together": together})
-    recipe = Recipe(**{field.name: trial[field.name] for field in fields(Recipe)})
+    recipe = trial.fill(Recipe)
     rates = RATES[name]
     tuned = TunedRate(rates.get(fraction, rates[1.0]), TRIED_RATES if fraction in rates else (), tuned_steps)
     model = yield from train(trial, recipe, tuned, evaluations=evaluations)

@@ -113,9 +113,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
                 full.keep(*_made_from(work, evidence, store, request, engine))
 
         if not any(evidence.values()) and not work.broken:
-            raise NothingRanError(
-                "nothing ran and nothing is stored: the report is empty. Run `seqlab report`."
-            )
+            raise NothingRanError(_why_empty(store))
         wrong = bool(failed or _any_failed(store, evidence) or work.broken)
         if repeatable and not wrong:
             early.keep(conditions, work.sources, *_stored(workspace, store, work.files))
@@ -368,6 +366,16 @@ def _print_due(work: Work) -> int:
         print(f"{name}: cannot be used: {reason}")
     print(f"{total} trials are due." if total else "Nothing is due.")
     return 0
+
+
+def _why_empty(store: Store) -> str:
+    stored = store.rows("SELECT count(*) FROM run")[0][0]
+    if not stored:
+        return "nothing ran and nothing is stored: the report is empty. Run `seqlab report`."
+    return (
+        f"none of the {stored:,} stored runs counts for what was asked, by the present code and device: "
+        "the report is empty. `seqlab report --dry-run` says why trials are due, `seqlab report` runs them."
+    )
 
 
 def _any_failed(store: Store, evidence: Evidence) -> bool:

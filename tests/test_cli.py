@@ -360,3 +360,16 @@ def test_a_killed_command_loses_nothing_and_leaves_no_process(tmp_path: Path, se
     assert 2 <= finished < 10
     assert seqlab("run", "calm", "--smoke", "--set", "pause=0.3") == 0
     assert statuses(tmp_path) == [("calm", "ok")] * 10
+
+
+def test_runs_of_changed_code_are_told_from_no_runs(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, calm=CALM)
+    assert seqlab("report", "--smoke", "--no-run", "--engine", "embedded") == 3
+    assert "nothing is stored" in capsys.readouterr().err
+    assert seqlab("run", "calm", "--smoke") == 0
+    page = tmp_path / "experiments" / "calm.py"
+    page.write_text(page.read_text().replace("def run(", "CHANGED = 1\n\n\ndef run("))
+    assert seqlab("report", "--smoke", "--no-run", "--engine", "embedded") == 3
+    assert re.search(r"none of the \d+ stored runs counts", capsys.readouterr().err)

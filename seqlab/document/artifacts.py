@@ -86,7 +86,7 @@ def _seed_note(page: PageFindings, chosen: Sequence[SelectedArtifact]) -> str:
     """The seeds of the artifacts, for a caption."""
     seeds = {one.seed for one in chosen if not _is_deterministic(page, one)}
     if not seeds:
-        return "deterministic" if chosen else "no run that counts has made it"
+        return "deterministic" if chosen else "no valid run yet"
     return f"seed {min(seeds)}" if len(seeds) == 1 else "the first good seed of each"
 
 

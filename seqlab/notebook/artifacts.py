@@ -23,7 +23,7 @@ LONGEST = 120  # characters of a file's name: file systems take 255 bytes, and a
 
 @dataclass(frozen=True)
 class Panel:
-    """One small picture of a plate: a matrix, row by row from the top, and what its axes say.
+    """One small image of a grid: a matrix, row by row from the top, and what its axes say.
 
     With `categories` each number is the place of a category, and -1 leaves its field empty; without, it is
     a shade, the more the darker. `over` is a second matrix of the same shape, laid over the first in colour:

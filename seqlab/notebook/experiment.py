@@ -11,10 +11,10 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 from seqlab.errors import UsageError, unknown
 from seqlab.notebook.artifacts import Artifact
@@ -22,6 +22,7 @@ from seqlab.notebook.claims import Claim
 from seqlab.notebook.figures import Figure, Level
 from seqlab.notebook.metrics import Measurement
 
+T = TypeVar("T")
 Factors = Mapping[str, Level]
 BudgetName = Literal["smoke", "quick", "full"]
 BUDGETS: tuple[BudgetName, ...] = ("smoke", "quick", "full")
@@ -118,6 +119,11 @@ class Trial:
     def get(self, name: str, default: Level) -> Any:
         """The factor or setting, or `default` where this point has none."""
         return self[name] if name in self.factors or name in self.settings else default
+
+    def fill(self, kind: type[T], **changed: Any) -> T:
+        """A dataclass of this kind, its fields the factors and settings of their names, or as `changed`."""
+        names = [item.name for item in fields(cast(Any, kind))]
+        return kind(**{name: changed[name] if name in changed else self[name] for name in names})
 
     def key(self, *, device: str, mlx: str) -> str:
         """What identifies the trial: a hash (64 hex digits) of all that may change its results but code."""

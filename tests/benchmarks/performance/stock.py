@@ -96,7 +96,7 @@ class PatchTST(nn.Module):
     def __call__(self, window: mx.array) -> mx.array:
         x, level = normalise(window, "mean_std")
         y = self.encoder(self.to_width(cut(split_channels(x), self._config)))
-        return level.restore(join_channels(self.to_forecast(y.flatten(1)), window.shape[-1]))
+        return level.denormalise(join_channels(self.to_forecast(y.flatten(1)), window.shape[-1]))
 
 
 def build(case: Case) -> nn.Module:
