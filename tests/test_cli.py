@@ -373,3 +373,23 @@ def test_runs_of_changed_code_are_told_from_no_runs(
     page.write_text(page.read_text().replace("def run(", "CHANGED = 1\n\n\ndef run("))
     assert seqlab("report", "--smoke", "--no-run", "--engine", "embedded") == 3
     assert re.search(r"none of the \d+ stored runs counts", capsys.readouterr().err)
+
+
+def test_a_report_is_made_anew_when_data_that_a_trial_read_has_changed(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "lift.npz"  # neither among the sources nor with an ending that counts as one
+    data.write_text("0.5")
+    make(tmp_path, calm=CALM.replace("lift = LIFT", f"lift = float(open({str(data)!r}).read())"))
+    assert seqlab("report", "--smoke") == 0
+    assert "calm: its trials also used lift.npz, which" in capsys.readouterr().out
+    assert seqlab("report", "--smoke") == 0
+    assert "up to date" in capsys.readouterr().out
+    data.write_text("0.7")
+    assert seqlab("report", "--smoke", "--dry-run") == 0
+    assert "lift.npz changed since its run of" in capsys.readouterr().out
+    assert seqlab("report", "--smoke") == 0
+    printed = capsys.readouterr()
+    assert "up to date" not in printed.out
+    assert "also used" not in printed.out
+    assert len(statuses(tmp_path)) >= 15  # those that read it, and those that ran in the same process later

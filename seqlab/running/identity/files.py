@@ -28,18 +28,22 @@ NOT_LISTED = ("__pycache__",)
 
 @dataclass
 class Known:
-    """Summaries of sources and hashes of large files, kept in `file`."""
+    """Summaries of sources and hashes of large files, kept in `file`, which is read when first needed."""
 
     file: Path | None = None
-    _summaries: dict[str, Any] = field(default_factory=dict)
+    _kept: dict[str, Any] | None = None
     _read: dict[str, Source] = field(default_factory=dict)
     _changed: bool = False
 
-    def __post_init__(self) -> None:
-        if self.file is not None:
-            with suppress(OSError, ValueError):  # absent or damaged: start empty
-                kept = json.loads(self.file.read_text())
-                self._summaries = kept if isinstance(kept, dict) else {}
+    @property
+    def _summaries(self) -> dict[str, Any]:
+        if self._kept is None:
+            self._kept = {}
+            if self.file is not None:
+                with suppress(OSError, ValueError):  # absent or damaged: start empty
+                    kept = json.loads(self.file.read_text())
+                    self._kept = kept if isinstance(kept, dict) else {}
+        return self._kept
 
     def summary(self, content: bytes, *, is_page: bool) -> Source:
         """The summary of a source."""
@@ -78,7 +82,7 @@ class Known:
         """Write what is known to the file, if there is something new."""
         if self.file is not None and self._changed:
             if len(self._summaries) > MOST_KEPT:
-                self._summaries = {key: self._summaries[key] for key in self._read if key in self._summaries}
+                self._kept = {key: self._summaries[key] for key in self._read if key in self._summaries}
             with suppress(OSError):  # it only saves time
                 aside = self.file.with_name(f"{self.file.name}.{os.getpid()}.part")
                 aside.write_text(json.dumps(self._summaries))

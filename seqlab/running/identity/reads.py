@@ -43,8 +43,9 @@ def read_of(nodes: Sequence[ast.AST], kind: frozenset[str], imports: Iterable[Im
             case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=[first, *_]) if (
                 name in wanted and name != "__doc__"
             ):
-                # A docstring may be inherited from a class of another module.
-                found.add(ANY) if name == "getdoc" else add(first)
+                # A class may inherit its docstring from another module's.
+                last = _dotted(first).rpartition(".")[2]
+                found.add(ANY) if name == "getdoc" and not last.islower() else add(first)
                 seen.add(node.func)
             case ast.Attribute(attr="__doc__") if "__doc__" in wanted:
                 add(node.value)

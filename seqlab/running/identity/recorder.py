@@ -17,6 +17,7 @@ import sysconfig
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -84,6 +85,25 @@ class Recorder:
 
     def look(self) -> None:
         """Read the sources that were loaded since the last look: now, before they can change."""
+        with self._deaf():
+            self._look()
+
+    def used(self) -> Mapping[str, str]:
+        """Everything used so far: the names of files, folders and packages, each with its state."""
+        with self._deaf():
+            self._look()
+            return self._used()
+
+    @contextmanager
+    def _deaf(self) -> Iterator[None]:
+        """What is opened in here, the trial does not open."""
+        self._inside.busy = True
+        try:
+            yield
+        finally:
+            self._inside.busy = False
+
+    def _look(self) -> None:
         for name in {*self._loaded, *self._modules()} - self._looked_at:
             loaded = self._loaded.setdefault(name, None)
             self._files.source(name, is_page=name == self._page)
@@ -91,15 +111,20 @@ class Recorder:
                 self._read[name] = (DOUBTFUL, None)
             self._looked_at.add(name)
 
-    def used(self) -> Mapping[str, str]:
-        """Everything used so far: the names of files, folders and packages, each with its state."""
-        self.look()
-        names = {*self._loaded, self._page} | (self._known_before & reached(self._files, self._page))
+    def _used(self) -> Mapping[str, str]:
+        names = {*self._loaded, self._page} | (
+            self._known_before & reached(self._files, self._page, unused=True)
+        )
         digests = source_digests(self._files, filter(counts, names), page=self._page)
         found = {name: CODE + digest for name, digest in digests.items()}
         found |= {name: value for name, (value, _) in self._read.items()}
         modules = (name for name, module in self._all() if _is_installed(_file_of(module)))
-        found |= of_modules(name for name in modules if name not in self._before or name == "numpy")
+        found |= of_modules(
+            [name for name in modules if name not in self._before or name == "numpy"],
+            imported=[
+                module for name in digests for module, _ in getattr(self._files.source(name), "imports", ())
+            ],
+        )
         if self._python:
             found[PYTHON] = platform.python_version()
         return dict(sorted(found.items()))
@@ -137,13 +162,9 @@ class Recorder:
         heard = _EVENTS.get(event)
         if heard is None or getattr(self._inside, "busy", False):
             return
-        self._inside.busy = True
-        try:
+        # What is raised here would fail the trial's own call.
+        with self._deaf(), suppress(Exception):
             heard(self, *arguments)
-        except Exception:  # noqa: BLE001 - what is raised here would fail the trial's own call
-            return
-        finally:
-            self._inside.busy = False
 
     def _opened(self, given: object, mode: object = "r", flags: object = 0) -> None:
         path = _whole(given)

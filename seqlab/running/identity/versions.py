@@ -23,6 +23,13 @@ _NOT_COMPUTING = """
     wadler-lindig
 """
 NOT_COMPUTING = frozenset(_NOT_COMPUTING.split())
+# Others bring these along, some only where they happen to be installed, and compute nothing with them. They
+# count where the project's own code imports them.
+_COMES_ALONG = """
+    cloudpickle formulaic interface-meta joblib narwhals patsy pyarrow python-dateutil pytz six threadpoolctl
+    tzdata wrapt
+"""
+COMES_ALONG = frozenset(_COMES_ALONG.split())
 
 
 @cache
@@ -41,13 +48,17 @@ def installed() -> dict[str, str]:
     return found
 
 
-def of_modules(names: Iterable[str]) -> dict[str, str]:
-    """What to record of these imported modules: the version of each distribution that computes."""
-    found = {}
+def of_modules(names: Iterable[str], *, imported: Iterable[str]) -> dict[str, str]:
+    """What to record of these loaded modules: the version of each distribution that computes.
+
+    `imported` are the modules that the project's own code names.
+    """
+    found, own = {}, {name.partition(".")[0] for name in imported}
     for top in sorted({name.partition(".")[0] for name in names}):
         distribution = _distribution(top)
-        if distribution and distribution not in NOT_COMPUTING:
-            found[PACKAGE + distribution] = installed()[distribution]
+        alone = distribution in COMES_ALONG and top not in own
+        if distribution and distribution not in NOT_COMPUTING and not alone:
+            found[PACKAGE + distribution] = installed().get(distribution, "")
     return found
 
 

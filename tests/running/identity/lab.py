@@ -45,6 +45,7 @@ class Lab:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         self.fingerprints = Fingerprints(package=self.package)
+        self.printed = ""  # by the first run
 
     def command(self, *arguments: str) -> str:
         """Run a command in the project; returns what it prints."""
