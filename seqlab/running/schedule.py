@@ -23,10 +23,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from seqlab.notebook.experiment import Experiment, Trial
+from seqlab.notebook.figures import Level
 from seqlab.running.limit import TOLERANCE, Limit
 from seqlab.running.needs import Needs
 from seqlab.running.plan import Plan
-from seqlab.store.database import canonical_json
 
 if TYPE_CHECKING:  # it brings NumPy, which a command with nothing to run does not need
     from seqlab.running.costs import Costs
@@ -82,7 +82,7 @@ def by_need(
     for plan in plans:
         page = plan.experiment
         needs = Needs(page, decided.get(page.name, ()))
-        trials: dict[tuple[_Unit, Group, str, int], list[Trial]] = {}
+        trials: dict[tuple[_Unit, Group, frozenset[tuple[str, Level]], int], list[Trial]] = {}
         for due in plan.due:
             trial, factors = due.trial, due.trial.factors
             alone, group = _group(page, trial)
@@ -90,7 +90,7 @@ def by_need(
             seed = trial.seed - trial.seed % trial.get("together", 1)
             kind = due.failed, needs.of(factors), learns
             unit = _Unit(*kind, seed if learns else 0, alone, group if learns else group[:1])
-            trials.setdefault((unit, group, canonical_json(factors), seed), []).append(trial)
+            trials.setdefault((unit, group, frozenset(factors.items()), seed), []).append(trial)
         served: dict[_Unit, set[int]] = {}
         for (unit, group, *_), found in trials.items():
             units.setdefault(unit, []).append(Block(plan, tuple(found), group, unit.alone))

@@ -2,7 +2,8 @@
 
 Goals, in seconds on 2 cores: a report with nothing to do 0.5; 25 figures to HTML and PDF 4; loading
 100,000 runs with a million measurements 5, in at most 1 GB; the smoke budget of all pages 60; planning 5,000
-trials for a limited time 0.5. The harness may cost 1 % of the time in trials, and 1 µs a step within a timed region.
+trials for a limited time 0.5. The harness may cost 1 % of the time in trials, and 1 µs a step within a timed
+region.
 """
 
 import shutil
@@ -114,7 +115,7 @@ def a_run(trial: Trial, *, points: int) -> Run:
 
 
 def test_planning_5_000_trials_for_a_limited_time(benchmark: Any, tmp_path: Path) -> None:
-    """Reading what is stored, predicting and ordering: 500 points of ten pages, half of them run. Goal 0.5 s."""
+    """Reading what is stored, predicting, ordering: 500 points of ten pages, half of them run. Goal 0.5 s."""
     plans = [
         plan(page(f"p{n}", compares("C38"), compares("C39"), sizes=range(25), seeds=10)) for n in range(10)
     ]
