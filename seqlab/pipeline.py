@@ -104,8 +104,8 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
         fix_rules(work, store)
         decided = decisions(work, store)
         failed = measure(workspace, work, store, options, decided) if options.run else 0  # and record
-        left = print_left_out(work, store, options, decided, failed=failed)
         begin = time.monotonic()
+        left = print_left_out(work, store, options, decided, failed=failed)
         evidence = evidence_runs(work, store)
         engine = choose(options.engine)
         full = Stamp(workspace, FULL, tuple(plan.experiment.name for plan in work.plans))

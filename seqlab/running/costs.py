@@ -12,7 +12,7 @@ the first costs the most that any of them did, and each other one the least.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import fmean, median
 from typing import Literal
 
 from seqlab.notebook.experiment import Trial
@@ -76,6 +76,10 @@ class Costs:
             begun.add(training)
             total += predicted * (MARGIN[kind] if cautious else 1.0)
         return total
+
+    def guessed(self, trials: Iterable[Trial]) -> bool:
+        """Whether of any of them nothing is known, nor of its page."""
+        return any(self._predict(trial, first=True)[0] == "guessed" for trial in trials)
 
     def ended(self, trial: Trial, seconds: float, status: str) -> None:
         """Take what a trial took in this session into account."""
@@ -169,7 +173,7 @@ def _speed(here: Mapping[Asked, float], there: Mapping[Asked, float]) -> float:
 def _price(known: Mapping[int, float], together: int, seed: int | None, *, first: bool) -> float:
     """What a seed of a point with these known seconds takes; its own training's where that is known."""
     if together == 1:
-        return median(known.values())
+        return fmean(known.values())  # some seeds pay for what others find computed, as in timing a cell
     trainings: dict[int, list[float]] = {}
     for other, seconds in known.items():
         trainings.setdefault(other // together, []).append(seconds)

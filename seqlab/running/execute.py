@@ -16,7 +16,7 @@ from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.running.decided import Decided
 from seqlab.running.limit import Limit
 from seqlab.running.plan import Plan
-from seqlab.running.schedule import Block, Group, Queue, as_asked, by_need, cheapest, segments
+from seqlab.running.schedule import Block, Group, Queue, as_asked, by_need, cheapest, in_order, segments
 from seqlab.store.database import FixedRule, Run, Store
 
 if TYPE_CHECKING:
@@ -101,17 +101,22 @@ class _Executor:
         """Run the blocks in order, as far as they end in time; `phases[True]` says how those alone run."""
         crews: dict[_Phase, ExitStack] = {}
         workers: dict[_Phase, list[Worker]] = {}
-        parts = list(segments(blocks))
+        waiting = list(blocks)
         with ExitStack() as stack:
-            for place, (alone, some) in enumerate(parts):
-                phase = phases[alone]
+            while waiting:
+                alone, some = next(segments(waiting))
+                phase, rest = phases[alone], waiting[len(some) :]
                 if phase not in workers:
                     crews[phase] = stack.enter_context(ExitStack())
                     workers[phase] = self._start(phase, crews[phase])
-                self._run(Queue(some, self.costs, self.limit, self._owners), phase, workers[phase])
+                queue = Queue(some, self.costs, self.limit, self._owners, pauses=alone)
+                self._run(queue, phase, workers[phase])
                 if self._late():
                     return
-                if phase not in {phases[other] for other, _ in parts[place + 1 :]}:
+                waiting = rest
+                if queue.paused:
+                    waiting = in_order([*queue.waiting, *rest], self.costs, jobs=phases[False].at_once)
+                if phase not in {phases[block.alone] for block in waiting}:
                     crews[phase].close()
                     del workers[phase]
         if self.limit and not self.ran:
@@ -135,11 +140,11 @@ class _Executor:
         active = [self._take_blocks(queue, phase, worker) for worker in workers]
         done = object()
         while active := [steps for steps in active if next(steps, done) is not done]:
-            wait_for_any(workers)
             if self._late():
                 one = f"{len(active)} trial{'s' if len(active) > 1 else ''}"
                 self.shown.note(f"Ended {one} that took longer than predicted, without a result.")
                 return
+            wait_for_any(workers)
 
     def _late(self) -> bool:
         """Whether trials must be ended now. Not before one has ended: else no command would get on."""

@@ -2,7 +2,7 @@
 
 The time begins with the command and ends with its report, so some of it is set aside for judging and
 rendering. A trial is started only if it is predicted to end in time. One that takes longer than predicted is
-ended once the command is `TOLERANCE` over its time; it is not stored, so it is due again, and a long training
+ended once it is late by `TOLERANCE` of the time; it is not stored, so it is due again, and a long training
 goes on from its checkpoint.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from seqlab.errors import UsageError
 
-TOLERANCE = 0.05  # of the time given: how late a command may end
+TOLERANCE = 0.03  # of the time given: how late trials may end; with the report, a command is 5 % late at most
 MOST_RESERVED = 0.5  # of the time given: the rest is for trials, however long the report takes
 
 

@@ -29,6 +29,7 @@ class Lacking:
     trials: int
     seconds: float  # predicted, with as many trials at a time as the command runs
     within: bool  # the hour
+    guessed: bool  # nothing is known of the page
 
 
 def outlook(
@@ -76,13 +77,14 @@ def lacking(
         for place, claim in enumerate(page.claims):
             if claim.id in done:
                 continue
-            trials, seconds, inside = 0, 0.0, True
+            trials, seconds, inside, guessed = 0, 0.0, True, False
             for block in own:
                 if place in needs.claims(block.trials[0].factors):
                     trials += len(block.trials)
                     seconds += _seconds(block, costs, jobs)
+                    guessed |= costs.guessed(block.trials)
                     inside &= all(id(trial) in within for trial in block.trials)
-            one = Lacking(claim.id, page.name, trials, seconds, inside)
+            one = Lacking(claim.id, page.name, trials, seconds, inside, guessed)
             # A page on which something is left to run may yet decide it; of these, the cheapest.
             if claim.id not in best or _rank(one) < _rank(best[claim.id]):
                 best[claim.id] = one
@@ -100,7 +102,7 @@ def _seconds(block: Block, costs: Costs, jobs: int) -> float:
 def _named(found: Sequence[Lacking]) -> str:
     named = [
         f"{one.claim} ({one.page}: {one.trials:,} {'trials' if one.trials != 1 else 'trial'}, "
-        f"about {clock(one.seconds)})"
+        f"{'at a guess' if one.guessed else 'about'} {clock(one.seconds)})"
         for one in found[:MOST_NAMED]
     ]
     more = len(found) - len(named)

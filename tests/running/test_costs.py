@@ -26,7 +26,7 @@ def test_a_run_of_the_same_trial_says_what_it_takes() -> None:
     known = costs((point("A", 1), 3.0), (point("A", 1, 1), 5.0), (point("A", 1), 4.0))
     assert known.seconds([point("A", 1)]) == 4.0  # the latest
     assert known.seconds([point("A", 1), point("A", 1, 1)]) == 9.0
-    assert known.seconds([point("A", 1, 2)]) == 4.5  # another seed: the median
+    assert known.seconds([point("A", 1, 2)]) == 4.5  # another seed: the mean
 
 
 def test_runs_of_another_device_are_scaled_by_what_both_have_run() -> None:

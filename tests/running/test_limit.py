@@ -17,8 +17,8 @@ def test_time_passes_and_the_report_has_its_share() -> None:
     assert limit.left() == 0.0
     assert limit.spent() == 50.0
     assert not limit.overdue()
-    clock.now += 2.9
-    assert not limit.overdue()  # a twentieth of the time is tolerated
+    clock.now += 1.7
+    assert not limit.overdue()  # three hundredths of the time are tolerated
     clock.now += 0.2
     assert limit.overdue()
 

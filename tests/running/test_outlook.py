@@ -61,3 +61,11 @@ def test_a_claim_of_several_pages_needs_one_of_them() -> None:
     small, large = page("small", compares("C44"), sizes=(1,)), page("large", compares("C44"))
     text = " ".join(said(plan(large), plan(small), seconds=1.0))
     assert "Another hour would likely decide 1 more: C44 (small: 4 trials, about 0:02)." in text
+
+
+def test_a_guess_is_called_one() -> None:
+    claims = {"learns": ["C38"]}
+    never = Decided(lambda _: [False], claims, clock=Clock())
+    costs, limit = Costs({}, device=DEVICE[1]), Limit(600.0, Clock())
+    text = " ".join(outlook([plan(LEARNS)], never, costs, jobs=2, limit=limit, ran=1))
+    assert "C38 (learns: 8 trials, at a guess 0:02)" in text

@@ -197,6 +197,18 @@ def test_a_trial_that_takes_much_longer_than_predicted_is_ended_and_due_again(
     assert "learns" in {page for page, *_ in session.stored()}
 
 
+def test_a_page_that_proves_expensive_gives_way_to_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is known of either. It has fewer trials, so it comes first, until it is seen to be slow."""
+    slow = plan(page("slow", compares("C04", "step_time"), parallel_over=()))
+    many = plan(page("many", compares("C17", "step_time"), sizes=range(8), parallel_over=()))
+    session = Session(tmp_path, monkeypatch, {"slow": 25.0, "many": 0.5})
+    begun, _ = session.run(slow, many, seconds=1_000.0)
+    assert runs_of(begun, "page") == ["slow", "many", "slow"]
+    assert len(begun) == len({id(trial) for trial in begun}) == 8 + 32
+
+
 def test_the_seeds_of_a_training_run_in_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(tmp_path, monkeypatch, {"joined": 1.0})
     session.run(plan(page("joined", compares("C38"), seeds=6, together=3)), seconds=1_000.0)
