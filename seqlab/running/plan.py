@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 
 from seqlab.errors import UsageError, unknown
 from seqlab.notebook.experiment import PART, Budget, BudgetName, Experiment, Trial
@@ -37,10 +38,22 @@ class Request:
 
 @dataclass(frozen=True)
 class DueTrial:
-    """A trial to run, and why."""
+    """A trial to run, and why; `failed` where its last run by this code did."""
 
     trial: Trial
     reason: str
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do for one page: every trial that was asked for, and those of them that are due."""
+
+    experiment: Experiment
+    page: Path
+    fingerprint: str
+    planned: tuple[Trial, ...]
+    due: tuple[DueTrial, ...]
 
 
 def trials(experiment: Experiment, request: Request) -> tuple[Trial, ...]:
@@ -157,15 +170,17 @@ def due_trials(
         by_point[record.factors, record.seed] = record
     found: list[DueTrial] = []
     for trial in planned:
+        same = by_key.get(trial.key(device=device, mlx=mlx), [])
         reason = _reason(
-            by_key.get(trial.key(device=device, mlx=mlx), []),
+            same,
             by_point.get((canonical_json(trial.factors), trial.seed)),
             fingerprint=fingerprint,
             device=device,
             settings=canonical_json(trial.settings),
         )
         if force or reason:
-            found.append(DueTrial(trial, reason or "forced"))
+            failed = bool(reason) and any(record.fingerprint == fingerprint for record in same)
+            found.append(DueTrial(trial, reason or "forced", failed))
     return found
 
 
