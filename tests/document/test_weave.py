@@ -204,7 +204,14 @@ def test_failures_and_changed_rules_are_listed(tmp_path: Path, sources: Path) ->
     assert "**vit:** SyntaxError" in text
     assert "| diverged |" in text
     assert "rule `0123` became `4567` on 1 February 2026" in text
-    assert "(first run on 15 January 2026)" in text.replace("\\", "")
+    assert "fixed before its runs (on 15 January 2026)" in text.replace("\\", "")
+
+
+def test_a_rule_that_was_written_after_its_runs_is_told(tmp_path: Path, sources: Path) -> None:
+    report = reports.rich(tmp_path / "out")
+    late = replace(report, rules_late=frozenset(report.rules_fixed))
+    text = whole(weave(late, sources=sources, folder=tmp_path / "out"))
+    assert "written after its first runs (on 15 January 2026)" in text.replace("\\", "")
 
 
 def test_stale_files_are_removed_and_foreign_files_stay(tmp_path: Path, sources: Path) -> None:

@@ -35,7 +35,8 @@ def bibliography() -> list[str]:
 
 
 def test_the_ledger_has_all_claims_in_order(ledger: dict[str, Entry]) -> None:
-    assert list(ledger) == [f"C{number:02}" for number in range(1, 45)]
+    of_the_article = [name for name, entry in ledger.items() if entry.line is not None]
+    assert of_the_article == [f"C{number:02}" for number in range(1, 45)]
 
 
 def test_every_citation_is_a_source_and_every_source_is_in_the_bibliography(ledger: dict[str, Entry]) -> None:
