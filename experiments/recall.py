@@ -170,18 +170,21 @@ def collected(training: Generator[Measurement, None, nn.Module]) -> tuple[list[M
 
 def by_width(trial: Trial) -> Iterator[Measurement]:
     """Double the width of one network until it recalls nine of ten values of this number of pairs."""
-    width, pairs = trial["narrowest"], trial["pairs"]
+    width, pairs, enough = trial["narrowest"], trial["pairs"], False
     # Every width has its own search, which is therefore short.
     trial = replace(trial, settings={**trial.settings, "tuning": trial["width_tuning"]})
     measurements: list[Measurement] = []
     while width <= trial["widest"]:
         recipe = recipe_of(trial, width=width, most=pairs)
         measurements, model = collected(trained(trial, recipe))
-        if recipe.recalled(model, pairs, TEST, trial["sequences"]) >= ENOUGH:
+        enough = recipe.recalled(model, pairs, TEST, trial["sequences"]) >= ENOUGH
+        if enough:
             break
         width *= 2
     yield from measurements  # of the last width
     yield Measurement("needed_width", width, "test")
+    yield Measurement("widest_fails", float(not enough), "test")
+    yield Measurement("narrowest_suffices", float(enough and width == trial["narrowest"]), "test")
 
 
 def settings(**own: int | float) -> dict[str, int | float]:
