@@ -86,7 +86,19 @@ def add_page(page: str, title: str) -> None:
         run(session, "seqlab", "run", page, *session.posargs)
 
     session_of_page.__doc__ = title
-    taken = {"report", "doctor", "tests", "lint", "types", "bench", "parity", "known", "lock", LAB}
+    taken = {
+        "report",
+        "doctor",
+        "tests",
+        "lint",
+        "types",
+        "bench",
+        "parity",
+        "known",
+        "lock",
+        "simulate",
+        LAB,
+    }
     name = f"page-{page}" if page in taken else page
     nox.session(name=name, venv_backend="none", requires=[LAB], default=False, tags=["experiment"])(
         session_of_page
@@ -113,6 +125,12 @@ def tests(session: nox.Session) -> None:
 def known(session: nox.Session) -> None:
     """Reproduce known results from the literature; takes minutes (pytest)."""
     run(session, "pytest", "tests/known", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=[LAB], default=False)
+def simulate(session: nox.Session) -> None:
+    """Judge simulated ledgers whose truth is known: how often are verdicts right? (a quarter of an hour)"""
+    run(session, "python", "-m", "tests.simulation", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=[LAB], default=False)

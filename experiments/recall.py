@@ -152,7 +152,7 @@ def by_pairs(trial: Trial) -> Iterator[Measurement]:
 
 def by_width(trial: Trial) -> Iterator[Measurement]:
     """Double the width of one network until it recalls nine of ten values of this number of pairs."""
-    width, pairs = trial["narrowest"], trial["pairs"]
+    width, pairs, enough = trial["narrowest"], trial["pairs"], False
     # Every width has its own search, which is therefore short.
     trial = replace(trial, settings={**trial.settings, "tuning": trial["width_tuning"]})
     measurements: list[Measurement] = []
@@ -160,11 +160,14 @@ def by_width(trial: Trial) -> Iterator[Measurement]:
         recipe = trial.fill(Recipe, width=width, most=pairs)
         training = Recorded(trained(trial, recipe))
         model, measurements = training.finish(), training.measurements
-        if recipe.recalled(model, pairs, TEST, trial["sequences"]) >= ENOUGH:
+        enough = recipe.recalled(model, pairs, TEST, trial["sequences"]) >= ENOUGH
+        if enough:
             break
         width *= 2
     yield from measurements  # of the last width
     yield Measurement("needed_width", width, "test")
+    yield Measurement("widest_fails", float(not enough), "test")
+    yield Measurement("narrowest_suffices", float(enough and width == trial["narrowest"]), "test")
 
 
 def settings(**own: int | float) -> dict[str, int | float]:

@@ -81,6 +81,11 @@ def _trial_options() -> argparse.ArgumentParser:
         options.add_argument(
             f"--{name}", dest="budget", action="store_const", const=name, help=argparse.SUPPRESS
         )
+    options.add_argument(
+        "--minutes", type=float, metavar="N",
+        help="stop after so many minutes, report included; the same command goes on from there",
+    )  # fmt: skip
+    options.add_argument("--hours", type=float, metavar="N", help="the same in hours")
     options.add_argument("--seeds", type=int, metavar="N", help="number of seeds (default: the page's own)")
     options.add_argument("--seed", type=int, metavar="N", help="run only this seed")
     options.add_argument(

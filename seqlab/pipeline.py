@@ -10,10 +10,10 @@ import json
 import math
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seqlab.document import attachments
@@ -23,11 +23,13 @@ from seqlab.errors import NothingRanError, RenderError, StoreError, UsageError
 from seqlab.machine import blas
 from seqlab.notebook.ledger import Entry
 from seqlab.notebook.ledger import read as read_ledger
-from seqlab.running.execute import Plan, execute, fix_rules_of
+from seqlab.running.decided import Decided
+from seqlab.running.execute import execute, fix_rules_of
 from seqlab.running.fingerprint import KNOWN_FILE, Fingerprints
-from seqlab.running.identity.changes import MOST_NAMED, Changes, state_beside
+from seqlab.running.identity.changes import Changes, state_beside
 from seqlab.running.identity.files import Files
-from seqlab.running.plan import Request, due_trials, runs_that_count, trials
+from seqlab.running.limit import Limit
+from seqlab.running.plan import Plan, Request, due_trials, runs_that_count, trials
 from seqlab.store.database import Store
 from seqlab.store.workspace import Workspace
 
@@ -36,6 +38,10 @@ if TYPE_CHECKING:  # the desk is not imported to look at a type
 
 # Each holds a model's memory, and one trial of a small model keeps a core and a little more busy.
 MOST_JOBS = 8
+
+# What judging, drawing and rendering take, set aside where the time is limited, until a report tells it here.
+REPORT_SECONDS, FIGURE_SECONDS = 3.0, 0.15
+REPORT_TOOK = ".report-time"  # in the results folder: the last report's time, of the usual
 
 Evidence = Mapping[str, list[int]]  # for each page, the numbers of the runs that count
 
@@ -50,6 +56,7 @@ class Options:
     dry_run: bool = False
     engine: str = "auto"
     run: bool = True
+    limit: Limit | None = None
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Options":
@@ -65,6 +72,7 @@ class Options:
             options.dry_run,
             getattr(options, "engine", "auto"),
             not getattr(options, "no_run", False),
+            Limit.of(options.minutes, options.hours, budget=options.budget, force=options.force),
         )
 
 
@@ -77,6 +85,7 @@ class Work:
     ledger: Mapping[str, Entry]
     device: tuple[str, str, str]  # kind, name, MLX version
     sources: str  # a hash of all files that pages, words and our own code were read from
+    request: Request
     files: Files  # as they were when the trials were planned
 
 
@@ -96,7 +105,10 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
         if options.engine != "auto":  # one that was asked for must be there before hours are spent
             choose(options.engine)
         fix_rules(work, store)
-        failed = measure(workspace, work, store, options) if options.run else 0  # and record, run by run
+        decided = decisions(work, store)
+        failed = measure(workspace, work, store, options, decided) if options.run else 0  # and record
+        begin = time.monotonic()
+        left = print_left_out(work, store, options, decided, failed=failed)
         evidence = evidence_runs(work, store)
         engine = choose(options.engine)
         full = Stamp(workspace, FULL, tuple(plan.experiment.name for plan in work.plans))
@@ -110,12 +122,13 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
                 attach(workspace, findings, store)
                 chart(workspace, work, findings, store, request=request, engine=engine)
                 render(workspace, engine)
+                _keep_report_seconds(workspace, work, time.monotonic() - begin)
                 full.keep(*_made_from(work, evidence, store, request, engine))
 
         if not any(evidence.values()) and not work.broken:
             raise NothingRanError(_why_empty(store))
         wrong = bool(failed or _any_failed(store, evidence) or work.broken)
-        if repeatable and not wrong:
+        if repeatable and not wrong and not left:
             early.keep(conditions, work.sources, *_stored(workspace, store, work.files))
     return 1 if wrong else 0
 
@@ -127,12 +140,14 @@ def run(workspace: Workspace, request: Request, *, names: Sequence[str], options
         if options.dry_run:
             return _print_due(work)
         fix_rules(work, store)
-        failed = measure(workspace, work, store, options)
+        decided = decisions(work, store)
+        failed = measure(workspace, work, store, options, decided)
         from seqlab.document.terminal import print_findings
 
         findings = analyse(work, evidence_runs(work, store), store, request=request)
         attach(workspace, findings, store)
         print_findings(findings, store, results=workspace.results)
+        print_left_out(work, store, options, decided, failed=failed)
     return 1 if failed else 0
 
 
@@ -154,25 +169,44 @@ def configure(
         experiment, page = pages.named(name), pages.path(name)
         planned = trials(experiment, request)
         code = codes.of(page, files)
-        changes = _changes(files, page, code, store)
-        wanted = due_trials(
-            planned,
-            store.records(name),
-            fingerprint=code,
-            device=device.name,
-            mlx=device.mlx,
-            force=request.force,
-            changes=changes,
-        )
-        plans.append(Plan(experiment, page, code, planned, tuple(wanted), changes))
+        changes = Changes(files, files.project.name(page.absolute()), code, store.used(name))
+        plans.append(Plan(experiment, page, code, planned, (), changes))
     codes.keep()
     broken = dict(pages.broken) if names is None else {}
-    return Work(tuple(plans), broken, ledger, (device.kind, device.name, device.mlx), read_from, files)
+    here = (device.kind, device.name, device.mlx)
+    due = due_now(plans, store, here, force=request.force)
+    return Work(due, broken, ledger, here, read_from, request, files)
 
 
-def _changes(files: Files, page: Path, fingerprint: str, store: Store) -> Changes:
-    """What has changed since the page's stored runs."""
-    return Changes(files, files.project.name(page.absolute()), fingerprint, store.used(page.stem))
+def due_now(
+    plans: Sequence[Plan], store: Store, device: tuple[str, str, str], *, force: bool = False
+) -> tuple[Plan, ...]:
+    """The plans with those of their trials that are due by what is stored now."""
+    _, name, mlx = device
+    return tuple(
+        replace(
+            plan,
+            due=tuple(
+                due_trials(
+                    plan.planned,
+                    store.records(plan.experiment.name),
+                    fingerprint=plan.fingerprint,
+                    device=name,
+                    mlx=mlx,
+                    force=force,
+                    changes=_changes(plan, store),
+                )
+            ),
+        )
+        for plan in plans
+    )
+
+
+def _changes(plan: Plan, store: Store) -> Changes | None:
+    """What has changed since the page's stored runs, those that were stored meanwhile included."""
+    if plan.changes is not None:
+        plan.changes.add(store.used(plan.experiment.name))
+    return plan.changes
 
 
 def fix_rules(work: Work, store: Store) -> None:
@@ -181,8 +215,13 @@ def fix_rules(work: Work, store: Store) -> None:
         fix_rules_of(plan.experiment, store)
 
 
-def measure(workspace: Workspace, work: Work, store: Store, options: Options) -> int:
-    """Run every due trial and store it; returns how many failed. A new device is calibrated before."""
+def measure(
+    workspace: Workspace, work: Work, store: Store, options: Options, decided: Decided | None = None
+) -> int:
+    """Run every due trial, or those that the time allows, and store each; returns how many failed.
+
+    A new device is calibrated before. `decided` counts the claims meanwhile.
+    """
     if not any(plan.due for plan in work.plans):
         return 0
     from seqlab.calibration.record import Machine
@@ -194,15 +233,20 @@ def measure(workspace: Workspace, work: Work, store: Store, options: Options) ->
     settings, name, loaded = found.settings, work.device[1], blas.load()
     # Set here as in the worker, so that what is recorded is what the library really took.
     threads = blas.threads() if settings.blas_threads is None else blas.set_threads(settings.blas_threads)
-    limit = int(options.memory_gib * 2**30) if options.memory_gib else memory_limit()
+    memory = int(options.memory_gib * 2**30) if options.memory_gib else memory_limit()
+    if decided:
+        evidence = evidence_runs(work, store)
+        decided.refresh(page for page, runs in evidence.items() if runs)
     failed = execute(
         work.plans,
         store,
         device=work.device,
-        memory_limit=limit,
+        memory_limit=memory,
         settings=settings,
         checkpoints=workspace.results / "checkpoints",
-        jobs=options.jobs or (min(blas.cores(), MOST_JOBS) if work.device[0] == "cpu" else 1),
+        jobs=_jobs(work, options),
+        limit=options.limit.reserving(_report_seconds(workspace, work)) if options.limit else None,
+        decided=decided,
         provenance=lambda: gather(
             workspace.root,
             device=name,
@@ -214,21 +258,48 @@ def measure(workspace: Workspace, work: Work, store: Store, options: Options) ->
         results=workspace.results,
     )
     for plan in work.plans:
-        changes = _changes(work.files, plan.page, plan.fingerprint, store)
-        before = plan.changes.used if plan.changes else ()
-        for line in _unforeseen(plan.experiment.name, changes.unforeseen(but=tuple(before))):
+        for line in changes.unforeseen_since() if (changes := _changes(plan, store)) else ():
             print(line)
     return failed
 
 
-def _unforeseen(page: str, names: Sequence[str]) -> Iterator[str]:
-    """What a page used that its imports do not tell, in a line; nothing where there is none."""
-    if names:
-        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-        yield (
-            f"{page}: its trials also used {', '.join(names[:MOST_NAMED])}{more}, which its imports do not "
-            "name. A change there makes them due too."
-        )
+def decisions(work: Work, store: Store) -> Decided | None:
+    """What counts the decided claims; None for the smoke budget, which is not there to decide any."""
+    if work.request.budget == "smoke":
+        return None
+
+    def judged(page: str) -> list[bool]:
+        from seqlab.analysis.findings import analyse_pages
+        from seqlab.document.claim_counts import DECIDED
+
+        own = replace(work, plans=tuple(plan for plan in work.plans if plan.experiment.name == page))
+        pages = [(plan.experiment, plan.planned) for plan in own.plans]
+        (found,) = analyse_pages(pages, evidence_runs(own, store), store)
+        return [verdict.outcome in DECIDED for verdict in found.verdicts]
+
+    claims = {plan.experiment.name: [claim.id for claim in plan.experiment.claims] for plan in work.plans}
+    return Decided(judged, claims)
+
+
+def print_left_out(
+    work: Work, store: Store, options: Options, decided: Decided | None, *, failed: int
+) -> int:
+    """Say what a limited time left out and what more of it would decide; returns how many trials are due."""
+    if options.limit is None or decided is None:
+        return 0
+    plans = due_now(work.plans, store, work.device)
+    left = sum(len(plan.due) for plan in plans)
+    if left and options.run:
+        from seqlab.running.costs import stored_costs
+        from seqlab.running.outlook import outlook
+
+        decided.catch_up()
+        costs = stored_costs(store, [plan.experiment.name for plan in plans], device=work.device[1])
+        ran = sum(len(plan.due) for plan in work.plans) - left + failed
+        jobs = _jobs(work, options)
+        for line in outlook(plans, decided, costs, jobs=jobs, limit=options.limit, ran=ran):
+            print(line, file=sys.stderr)
+    return left
 
 
 def evidence_runs(work: Work, store: Store) -> Evidence:
@@ -241,7 +312,7 @@ def evidence_runs(work: Work, store: Store) -> Evidence:
             fingerprint=plan.fingerprint,
             device=device,
             mlx=mlx,
-            changes=_changes(work.files, plan.page, plan.fingerprint, store),
+            changes=_changes(plan, store),
         )
         for plan in work.plans
     }
@@ -322,6 +393,29 @@ def _writing(workspace: Workspace) -> Iterator[None]:
         ) from error
 
 
+def _jobs(work: Work, options: Options) -> int:
+    """How many trials run at a time where no time is measured."""
+    return options.jobs or (min(blas.cores(), MOST_JOBS) if work.device[0] == "cpu" else 1)
+
+
+def _report_seconds(workspace: Workspace, work: Work) -> float:
+    """What the report will take after the trials: as long as the last one, for as many figures."""
+    try:
+        kept = float((workspace.results / REPORT_TOOK).read_text())
+    except (OSError, ValueError):
+        kept = 1.0
+    return (kept if 0 < kept < math.inf else 1.0) * _usual_report_seconds(work)
+
+
+def _keep_report_seconds(workspace: Workspace, work: Work, seconds: float) -> None:
+    """Keep how long the report took, as a multiple of what is usual for so many figures."""
+    (workspace.results / REPORT_TOOK).write_text(f"{seconds / _usual_report_seconds(work):.3f}\n")
+
+
+def _usual_report_seconds(work: Work) -> float:
+    return REPORT_SECONDS + FIGURE_SECONDS * sum(len(plan.experiment.figures) for plan in work.plans)
+
+
 def _conditions(request: Request, names: Sequence[str] | None, options: Options) -> str:
     """What a report is asked for, and what would make it: device, engine, Python."""
     blas.load()  # before anything imports MLX
@@ -360,7 +454,7 @@ def _print_due(work: Work) -> int:
         print(f"{plan.experiment.name}: {len(plan.due)} of {len(plan.planned)} trials are due")
         for due_one in plan.due:
             print(f"  {due_one.trial.label()}: {due_one.reason}")
-        for line in _unforeseen(plan.experiment.name, plan.changes.unforeseen() if plan.changes else ()):
+        for line in plan.changes.unforeseen() if plan.changes else ():
             print(f"  {line}")
     for name, reason in work.broken.items():
         print(f"{name}: cannot be used: {reason}")

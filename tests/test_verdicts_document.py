@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqlab.analysis.intervals import interval, p_value
+from seqlab.analysis.certainty import estimate, p_value
+from seqlab.analysis.looks import spent
 
 TEXT = (Path(__file__).parents[1] / "docs" / "verdicts.md").read_text(encoding="utf-8").replace("−", "-")
 
@@ -18,7 +19,7 @@ def test_the_worked_example_is_what_the_code_computes() -> None:
     assert len(rows) == 5
     one, two, told = rows.T
     assert two - one == pytest.approx(told, abs=1.1e-4)  # both are rounded
-    found = interval(told)
+    found = estimate(told, alpha=spent(5), near=0.02)
     effect, low, high = map(
         float, re.search(r"effect (-\d\.\d+) \[(-\d\.\d+), (-\d\.\d+)\] bit, n = 5", TEXT).groups()
     )  # type: ignore[union-attr]

@@ -5,22 +5,36 @@ noticed. A good run that by its page's design does not measure the rule's metric
 where no run of a cell measured it, the cell is missing.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from seqlab.analysis.evidence import Evidence, matches
+from seqlab.analysis.bounds import bounded_comparison, bounded_slopes
+from seqlab.analysis.evidence import Evidence, Run, matches
 from seqlab.analysis.fairness import fairness
 from seqlab.analysis.intervals import Values
+from seqlab.analysis.kinds import ROUNDING
+from seqlab.analysis.looks import last_look, next_look
 from seqlab.analysis.pairing import deterministic_points, paired_effects
-from seqlab.analysis.sides import Side, best_opponent, picks_highest, side_of
+from seqlab.analysis.sides import (
+    PlannedPoint,
+    Point,
+    Side,
+    asked_for,
+    best_opponent,
+    picks_highest,
+    side_of,
+)
 from seqlab.analysis.slopes import slopes
 from seqlab.notebook.claims import Comparison, Exact, Fairness, Ratio, Rule, Slope
 from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.notebook.figures import Level
 from seqlab.notebook.metrics import metric_named
+
+ALIKE = 0.02  # relative: two differences this near, far from none, come from seeds of one kind
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,11 @@ class Effects:
     seeds: tuple[int, ...] = ()
     log: bool = False  # the effects are logarithms of ratios
     exact: bool = False  # values without noise: the interval is their range, and there is no p-value
+    available: int = 0  # seeds with an effect; those beyond the last look are not in `values`
+    near: float = 0.0  # the relative distance within which two values are of one kind, see `kinds`
+    scale: float = math.nan  # how far an unseen value may lie where all are zero; NaN where unknown
+    at_least: bool = False  # some effect may be larger than it was measured
+    at_most: bool = False
     opponent: str = ""
     # The number of comparisons that an estimate below, and one above, the threshold counts for: choosing the
     # best of several opponents by looking at the data biases the effect to one side.
@@ -46,26 +65,40 @@ def measure_cells(
 ) -> tuple[Effects, ...]:
     """Measure every planned cell of the rule, in the plan's order; none where nothing is planned."""
     needed = {*rule.per, *((rule.x,) if isinstance(rule, Slope) and rule.x != "step" else ())}
-    trials_of, runs_of = defaultdict(list), defaultdict(list)
+    seeds_of: dict[Point, list[int]] = defaultdict(list)
+    factors_of: dict[Point, Mapping[str, Level]] = {}
     for trial in planned:
-        if matches(trial.factors, rule.where) and needed <= trial.factors.keys():
-            trials_of[tuple(trial.factors[name] for name in rule.per)].append(trial)
+        point = frozenset(trial.factors.items())
+        seeds_of[point].append(trial.seed)
+        factors_of[point] = trial.factors
     # More seeds of a planned point count; points that nobody planned are no part of the rule.
-    points = {frozenset(trial.factors.items()) for trials in trials_of.values() for trial in trials}
+    runs_of: dict[Point, list[Run]] = defaultdict(list)
     for run in evidence.all_runs:
-        if run.key[0] in points:
-            runs_of[tuple(run.factors[name] for name in rule.per)].append(run)
+        runs_of[run.key[0]].append(run)
+    points_of: dict[tuple[Level, ...], list[PlannedPoint]] = defaultdict(list)
+    for point, factors in factors_of.items():
+        if matches(factors, rule.where) and needed <= factors.keys():
+            own = PlannedPoint(point, factors, tuple(seeds_of[point]), tuple(runs_of[point]))
+            points_of[tuple(factors[name] for name in rule.per)].append(own)
 
     deterministic = deterministic_points(experiment)
+    budget = experiment.budget(planned[0].budget).points if planned else ()
+    asked = asked_for(rule, budget, points_of) if isinstance(rule, Comparison) else {}
     cells = []
-    for key, trials in trials_of.items():
+    for key, points in points_of.items():
         levels = dict(zip(rule.per, key, strict=True))
         sides = (rule.left, *rule.opponents) if isinstance(rule, Comparison) else ({},)
-        left, *rights = (side_of(side, trials, runs_of[key]) for side in sides)
+        left, *rights = (side_of(side, points) for side in sides)
         if isinstance(rule, Comparison):
             opponents = [right for right in rights if right.planned]
-            if left.planned and opponents:  # else only one side was planned here: no comparison
-                cells.append(_comparison(rule, levels, left, opponents, evidence, deterministic))
+            if not left.planned or not (opponents or asked.get(key)):
+                continue  # only one side is meant to be here: no comparison
+            gone = [right.name for right in rights if right.name in asked.get(key, ()) and not right.planned]
+            if gone:
+                missing = f"{', '.join(gone)} left out of the plan; the rule names every opponent"
+                cells.append(Effects(levels, missing=missing))
+                continue
+            cells.append(_comparison(rule, levels, left, opponents, evidence, deterministic))
         elif isinstance(rule, Exact):
             cells.append(_exact(rule, levels, left, evidence))
         elif isinstance(rule, Slope):
@@ -96,11 +129,23 @@ def _slope(rule: Slope, levels: Mapping[str, Level], everything: Side, evidence:
     found, left_out, not_finite = slopes(rule, everything.runs, evidence)
     if not found:
         return Effects(levels, missing=f"{rule.metric} was not measured at two points along {rule.x}")
-    values = np.array(list(found.values()))
-    notes = _without_result(everything) + _left_out(left_out)
+    exact = _noiseless(rule, np.array(list(found.values())))
+    seeds, waiting = _looked_at(found, exact)
+    notes = _without_result(everything) + _left_out(left_out) + waiting
     if not_finite:
         notes += (f"{not_finite} values without a logarithm were left out",)
-    return Effects(levels, values, tuple(found), exact=_noiseless(rule, values), notes=notes)
+    values = np.array([found[seed] for seed in seeds])
+    known = bounded_slopes(rule, everything.runs, seeds, evidence)
+    return Effects(
+        levels,
+        values,
+        seeds,
+        exact=exact,
+        available=len(found),
+        at_least=known.at_least,
+        at_most=known.at_most,
+        notes=notes + known.notes,
+    )
 
 
 def _comparison(
@@ -134,24 +179,51 @@ def _comparison(
     found, left_out = paired_effects(rule, *sides, evidence=evidence, deterministic=deterministic)
     if not found:
         return Effects(levels, missing=f"no seed has {rule.metric} on both sides", notes=notes)
-    values = np.array(list(found.values()))
+    exact = _noiseless(rule, np.array(list(found.values())))
+    seeds, waiting = _looked_at(found, exact)
     numbers = [[run.run for run in side] for side in sides]
+    difference = not isinstance(rule, Ratio)
+    known = bounded_comparison(rule, sides[0], sides[1], seeds, evidence)
     return Effects(
         levels,
-        values,
-        tuple(found),
-        log=isinstance(rule, Ratio),
-        exact=_noiseless(rule, values),
+        np.array([found[seed] for seed in seeds]),
+        seeds,
+        log=not difference,
+        exact=exact,
+        available=len(found),
+        at_least=known.at_least,
+        at_most=known.at_most,
+        near=ALIKE if difference else 0.0,
+        scale=max(abs(by_run[run.run]) for side in sides for run in side) if difference else math.nan,
         opponent=right.name,
         multiplicity=(len(candidates), 1) if picks_highest(rule) else (1, len(candidates)),
-        notes=(*notes, *_without_result(left), *_without_result(right), *_left_out(left_out)),
+        notes=(
+            *notes,
+            *_without_result(left),
+            *_without_result(right),
+            *_left_out(left_out),
+            *waiting,
+            *known.notes,
+        ),
         fairness=fairness(evidence, *numbers, matched=rule.matched),
     )
 
 
 def _noiseless(rule: Rule, values: Values) -> bool:
-    """Whether a single value is exact: one seed is enough for the rule, and the metric is no time."""
-    return rule.seeds == 1 and values.size == 1 and metric_named(rule.metric).unit != "s"
+    """Whether a value is exact: one seed is enough for the rule, all agree, and the metric is no time."""
+    agree = bool(np.ptp(values) <= ROUNDING * np.max(np.abs(values)))
+    return rule.seeds == 1 and agree and metric_named(rule.metric).unit != "s"
+
+
+def _looked_at(found: Mapping[int, float], exact: bool) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The seeds that count at the last look, and a note on those that wait for the next one."""
+    seeds = tuple(sorted(found))
+    look = len(seeds) if exact else last_look(len(seeds))
+    if look == len(seeds):
+        return seeds, ()
+    return seeds[:look], (
+        f"Of {len(seeds)} seeds the first {look} count; the next look is at {next_look(look)} seeds",
+    )
 
 
 def _without_result(side: Side) -> tuple[str, ...]:

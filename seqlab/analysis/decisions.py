@@ -1,20 +1,28 @@
 """Which cells pass, which fail and which stay open, corrected for all comparisons of the page?
 
-A cell passes when its whole 95 % interval lies on the claimed side of the threshold and fails when it lies
+A cell passes when its whole interval lies on the claimed side of the threshold and fails when it lies
 on the other side. Either needs a p-value below 0.05 after Holm's correction for multiple comparisons, over
-every cell of the page. The p-values are two-sided, since a cell may lie on either side. Where the best of
-several opponents was chosen by the same runs, p is first multiplied by their number, on the side to which
-that choice biases the effect. A cell without an interval enters the correction with p = 1. Exact values
-have no p-value: their cell passes when every value is beyond the threshold, and fails otherwise.
+every cell of the page. Where the best of several opponents was chosen by the same runs, p is first multiplied
+by their number, on the side to which that choice biases the effect. A cell without an interval enters the
+correction with p = 1. Exact values have no p-value: their cell passes when every value is beyond the
+threshold, and fails otherwise.
+
+The only cell of a rule decides alone, so its interval may miss no more often than its look may spend
+(`looks`), which adds up to 5 % over all looks. Of several cells at least two must agree to make a verdict, so
+each keeps an interval of 95 %. A value that is only a bound (`cells`) makes that side of the interval
+infinite: such a cell passes or fails only if the bound already does.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from seqlab.analysis import intervals
+from seqlab.analysis import certainty, intervals
 from seqlab.analysis.cells import Effects
-from seqlab.notebook.claims import Cell, Decision, Rule
+from seqlab.analysis.looks import spent
+from seqlab.notebook.claims import Cell, Decision, Ratio, Rule
 
 ALPHA = 1 - intervals.LEVEL
 
@@ -24,13 +32,26 @@ def threshold_of(rule: Rule, effect: Effects) -> float:
     return float(np.log(rule.threshold)) if effect.log else rule.threshold
 
 
+def alpha_at(seeds: int, cells: int) -> float:
+    """How often the interval of one of a rule's cells may miss, at the look after this many seeds."""
+    return spent(seeds) if cells == 1 else ALPHA
+
+
 def decide(rules: Sequence[Rule], effects: Sequence[Sequence[Effects]]) -> list[list[Cell]]:
     """Decide every cell of each rule of a page."""
     pairs = [(rule, effect) for rule, found in zip(rules, effects, strict=True) for effect in found]
     sampled = [_p_value(rule, effect) for rule, effect in pairs if not effect.exact]
     adjusted = iter(intervals.holm(sampled))
     return [
-        [_cell(rule, effect, None if effect.exact else next(adjusted)) for effect in found]
+        [
+            _cell(
+                rule,
+                effect,
+                None if effect.exact else next(adjusted),
+                alpha_at(effect.values.size, len(found)),
+            )
+            for effect in found
+        ]
         for rule, found in zip(rules, effects, strict=True)
     ]
 
@@ -40,12 +61,21 @@ def _p_value(rule: Rule, effect: Effects) -> float:
     if not effect.values.size:
         return 1.0
     multiplicity = effect.multiplicity[1 if np.mean(effect.values) > threshold else 0]
-    return min(1.0, multiplicity * intervals.p_value(effect.values, threshold))
+    p = certainty.p_value(effect.values, threshold, near=effect.near, scale=effect.scale)
+    return min(1.0, multiplicity * p)
 
 
-def _cell(rule: Rule, effect: Effects, p_value: float | None) -> Cell:
-    shown = np.exp(effect.values) if effect.log else effect.values
-    mean = intervals.exact(shown) if effect.exact else intervals.interval(shown, log=effect.log)
+def _cell(rule: Rule, effect: Effects, p_value: float | None, alpha: float) -> Cell:
+    if effect.exact:
+        mean = intervals.exact(np.exp(effect.values) if effect.log else effect.values)
+    else:
+        mean = certainty.estimate(
+            effect.values, alpha=alpha, near=effect.near, scale=effect.scale, log=effect.log
+        )
+    if effect.at_most:
+        mean = replace(mean, low=0.0 if effect.log else -math.inf)
+    if effect.at_least:
+        mean = replace(mean, high=math.inf)
     over, under = mean.low > rule.threshold, mean.high < rule.threshold
     passes, fails = (over, under) if rule.above is not None else (under, over)
     decision: Decision = "open"
@@ -53,5 +83,17 @@ def _cell(rule: Rule, effect: Effects, p_value: float | None) -> Cell:
         decision = "pass" if passes else "fail"
     elif p_value < ALPHA:
         decision = "pass" if passes else "fail" if fails else "open"
-    n = len(effect.seeds)
-    return Cell(effect.levels, mean.estimate, mean.low, mean.high, n, decision, effect.opponent, p_value)
+    equivalent = decision != "pass" and _equivalent(rule, mean.low, mean.high)
+    return Cell(
+        effect.levels, mean.estimate, mean.low, mean.high, len(effect.seeds), decision, effect.opponent,
+        p_value, equivalent,
+    )  # fmt: skip
+
+
+def _equivalent(rule: Rule, low: float, high: float) -> bool:
+    """Whether the interval lies within the rule's margin of no difference: of 0, or of the ratio 1."""
+    if rule.margin is None:
+        return False
+    if isinstance(rule, Ratio):
+        return 1 / (1 + rule.margin) < low and high < 1 + rule.margin
+    return -rule.margin < low and high < rule.margin

@@ -42,11 +42,13 @@ class Run:
 
 def matches(factors: Mapping[str, Level], where: Where) -> bool:
     """Whether every factor of `where` is present with that level, or one of those levels."""
-    return all(
-        name in factors
-        and (factors[name] in allowed if isinstance(allowed, tuple) else factors[name] == allowed)
-        for name, allowed in where.items()
-    )
+    for name, allowed in where.items():
+        if name not in factors:
+            return False
+        level = factors[name]
+        if level not in allowed if isinstance(allowed, tuple) else level != allowed:
+            return False
+    return True
 
 
 @dataclass(frozen=True)

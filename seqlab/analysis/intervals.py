@@ -1,4 +1,4 @@
-"""How certain is a mean over seeds: its confidence interval, and its p-value against a threshold?
+"""How certain is a mean over seeds, as charts and tables show it? (For verdicts, see `certainty`.)
 
 Below ten seeds the interval is Student's t: a percentile bootstrap of five values is far too narrow, and
 covers the mean in about 84 % of cases instead of 95 %. From ten seeds it is a percentile bootstrap with
@@ -24,7 +24,6 @@ Values = NDArray[np.float64]
 LEVEL = 0.95  # two-sided
 RESAMPLES = 10_000
 BOOTSTRAP_FROM = 10  # seeds
-MOST_SEEDS = 1_000  # an effect that needs more is too small to matter
 
 
 @dataclass(frozen=True)
@@ -94,23 +93,6 @@ def exact(values: Sequence[float] | Values) -> Estimate:
     return Estimate(float(np.median(x)), float(x.min()), float(x.max()), int(x.size))
 
 
-def p_value(values: Values, threshold: float) -> float:
-    """Two-sided p-value of a t-test that the mean is the threshold; 1 where there is none.
-
-    Two-sided because a cell may pass or fail: testing only the side on which the estimate happens to lie
-    would double the error rate.
-    """
-    from scipy.special import stdtr
-
-    n = values.size
-    if n < 2 or not np.all(np.isfinite(values)):
-        return 1.0
-    distance, deviation = abs(float(np.mean(values)) - threshold), spread(values)
-    if deviation == 0:
-        return 1.0 if distance <= 1e-12 * max(1.0, abs(threshold)) else 0.0
-    return float(2 * stdtr(n - 1, -distance * math.sqrt(n) / deviation))
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """The p-values adjusted for multiple comparisons (Holm, 1979), in the given order."""
     adjusted, worst = [1.0] * len(p_values), 0.0
@@ -118,21 +100,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
         worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[at]))
         adjusted[at] = worst
     return adjusted
-
-
-def seeds_to_clear(values: Values, threshold: float, *, alpha: float) -> int | None:
-    """How many seeds in all would make a t-interval exclude the threshold, if mean and spread stay.
-
-    None where the spread is unknown, or where more than `MOST_SEEDS` would be needed.
-    """
-    from scipy.special import stdtrit
-
-    if values.size < 2 or not np.all(np.isfinite(values)):
-        return None
-    n = np.arange(values.size + 1, MOST_SEEDS + 1)
-    half = stdtrit(n - 1, 1 - alpha / 2) * spread(values) / np.sqrt(n)
-    clear = half < abs(float(np.mean(values)) - threshold)
-    return int(n[np.argmax(clear)]) if clear.any() else None
 
 
 def theil_sen(x: Values, y: Values) -> float:

@@ -4,10 +4,13 @@ These outcomes are tried in this order, and the first that applies is the verdic
 
 1. *Not tested*: a planned cell is missing. Missing evidence never supports a claim.
 2. *Inconclusive*: the comparison is not fair, or some cell has fewer seeds than the rule asks for.
-3. *Supported*: at least 80 % of the cells pass, or all of them where the rule is exact, since a law of
+3. *No relevant difference*: in at least 80 % of the cells the interval lies within the rule's margin of no
+   difference, and they do not pass.
+4. *With conditions*: some cells pass and others fail, and a boundary along one factor separates them. However
+   few lie on one side: else the choice of levels would decide whether a boundary is seen.
+5. *Supported*: at least 80 % of the cells pass, or all of them where the rule is exact, since a law of
    arithmetic has no exceptions. *Not supported*: at least 80 % fail.
-4. *With conditions*: at least 20 % pass, and a boundary along one factor separates them from the others.
-5. *Inconclusive* otherwise.
+6. *Inconclusive* otherwise.
 
 The effect of a verdict is the median of its cells' estimates. With one cell, its interval is the cell's
 own. With several, it reaches from the lowest bound to the highest: a range that covers every cell. An
@@ -25,14 +28,13 @@ from seqlab.analysis.cells import Effects, measure_cells
 from seqlab.analysis.decisions import ALPHA, decide, threshold_of
 from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.fairness import explain, worst
-from seqlab.analysis.intervals import seeds_to_clear
+from seqlab.analysis.power import likely_look
 from seqlab.analysis.scope import scope
-from seqlab.notebook.claims import Cell, Claim, Decision, Exact, Outcome, Rule, Verdict
+from seqlab.notebook.claims import Cell, Claim, Decision, Exact, Outcome, Ratio, Rule, Verdict
 from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.notebook.figures import Level
 
 DECISIVE_SHARE = 0.8  # of the cells: that many passing or failing ones settle a claim
-BOUNDARY_SHARE = 0.2  # of the cells: with fewer passing ones no boundary is looked for
 MOST_NAMED = 3  # missing cells that a reason names
 
 
@@ -100,13 +102,22 @@ def _outcome(
         return Outcome.INCONCLUSIVE, reason, ""
     decisions = Counter(cell.decision for cell in cells)
     summary = _summary(rule, effects, decisions, comparisons)
+    if sum(cell.equivalent for cell in cells) >= DECISIVE_SHARE * len(cells):
+        return Outcome.EQUIVALENT, _equal(rule, cells), ""
+    if decisions["pass"] and decisions["fail"] and (where := boundary(rule, cells)):
+        return Outcome.CONDITIONAL, summary, where
     if decisions["pass"] >= (1.0 if isinstance(rule, Exact) else DECISIVE_SHARE) * len(cells):
         return Outcome.SUPPORTED, summary, ""
     if decisions["fail"] >= DECISIVE_SHARE * len(cells):
         return Outcome.NOT_SUPPORTED, summary, ""
-    if decisions["pass"] >= BOUNDARY_SHARE * len(cells) and (where := boundary(rule, cells, effects)):
-        return Outcome.CONDITIONAL, summary, where
     return Outcome.INCONCLUSIVE, summary, ""
+
+
+def _equal(rule: Rule, cells: Sequence[Cell]) -> str:
+    within = f"within {rule.margin:g} of {1 if isinstance(rule, Ratio) else 0}"
+    if len(cells) == 1:
+        return f"The whole interval lies {within}"
+    return f"{sum(cell.equivalent for cell in cells)} of {len(cells)} intervals lie {within}"
 
 
 def _missing(effects: Sequence[Effects]) -> str:
@@ -150,20 +161,21 @@ def _notes(effects: Sequence[Effects]) -> list[str]:
 def _seeds_needed(
     rule: Rule, effects: Sequence[Effects], cells: Sequence[Cell], comparisons: int
 ) -> int | None:
-    """How many more seeds would settle the widest open cell, if its mean and spread stay as they are.
+    """How many more seeds, up to a declared look, would likely decide every open cell.
 
     Computed at the strictest step of Holm's correction. None where more seeds would not help, or where the
-    number cannot be estimated: cells that disagree, a single seed, an estimate too near the threshold.
+    number cannot be estimated: a single seed, values without spread, an estimate too near the threshold.
     """
-    more = [rule.seeds - cell.n for cell in cells]
+    more = [rule.seeds - effect.available for effect in effects]
     for effect, cell in zip(effects, cells, strict=True):
         if cell.decision == "open":
-            multiplicity = max(effect.multiplicity)
-            alpha = ALPHA / (comparisons * multiplicity)
-            total = seeds_to_clear(effect.values, threshold_of(rule, effect), alpha=alpha)
-            if total is None:
+            if effect.at_least or effect.at_most:
                 return None
-            more.append(total - cell.n)
+            holm = ALPHA / (comparisons * max(effect.multiplicity))
+            look = likely_look(effect.values, threshold_of(rule, effect), cells=len(cells), holm=holm)
+            if look is None:
+                return None
+            more.append(look - effect.available)
     return max(more) if max(more) > 0 else None
 
 

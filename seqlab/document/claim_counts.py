@@ -7,21 +7,23 @@ from seqlab.document.content import Report
 from seqlab.notebook.claims import Outcome, Verdict
 from seqlab.notebook.ledger import Entry
 
-DECIDED = (Outcome.SUPPORTED, Outcome.CONDITIONAL, Outcome.NOT_SUPPORTED)
+DECIDED = (Outcome.SUPPORTED, Outcome.CONDITIONAL, Outcome.EQUIVALENT, Outcome.NOT_SUPPORTED)
+HELD_NOWHERE = {Outcome.EQUIVALENT, Outcome.NOT_SUPPORTED}
 
 
 def overall(outcomes: Iterable[Outcome]) -> Outcome:
     """One outcome for a claim that several pages test.
 
     If all pages with a decision agree, theirs. If they disagree, the claim holds on one page and not on
-    another, which is what "with conditions" means. Pages without a decision do not count.
+    another, which is what "with conditions" means; if it holds on none, it is not supported. Pages without a
+    decision do not count.
     """
     found = set(outcomes)
     decided = found & set(DECIDED)
     if len(decided) == 1:
         return decided.pop()
     if decided:
-        return Outcome.CONDITIONAL
+        return Outcome.NOT_SUPPORTED if decided <= HELD_NOWHERE else Outcome.CONDITIONAL
     return Outcome.INCONCLUSIVE if Outcome.INCONCLUSIVE in found else Outcome.NOT_TESTED
 
 

@@ -70,9 +70,24 @@ def compose(
         rules_fixed={
             (rule.claim, rule.experiment, rule.digest): datetime.fromisoformat(rule.fixed) for rule in rules
         },
+        rules_late=_late(rules, found),
         home="../",
     )
     return weave(report, sources=sources, folder=folder)
+
+
+def _late(rules: Sequence[FixedRule], found: Sequence[PageFindings]) -> frozenset[tuple[str, str, str]]:
+    """The rules that were stored after a run that they are judged by."""
+    first = {
+        page.experiment.name: min(map(datetime.fromisoformat, page.evidence.runs["started"]))
+        for page in found
+        if len(page.evidence.runs)
+    }
+    return frozenset(
+        (rule.claim, rule.experiment, rule.digest)
+        for rule in rules
+        if rule.experiment in first and datetime.fromisoformat(rule.fixed) > first[rule.experiment]
+    )
 
 
 def _chapter(page: PageFindings, figures: Path, options: str, store: Store) -> Chapter:

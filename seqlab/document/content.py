@@ -117,8 +117,9 @@ class Report:
     """The whole content of the report.
 
     `broken` maps pages that could not be used to the reason. `rules_fixed` maps claim, page and rule digest
-    to the time of the rule's first run. `home` is the relative link from the rendered document to the
-    repository's root, ending in a slash, for links to the pages.
+    to the time when the rule was stored, which is before its first run, or `rules_late` has it. `home` is
+    the relative link from the rendered document to the repository's root, ending in a slash, for links to
+    the pages.
     """
 
     title: str
@@ -133,4 +134,5 @@ class Report:
     provenance: Mapping[str, str] = field(default_factory=dict)
     rules_changed: tuple[RuleChange, ...] = ()
     rules_fixed: Mapping[tuple[str, str, str], datetime] = field(default_factory=dict)
+    rules_late: frozenset[tuple[str, str, str]] = frozenset()
     home: str = ""

@@ -19,7 +19,12 @@ from seqlab.notebook.figures import ImageGrid, TextSamples
 from seqlab.store.database import Store
 
 MOST_LINES = 20  # of a text; the report has the whole text
-STYLES = {"supported": "green", "not supported": "red", "with conditions": "yellow"}
+STYLES = {
+    "supported": "green",
+    "with conditions": "yellow",
+    "no relevant difference": "magenta",
+    "not supported": "red",
+}
 
 
 def print_findings(found: Sequence[PageFindings], store: Store, *, results: Path) -> None:
@@ -75,6 +80,6 @@ def _print_verdict(console: Console, verdict: Verdict) -> None:
     if verdict.boundary:
         details.append(verdict.boundary)
     if verdict.seeds_needed:
-        details.append(f"About {verdict.seeds_needed} more seeds would decide it.")
+        details.append(f"About {verdict.seeds_needed} more seeds would likely decide it.")
     for text in details:
         console.print(f"  {text}", markup=False)

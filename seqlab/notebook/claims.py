@@ -6,6 +6,7 @@ rule and the stored measurements into a verdict. Here are only the words.
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -18,10 +19,11 @@ Matched = Literal["parameters", "flops", "steps", "examples", "tuning"]
 
 
 class Outcome(StrEnum):
-    """The five things that measuring can say of a claim."""
+    """The six things that measuring can say of a claim."""
 
     SUPPORTED = "supported"
     CONDITIONAL = "with conditions"
+    EQUIVALENT = "no relevant difference"
     NOT_SUPPORTED = "not supported"
     INCONCLUSIVE = "inconclusive"
     NOT_TESTED = "not tested"
@@ -45,8 +47,14 @@ class Rule:
     above: float | None = None
     below: float | None = None
     seeds: int = 5
+    margin: float | None = None
 
     def __post_init__(self) -> None:
+        if self.margin is not None and not 0 < self.margin < math.inf:
+            raise UsageError(
+                f"margin of the {type(self).__name__} rule on {self.metric!r} must be above 0, found "
+                f"{self.margin:g}. Leave it out for a rule without one."
+            )
         if (self.above is None) == (self.below is None):
             raise UsageError(
                 f"a {type(self).__name__} rule on {self.metric!r} needs exactly one of above= and below=, "
@@ -65,6 +73,8 @@ class Rule:
         parts = [type(self).__name__]
         for item in fields(self):
             value = getattr(self, item.name)
+            if item.name == "margin" and value is None:
+                continue  # rules without one keep the hash that they had before there were margins
             shown = sorted(value.items()) if isinstance(value, Mapping) else value
             parts.append(f"{item.name}={shown!r}")
         return hashlib.sha256("; ".join(parts).encode()).hexdigest()[:16]
@@ -75,6 +85,14 @@ class Exact(Rule):
     """Every value must clear the threshold: for arithmetic, not for statistics. One seed will do."""
 
     seeds: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.margin is not None:
+            raise UsageError(
+                f"an Exact rule on {self.metric!r} cannot have a margin, since it has no other side. "
+                "Leave it out."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +173,7 @@ class Cell:
     decision: Decision
     opponent: str = ""  # which right-hand side was the best
     p_value: float | None = None  # that the effect is the threshold: two-sided, after Holm; None where exact
+    equivalent: bool = False  # the whole interval lies within the rule's margin of no difference
 
 
 @dataclass(frozen=True)
@@ -185,6 +204,6 @@ class Verdict:
     high: float | None = None
     n: int = 0  # fewest seeds in any cell
     scope: str = ""
-    boundary: str = ""  # "holds from length 256 (interval 181 to 362)"
-    seeds_needed: int | None = None  # how many more would decide it, where that can be told
+    boundary: str = ""  # "holds from length 256, fails up to 128"
+    seeds_needed: int | None = None  # how many more would likely decide it, where that can be told
     fairness: tuple[Fairness, ...] = ()

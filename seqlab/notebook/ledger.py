@@ -17,13 +17,14 @@ from seqlab.notebook.claims import Outcome
 KINDS = ("mechanism", "performance", "quality", "history", "generality")
 
 # Which outcomes prove a prediction right. "Misleading" says that the sentence is true of something
-# and suggests more, so holding only under conditions and not holding both bear it out.
+# and suggests more, so holding only under conditions and not holding both bear it out. "No relevant
+# difference" is one way of not holding.
 CONFIRMED_BY: Mapping[str, frozenset[Outcome]] = {
     "true": frozenset({Outcome.SUPPORTED}),
     "true with conditions": frozenset({Outcome.CONDITIONAL}),
     "partly true": frozenset({Outcome.CONDITIONAL}),
-    "misleading": frozenset({Outcome.CONDITIONAL, Outcome.NOT_SUPPORTED}),
-    "false": frozenset({Outcome.NOT_SUPPORTED}),
+    "misleading": frozenset({Outcome.CONDITIONAL, Outcome.NOT_SUPPORTED, Outcome.EQUIVALENT}),
+    "false": frozenset({Outcome.NOT_SUPPORTED, Outcome.EQUIVALENT}),
     "untestable": frozenset(),
 }
 REQUIRED = ("id", "quote", "kind", "expect", "why")

@@ -17,6 +17,8 @@ class Metric:
 
     `log` says that seeds are averaged and compared as ratios (times, sizes, norms). `index` names what a
     measurement's `step` counts: training steps for most metrics, a distance or a position for others.
+    `at_least` and `at_most` name the metric that is 1 in a run whose value is only such a bound, since it
+    lies at the edge of what was tried.
     """
 
     name: str
@@ -25,6 +27,8 @@ class Metric:
     better: Literal["lower", "higher", "neither"] = "neither"
     log: bool = False
     index: str = "training step"
+    at_least: str = ""
+    at_most: str = ""
 
 
 def _catalogue(*metrics: Metric) -> dict[str, Metric]:
@@ -65,13 +69,30 @@ METRICS = _catalogue(
     # Synthetic tasks: success by distance, by number of pairs, and beyond the training lengths
     Metric("success", "Normalised success (0 = chance)", "", "higher", index="distance"),
     Metric("mean_success", "Mean normalised success over distances (0 = chance)", "", "higher"),
-    Metric("reach", "Reach: distance at half success", "", "higher", log=True),
+    Metric(
+        "reach",
+        "Reach: distance at half success",
+        "",
+        "higher",
+        log=True,
+        at_least="reaches_end",
+        at_most="reaches_nothing",
+    ),
     Metric("reaches_end", "Runs with a reach of at least the longest distance (fraction)", "", "higher"),
     Metric("reaches_nothing", "Runs with a reach of at most the shortest distance (fraction)", "", "lower"),
     Metric("recalled", "Fraction of values recalled", "", "higher", index="pairs"),
     Metric(
-        "needed_width", "Smallest width that recalls 90 % of the values", "", "lower", log=True, index="pairs"
+        "needed_width",
+        "Smallest width that recalls 90 % of the values",
+        "",
+        "lower",
+        log=True,
+        index="pairs",
+        at_least="widest_fails",
+        at_most="narrowest_suffices",
     ),
+    Metric("widest_fails", "Runs in which the widest network does not suffice (fraction)", "", "lower"),
+    Metric("narrowest_suffices", "Runs in which the narrowest network suffices (fraction)", "", "higher"),
     Metric("accuracy_by_length", "Accuracy beyond the training lengths", "", "higher", index="length"),
     # Cost
     Metric("step_time", "Time per training step", "s", "lower", log=True, index="repeat"),

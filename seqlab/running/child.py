@@ -20,7 +20,6 @@ from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.notebook.figures import Figure, ImageGrid, TextSamples
 from seqlab.running import spool
 from seqlab.running.fingerprint import KNOWN_FILE, Fingerprints
-from seqlab.running.identity.files import Files
 from seqlab.running.identity.recorder import Recorder
 from seqlab.running.processes import exit_with_parent, ignore_interrupts
 from seqlab.store.database import Status
@@ -54,7 +53,8 @@ _shared: "Array[c_double] | None" = None
 _device: tuple[str, Settings | None] = ("cpu", None)
 _results: Path | None = None
 _experiments: dict[str, Experiment] = {}
-_recorder: Recorder | None = None  # of the one page that this process serves
+_fingerprints: Fingerprints | None = None
+_recorder: Recorder | None = None
 
 
 def start(
@@ -65,7 +65,7 @@ def start(
     precise: bool,
     results: Path | None,
 ) -> None:
-    """Run once in each new process, before its first trial. All its trials must be of one page."""
+    """Run once in each new process, before its first trial."""
     global _shared, _device, _results
     _shared, _device, _results = shared, (device, settings), results
     if precise:
@@ -117,14 +117,13 @@ def run_trial(
 
 
 def _recorder_of(page: Path, fingerprint: str) -> Recorder:
-    """The process's recorder, made before its page is loaded. Raises `UsageError` as `run_trial` says."""
-    global _recorder
-    if _recorder is None:
-        fingerprints = Fingerprints(_results / KNOWN_FILE if _results else None)
-        files = fingerprints.files(page)
-        if fingerprint:
-            _check_fingerprint(fingerprints, page, files, fingerprint)
-        _recorder = Recorder(page, files, _results)
+    """The process's recorder, told that the page is at work. Raises `UsageError` as `run_trial` says."""
+    global _recorder, _fingerprints
+    _fingerprints = _fingerprints or Fingerprints(_results / KNOWN_FILE if _results else None)
+    if fingerprint and str(page) not in _experiments:
+        _check_fingerprint(_fingerprints, page, fingerprint)
+    _recorder = _recorder or Recorder(_fingerprints.files(page), _results)
+    _recorder.begin(page)
     return _recorder
 
 
@@ -159,13 +158,13 @@ def _check_artifact(artifact: Artifact, names: set[str], figures: Iterable[Figur
                 panels_of(artifact)
 
 
-def _check_fingerprint(fingerprints: Fingerprints, page: Path, files: Files, fingerprint: str) -> None:
+def _check_fingerprint(fingerprints: Fingerprints, page: Path, fingerprint: str) -> None:
     """Raise `UsageError` unless the page and what it imports still have this fingerprint.
 
     A process that replaces another imports them again, and its results must not pass for the old code's.
     """
     try:
-        same = fingerprints.of(page, files) == fingerprint
+        same = fingerprints.of(page) == fingerprint
     except (OSError, SyntaxError, ValueError):  # deleted, or only half saved
         same = False
     if not same:

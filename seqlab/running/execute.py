@@ -1,7 +1,7 @@
 """Run what is due, page by page, and store each run as soon as it ends."""
 
 import shutil
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -13,25 +13,16 @@ from seqlab.machine import blas
 from seqlab.machine.settings import Settings
 from seqlab.notebook.claims import Claim
 from seqlab.notebook.experiment import Experiment, Trial
-from seqlab.running.plan import DueTrial
+from seqlab.running.decided import Decided
+from seqlab.running.limit import Limit
+from seqlab.running.plan import Plan
+from seqlab.running.schedule import Block, Group, Queue, as_asked, by_need, cheapest, in_order, segments
 from seqlab.store.database import FixedRule, Run, Store
 
 if TYPE_CHECKING:
-    from seqlab.running.identity.changes import Changes
+    from seqlab.running.costs import Costs
     from seqlab.running.progress import Display
     from seqlab.running.worker import Worker
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to do for one page: every trial that was asked for, and those of them that are due."""
-
-    experiment: Experiment
-    page: Path
-    fingerprint: str
-    planned: tuple[Trial, ...]
-    due: tuple[DueTrial, ...]
-    changes: "Changes | None" = None  # since the runs stored before; None to go by the fingerprint
 
 
 def execute(
@@ -44,6 +35,8 @@ def execute(
     checkpoints: Path,
     provenance: Callable[[], Mapping[str, Any]],
     jobs: int = 1,
+    limit: Limit | None = None,
+    decided: Decided | None = None,
     results: Path | None = None,
 ) -> int:
     """Run every due trial; returns how many failed. `device` is (kind, name, MLX version).
@@ -52,83 +45,124 @@ def execute(
     run `jobs` at a time, and share the cores and the memory. `provenance` is asked once for each page, since
     power and heat change within an hour. A trial that was interrupted keeps its training states in a folder
     under `checkpoints`, until it has ended or the code has changed.
+
+    With a `limit`, trials run in the order of `schedule.by_need` and only as far as they end in time; but at
+    least one runs, the cheapest, so that the same command given again gets on. `decided` counts the claims.
     """
-    exclusive, parallel = _groups(plans)
-    if not exclusive and not parallel:
+    if not any(plan.due for plan in plans):
         return 0
     # A command with nothing to run needs neither rich nor pebble, and answers sooner without.
-    from seqlab.running.progress import display
+    from seqlab.running.costs import stored_costs
+    from seqlab.running.progress import Estimate, display
 
-    jobs = min(jobs, len(parallel)) or 1
+    costs = stored_costs(store, [plan.experiment.name for plan in plans], device=device[1])
+    blocks = as_asked(plans)
+    jobs = min(jobs, len({block.group for block in blocks if not block.alone})) or 1
+    if limit:
+        blocks = by_need(plans, decided=decided.by_page if decided else {}, costs=costs, jobs=jobs)
     shared = replace(settings, blas_threads=max(1, blas.cores() // jobs)) if jobs > 1 else settings
-    phases = (_Phase(exclusive, 1, settings), _Phase(parallel, jobs, shared))
-    groups = [(group, phase.at_once) for phase in phases for group in phase.groups]
-    trials = [trial for group, _ in groups for trial in group.trials]
-    at_once = {group.plan.experiment.name: count for group, count in groups}
-    mean_seconds = _mean_seconds(store, [plan.experiment.name for plan in plans])
-    with display(trials, mean_seconds, at_once) as shown:
-        executor = _Executor(store, device, checkpoints, provenance, shown, results)
-        for phase in phases:
-            executor.run(phase, memory_limit // phase.at_once)
+    estimate = Estimate(blocks, costs, jobs=jobs, limit=limit)
+    with display(sum(len(block.trials) for block in blocks), estimate, decided) as shown:
+        executor = _Executor(
+            store, device, checkpoints, provenance, shown, costs, memory_limit, limit, decided, results,
+            left=Counter(due.trial.experiment for plan in plans for due in plan.due),
+        )  # fmt: skip
+        executor.run(blocks, {True: _Phase(1, settings), False: _Phase(jobs, shared)})
     return executor.failed
 
 
 @dataclass(frozen=True)
-class _Group:
-    """Trials of a page that run one after another in one worker, where they may share what they computed."""
-
-    plan: Plan
-    trials: tuple[Trial, ...]
-
-
-@dataclass(frozen=True)
 class _Phase:
-    """Groups of trials that run so many at once, on a device with these settings."""
+    """So many trials at once, on a device with these settings."""
 
-    groups: Sequence[_Group]
     at_once: int
     settings: Settings
 
 
 @dataclass
 class _Executor:
-    """Runs phases of trials and stores each run; counts those that failed."""
+    """Runs blocks of trials and stores each run; counts those that failed."""
 
     store: Store
     device: tuple[str, str, str]
     checkpoints: Path
     provenance: Callable[[], Mapping[str, Any]]
     shown: "Display"
+    costs: "Costs"
+    memory_limit: int  # bytes, for all workers that run at the same time
+    limit: Limit | None
+    decided: Decided | None
     results: Path | None
+    left: Counter[str]  # due trials of each page that have not run
+    ran: int = 0
     failed: int = 0
+    _owners: dict[Group, object] = field(default_factory=dict)
     _provenance_of: dict[tuple[str, int], Mapping[str, Any]] = field(default_factory=dict)
 
-    def run(self, phase: _Phase, memory_limit: int) -> None:
-        """Run all trials of the phase; each worker may hold so many bytes."""
-        from seqlab.running.worker import Worker, wait_for_any
-
-        kind, *_ = self.device
+    def run(self, blocks: Sequence[Block], phases: Mapping[bool, _Phase]) -> None:
+        """Run the blocks in order, as far as they end in time; `phases[True]` says how those alone run."""
+        crews: dict[_Phase, ExitStack] = {}
+        workers: dict[_Phase, list[Worker]] = {}
+        waiting = list(blocks)
         with ExitStack() as stack:
-            workers = [
-                stack.enter_context(
-                    Worker(
-                        device=kind, memory_limit=memory_limit, settings=phase.settings, results=self.results
-                    )
-                )
-                for _ in range(phase.at_once if phase.groups else 0)
-            ]
-            waiting = deque(phase.groups)
-            active = [self._take_groups(waiting, phase, worker) for worker in workers]
-            done = object()
-            while active := [steps for steps in active if next(steps, done) is not done]:
-                wait_for_any(workers)
+            while waiting:
+                alone, some = next(segments(waiting))
+                phase, rest = phases[alone], waiting[len(some) :]
+                if phase not in workers:
+                    crews[phase] = stack.enter_context(ExitStack())
+                    workers[phase] = self._start(phase, crews[phase])
+                queue = Queue(some, self.costs, self.limit, self._owners, pauses=alone)
+                self._run(queue, phase, workers[phase])
+                if self._late():
+                    return
+                waiting = rest
+                if queue.paused:
+                    waiting = in_order([*queue.waiting, *rest], self.costs, jobs=phases[False].at_once)
+                if phase not in {phases[block.alone] for block in waiting}:
+                    crews[phase].close()
+                    del workers[phase]
+        if self.limit and not self.ran:
+            self.limit, first = None, cheapest(blocks, self.costs)  # it ends, however long it takes
+            with ExitStack() as crew:
+                phase = _Phase(1, phases[first.alone].settings)
+                self._run(Queue([first], self.costs, None, {}), phase, self._start(phase, crew))
 
-    def _take_groups(self, waiting: deque[_Group], phase: _Phase, worker: "Worker") -> Iterator[None]:
-        """Run groups that no other worker has taken; None wherever there is time to look after others."""
-        while waiting:
-            group = waiting.popleft()
-            for trial in group.trials:
-                yield from self._run_trial(trial, group.plan, phase, worker)
+    def _start(self, phase: _Phase, crew: ExitStack) -> "list[Worker]":
+        from seqlab.running.worker import Worker
+
+        memory = self.memory_limit // phase.at_once
+        return [
+            crew.enter_context(
+                Worker(
+                    device=self.device[0], memory_limit=memory, settings=phase.settings, results=self.results
+                )
+            )
+            for _ in range(phase.at_once)
+        ]
+
+    def _run(self, queue: Queue, phase: _Phase, workers: "Sequence[Worker]") -> None:
+        from seqlab.running.worker import wait_for_any
+
+        active = [self._take_blocks(queue, phase, worker) for worker in workers]
+        done = object()
+        while active := [steps for steps in active if next(steps, done) is not done]:
+            if self._late():
+                one = f"{len(active)} trial{'s' if len(active) > 1 else ''}"
+                self.shown.note(f"Ended {one} that took longer than predicted, without a result.")
+                return
+            wait_for_any(workers)
+
+    def _late(self) -> bool:
+        """Whether trials must be ended now. Not before one has ended: else no command would get on."""
+        return bool(self.limit and self.ran and self.limit.overdue())
+
+    def _take_blocks(self, queue: Queue, phase: _Phase, worker: "Worker") -> Iterator[None]:
+        """Run blocks that no other worker has taken; None wherever there is time to look after others."""
+        while block := queue.take(worker):
+            for place, trial in enumerate(block.trials):
+                if place and not queue.fits([trial], late=True):
+                    break  # late, since what the first of them computed would be lost to the others
+                yield from self._run_trial(trial, block.plan, phase, worker)
 
     def _run_trial(self, trial: Trial, plan: Plan, phase: _Phase, worker: "Worker") -> Iterator[None]:
         kind, name, mlx = self.device
@@ -163,7 +197,12 @@ class _Executor:
             )
             if outcome.status in ("ok", "diverged"):
                 shutil.rmtree(kept, ignore_errors=True)
+            self.ran += 1
             self.failed += outcome.status != "ok"
+            self.left[trial.experiment] -= 1
+            self.costs.ended(trial, outcome.seconds, outcome.status)
+            if self.decided:
+                self.decided.ended(trial.experiment, last=not self.left[trial.experiment])
             self.shown.end(trial, outcome.status, outcome.seconds, outcome.error)
 
     def _provenance(self, plan: Plan, phase: _Phase, *, precise: bool) -> Mapping[str, Any]:
@@ -177,22 +216,6 @@ class _Executor:
             self._provenance_of[page, phase.at_once] = found
             _discard_of_other_code(self.checkpoints / page, plan.fingerprint)
         return self._provenance_of[page, phase.at_once]
-
-
-def _groups(plans: Sequence[Plan]) -> tuple[list[_Group], list[_Group]]:
-    """The due trials that need the machine to themselves, and those that may run in parallel."""
-    exclusive, parallel = list[_Group](), list[_Group]()
-    for plan in plans:
-        page = plan.experiment
-        groups: dict[tuple[object, ...], list[Trial]] = {}
-        for due in plan.due:
-            factors = due.trial.factors
-            shares = page.parallel_over and not (page.exclusive and page.exclusive.items() <= factors.items())
-            key: tuple[object, ...] = tuple(map(factors.get, page.parallel_over)) if shares else ()
-            groups.setdefault(key, []).append(due.trial)
-        for key, trials in groups.items():
-            (parallel if key else exclusive).append(_Group(plan, tuple(trials)))
-    return exclusive, parallel
 
 
 def fix_rules_of(experiment: Experiment, store: Store) -> None:
@@ -220,13 +243,3 @@ def _statement(claim: Claim) -> str:
     side = "above" if claim.rule.above is not None else "below"
     rule = f"{type(claim.rule).__name__} of {claim.rule.metric}, {side} {claim.rule.threshold:g}"
     return f"{claim.statement} [{rule}]"
-
-
-def _mean_seconds(store: Store, experiments: Sequence[str]) -> dict[str, float]:
-    """The mean seconds of a good trial of each page, from earlier runs."""
-    found = {}
-    for name in experiments:
-        spent = [record.seconds for record in store.records(name) if record.status == "ok"]
-        if spent:
-            found[name] = sum(spent) / len(spent)
-    return found

@@ -62,7 +62,7 @@ def reached(files: Files, page: str, *, unused: bool = False) -> set[str]:
     while new:
         found = {name: files.source(name, is_page=name == page) for name in new}
         sources |= {name: source for name, source in found.items() if source is not None}
-        asked = asked_names(sources)
+        asked = asked_names(files, sources, page=page)
         new = {
             file
             for name, source in sources.items()

@@ -10,13 +10,18 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqlab.errors import UsageError, unknown
 from seqlab.notebook.experiment import PART, Budget, BudgetName, Experiment, Trial
 from seqlab.notebook.figures import Level
 from seqlab.store.database import Record, canonical_json
 
-Changes = Callable[[Record], str]  # what a stored run used and has changed since; empty for nothing
+if TYPE_CHECKING:
+    from seqlab.running.identity.changes import Changes
+
+Since = Callable[[Record], str]  # what a stored run used and has changed since; empty for nothing
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,23 @@ class Request:
 
 @dataclass(frozen=True)
 class DueTrial:
-    """A trial to run, and why."""
+    """A trial to run, and why; `failed` where its last run by this code did."""
 
     trial: Trial
     reason: str
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do for one page: every trial that was asked for, and those of them that are due."""
+
+    experiment: Experiment
+    page: Path
+    fingerprint: str
+    planned: tuple[Trial, ...]
+    due: tuple[DueTrial, ...]
+    changes: "Changes | None" = None  # since the runs stored before; None to go by the fingerprint
 
 
 def trials(experiment: Experiment, request: Request) -> tuple[Trial, ...]:
@@ -150,7 +168,7 @@ def due_trials(
     device: str,
     mlx: str,
     force: bool = False,
-    changes: Changes | None = None,
+    changes: Since | None = None,
 ) -> list[DueTrial]:
     """The trials without a good run by this code on this device, each with the reason.
 
@@ -164,23 +182,25 @@ def due_trials(
         by_point[record.factors, record.seed] = record
     found: list[DueTrial] = []
     for trial in planned:
+        same = by_key.get(trial.key(device=device, mlx=mlx), [])
         reason = _reason(
-            by_key.get(trial.key(device=device, mlx=mlx), []),
+            same,
             by_point.get((canonical_json(trial.factors), trial.seed)),
             changes=changes,
             device=device,
             settings=canonical_json(trial.settings),
         )
         if force or reason:
-            found.append(DueTrial(trial, reason or "forced"))
+            failed = bool(reason) and not all(map(changes, same))
+            found.append(DueTrial(trial, reason or "forced", failed))
     return found
 
 
-def _of_fingerprint(fingerprint: str) -> Changes:
+def _of_fingerprint(fingerprint: str) -> Since:
     return lambda record: "" if record.fingerprint == fingerprint else "the code changed"
 
 
-def _reason(same: list[Record], other: Record | None, *, changes: Changes, device: str, settings: str) -> str:
+def _reason(same: list[Record], other: Record | None, *, changes: Since, device: str, settings: str) -> str:
     """Why a trial with these earlier runs is due; empty where it is not.
 
     `same` are the runs of this very trial, `other` is the last run of its point and seed in any way.
@@ -213,7 +233,7 @@ def runs_that_count(
     fingerprint: str,
     device: str,
     mlx: str,
-    changes: Changes | None = None,
+    changes: Since | None = None,
 ) -> list[int]:
     """The runs that count as evidence: for each trial its latest good run, else its latest failure.
 

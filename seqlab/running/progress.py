@@ -5,7 +5,7 @@ that standard output holds results only. Rich respects NO_COLOR.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -15,6 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 from seqlab.notebook.experiment import Trial
+from seqlab.running.costs import Costs
+from seqlab.running.decided import Decided
+from seqlab.running.limit import Limit
+from seqlab.running.schedule import Block
+
+REPREDICTING = 0.01  # of the time: the most that predicting the time left may take
 
 
 class Display(Protocol):
@@ -27,48 +33,52 @@ class Display(Protocol):
     def begin(self, trial: Trial) -> None: ...
     def advance(self, trial: Trial, step: int, value: float) -> None: ...
     def end(self, trial: Trial, status: str, seconds: float, error: str) -> None: ...
+    def note(self, text: str) -> None: ...
 
 
 class Estimate:
-    """How long the rest will take, if each trial takes as long as those of its page so far.
+    """How long the rest will take: what the trials left are predicted to, or what is left of the time given.
 
-    `mean_seconds` holds the seconds of a trial in earlier runs, for pages of which none has ended yet.
-    `at_once` says how many trials of a page run at a time.
+    `jobs` trials run at a time, unless they run alone.
     """
 
     def __init__(
-        self, trials: Sequence[Trial], mean_seconds: Mapping[str, float], at_once: Mapping[str, int]
+        self,
+        blocks: Sequence[Block],
+        costs: Costs,
+        *,
+        jobs: int,
+        limit: Limit | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._at_once = at_once
-        self._left: dict[str, int] = {}
-        for trial in trials:
-            self._left[trial.experiment] = self._left.get(trial.experiment, 0) + 1
-        self._mean_seconds = dict(mean_seconds)
-        self._spent: dict[str, list[float]] = {}
-
-    def ended(self, trial: Trial, seconds: float) -> None:
-        """Take the time of a trial into account."""
-        self._left[trial.experiment] -= 1
-        self._spent.setdefault(trial.experiment, []).append(seconds)
-
-    def seconds(self) -> float | None:
-        """Seconds left, or None while nothing is known yet."""
-        means = {
-            **self._mean_seconds,
-            **{name: sum(spent) / len(spent) for name, spent in self._spent.items()},
+        self._costs, self._limit, self._clock = costs, limit, clock
+        self._left = {
+            id(trial): (trial, 1 if block.alone else jobs) for block in blocks for trial in block.trials
         }
-        if not means:
-            return None
-        other = sum(means.values()) / len(means)
-        return sum(
-            count * means.get(name, other) / self._at_once.get(name, 1) for name, count in self._left.items()
-        )
+        self._seconds, self._at, self._next = 0.0, clock(), clock()
+
+    def ended(self, trial: Trial) -> None:
+        """Take the trial off the rest."""
+        self._left.pop(id(trial), None)
+
+    def seconds(self) -> float:
+        """Seconds left. Predicted anew as often as costs 1 % of the time at most."""
+        now = self._clock()
+        if now >= self._next:
+            self._seconds, self._at = self._predicted(), now
+            self._next = now + (self._clock() - now) / REPREDICTING
+        seconds = max(0.0, self._seconds - (now - self._at))
+        return seconds if self._limit is None else max(0.0, min(seconds, self._limit.left()))
+
+    def _predicted(self) -> float:
+        by_jobs: dict[int, list[Trial]] = {}
+        for trial, jobs in self._left.values():
+            by_jobs.setdefault(jobs, []).append(trial)
+        return sum(self._costs.seconds(trials) / jobs for jobs, trials in by_jobs.items())
 
 
-def clock(seconds: float | None) -> str:
-    """`1:05:09`, `2:05`, or an empty text."""
-    if seconds is None:
-        return ""
+def clock(seconds: float) -> str:
+    """`1:05:09` or `2:05`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -77,8 +87,8 @@ def clock(seconds: float | None) -> str:
 class LiveBars:
     """For a terminal: a bar for all trials, a line for each that runs."""
 
-    def __init__(self, console: Console, total: int, estimate: Estimate) -> None:
-        self._console, self._estimate = console, estimate
+    def __init__(self, console: Console, total: int, estimate: Estimate, decided: Decided | None) -> None:
+        self._console, self._estimate, self._decided = console, estimate, decided
         self._bars = Progress(
             SpinnerColumn(),
             BarColumn(bar_width=24),
@@ -108,13 +118,14 @@ class LiveBars:
 
     def _show(self, trial: Trial, state: str) -> None:
         self._running[trial.label()] = state
-        left = clock(self._estimate.seconds())
-        self._bars.update(self._task, left=f"{left} left" if left else "")
+        claims = self._decided.text() if self._decided else ""
+        left = f"{clock(self._estimate.seconds())} left"
+        self._bars.update(self._task, left=f"{claims}, {left}" if claims else left)
         lines = (Text(f"  {label}{state}", no_wrap=True) for label, state in self._running.items())
         self._live.update(Group(self._bars, *lines))
 
     def end(self, trial: Trial, status: str, seconds: float, error: str) -> None:
-        self._estimate.ended(trial, seconds)
+        self._estimate.ended(trial)
         self._running.pop(trial.label(), None)
         self._bars.advance(self._task)
         if status != "ok":
@@ -122,12 +133,18 @@ class LiveBars:
                 f"{trial.label()}: {status}. {error}", style="red", markup=False, highlight=False
             )
 
+    def note(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False)
+
 
 class PlainLines:
-    """For files and pipes: a line for each trial with its number, outcome, time and the time left."""
+    """For files and pipes: a line for each trial with its number, outcome, time and the time left.
 
-    def __init__(self, console: Console, total: int, estimate: Estimate) -> None:
-        self._console, self._total, self._estimate = console, total, estimate
+    Its number comes with the claims decided so far: `[120/2679, 14 of 44 claims decided]`.
+    """
+
+    def __init__(self, console: Console, total: int, estimate: Estimate, decided: Decided | None) -> None:
+        self._console, self._total, self._estimate, self._decided = console, total, estimate, decided
         self._done = 0
         self._last = time.monotonic()
 
@@ -152,19 +169,20 @@ class PlainLines:
 
     def end(self, trial: Trial, status: str, seconds: float, error: str) -> None:
         self._done += 1
-        self._estimate.ended(trial, seconds)
-        left = clock(self._estimate.seconds()) if self._done < self._total else ""
-        ending = f", {left} left" if left else ""
-        self._print(f"[{self._done}/{self._total}] {trial.label()}: {status}, {seconds:.1f} s{ending}")
+        self._estimate.ended(trial)
+        claims = self._decided.text() if self._decided else ""
+        number = f"{self._done}/{self._total}{f', {claims}' if claims else ''}"
+        ending = f", {clock(self._estimate.seconds())} left" if self._done < self._total else ""
+        self._print(f"[{number}] {trial.label()}: {status}, {seconds:.1f} s{ending}")
         if error:
             self._print(f"  {error}")
 
+    def note(self, text: str) -> None:
+        self._print(text)
 
-def display(
-    trials: Sequence[Trial], mean_seconds: Mapping[str, float], at_once: Mapping[str, int] | None = None
-) -> Display:
-    """The display that suits where standard error goes."""
+
+def display(total: int, estimate: Estimate, decided: Decided | None = None) -> Display:
+    """The display of so many trials that suits where standard error goes."""
     console = Console(stderr=True)
-    estimate = Estimate(trials, mean_seconds, at_once or {})
     kind = LiveBars if console.is_terminal else PlainLines
-    return kind(console, len(trials), estimate)
+    return kind(console, total, estimate, decided)

@@ -1,8 +1,7 @@
 """How does a trial run, so that no trial can take the others with it?
 
-A worker is a process (started by pebble) that runs one trial at a time and is kept for the page's next one.
-It is replaced when it dies, exceeds the trial's timeout or exceeds the memory limit, and for another page,
-which must find nothing of this one. Here is the parent's side;
+A worker is a process (started by pebble) that runs one trial at a time and is kept for the next one. It is
+replaced when it dies, exceeds the trial's timeout or exceeds the memory limit. Here is the parent's side;
 `seqlab.running.child` is what runs inside the process.
 """
 
@@ -76,7 +75,7 @@ class Worker:
         os.close(descriptor)
         self._spool = Path(file)
         self._device, self._settings, self._precise = device, settings, False
-        self._results, self._page = results, Path()
+        self._results = results
         self._pool = self._new_pool()
         self._running: Future[TrialEnd] | None = None
 
@@ -131,9 +130,9 @@ class Worker:
         self._shared[STEP] = self._shared[VALUE] = self._shared[RUNS_IN] = 0.0
         began, clock = datetime.now(UTC), time.perf_counter()
         over_limit = False
-        other = precise != self._precise or self._page not in (page, Path())
-        self._precise, self._page = precise, page
-        for new_process in (other, True):
+        other_precision = precise != self._precise
+        self._precise = precise
+        for new_process in (other_precision, True):
             future = self._schedule(arguments, timeout=trial.timeout, new_process=new_process)
             over_limit |= yield from self._watch(future, blocking=blocking)
             # A process that died before it took the trial up, idle or starting, is replaced once.

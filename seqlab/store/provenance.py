@@ -61,7 +61,10 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 def _uncommitted(root: Path) -> bool | None:
     changes = _git(root, "status", "--porcelain", "--untracked-files=no")
-    return None if changes is None else bool(changes)
+    # A page that git does not know is a change too: the commit that is recorded lacks it.
+    folders = ("experiments", "report", "seqlab")
+    new = _git(root, "ls-files", "--others", "--exclude-standard", "--", *folders)
+    return None if changes is None else bool(changes or new)
 
 
 def _hash(path: Path) -> str | None:

@@ -4,10 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from seqlab.analysis.intervals import exact, holm, interval, p_value, seeds_to_clear, theil_sen
+from seqlab.analysis.intervals import exact, holm, interval, theil_sen
 
 
 def test_students_t_against_a_value_worked_by_hand():
@@ -69,45 +67,10 @@ def test_exact_values_have_their_range():
     assert (found.estimate, found.low, found.high, found.n) == (2.0, 1.0, 3.0, 3)
 
 
-@pytest.mark.parametrize(("t", "p"), [(2.776445, 0.05), (4.604095, 0.01)])  # any table, 4 degrees of freedom
-def test_p_value_against_a_table_and_from_both_sides(t, p):
-    values = np.arange(1.0, 6.0)
-    distance = t * math.sqrt(2.5) / math.sqrt(5)
-    assert p_value(values, 3 - distance) == pytest.approx(p, rel=1e-5)
-    assert p_value(values, 3 + distance) == pytest.approx(p, rel=1e-5)
-    assert p_value(values[:1], 0.0) == 1.0
-
-
-@given(st.lists(st.floats(-100, 100), min_size=2, max_size=9), st.floats(-100, 100))
-def test_below_ten_seeds_the_interval_excludes_a_value_just_where_p_is_below_5_percent(values, threshold):
-    found, p = interval(values), p_value(np.array(values), threshold)
-    if abs(p - 0.05) > 1e-6 and found.high - found.low > 1e-6:
-        assert (p < 0.05) == (not found.low <= threshold <= found.high)
-
-
 def test_holm_against_a_case_worked_by_hand():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]) == []
     assert holm([0.9, 0.8]) == [1.0, 1.0]
-
-
-def test_seeds_to_clear_is_enough_and_one_fewer_is_not():
-    values = np.array([0.3, -0.1, 0.2, 0.0])
-    needed = seeds_to_clear(values, 0.0, alpha=0.05)
-    mean, deviation = values.mean(), values.std(ddof=1)
-
-    def clears(n):
-        fair = np.resize([-1.0, 1.0], n)
-        fair = (fair - fair.mean()) / fair.std(ddof=1)
-        return p_value(mean + deviation * fair, 0.0) < 0.05
-
-    assert clears(needed)
-    assert not clears(needed - 1)
-
-
-def test_seeds_to_clear_is_none_on_the_threshold_or_with_one_seed():
-    assert seeds_to_clear(np.array([-1.0, 1.0]), 0.0, alpha=0.05) is None
-    assert seeds_to_clear(np.array([1.0]), 0.0, alpha=0.05) is None
 
 
 def test_theil_sen_is_exact_on_a_line_and_unmoved_by_one_bad_point():

@@ -1,8 +1,9 @@
 """How fast is Seqlab itself? Printed as a table by `nox -s bench`; nothing here asserts a time.
 
 Goals, in seconds on 2 cores: a report with nothing to do 0.5; 25 figures to HTML and PDF 4; loading
-100,000 runs with a million measurements 5, in at most 1 GB; the smoke budget of all pages 60. The
-harness may cost 1 % of the time in trials, and 1 µs a step within a timed region.
+100,000 runs with a million measurements 5, in at most 1 GB; the smoke budget of all pages 60; planning 5,000
+trials for a limited time 0.5. The harness may cost 1 % of the time in trials, and 1 µs a step within a timed
+region.
 """
 
 import shutil
@@ -21,9 +22,12 @@ import pytest
 from seqlab.measure.timing import seconds
 from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import Measurement
+from seqlab.running.costs import stored_costs
+from seqlab.running.schedule import by_need
 from seqlab.running.worker import Worker
 from seqlab.store.database import Run, Store
 from tests.project import CALM, HERE, make
+from tests.running.limited import compares, page, plan
 
 Benchmark = Callable[..., Any]
 
@@ -108,6 +112,24 @@ def a_run(trial: Trial, *, points: int) -> Run:
         provenance={},
         measurements=tuple(Measurement("loss", 1.0 / (step + 1), "train", step) for step in range(points)),
     )
+
+
+def test_planning_5_000_trials_for_a_limited_time(benchmark: Any, tmp_path: Path) -> None:
+    """Reading what is stored, predicting, ordering: 500 points of ten pages, half of them run. Goal 0.5 s."""
+    plans = [
+        plan(page(f"p{n}", compares("C38"), compares("C39"), sizes=range(25), seeds=10)) for n in range(10)
+    ]
+    assert sum(len(one.due) for one in plans) == 5_000
+    with Store(tmp_path / "seqlab.db") as store:
+        for one in plans:
+            for trial in one.planned[::2]:
+                store.add(a_run(trial, points=0))
+
+        def planned() -> int:
+            costs = stored_costs(store, [one.experiment.name for one in plans], device="cpu (bench)")
+            return len(by_need(plans, decided={}, costs=costs, jobs=2))
+
+        assert benchmark.pedantic(planned, rounds=5) == 5_000
 
 
 def test_an_empty_step_within_a_timed_region(benchmark: Any) -> None:

@@ -1,6 +1,7 @@
 """Reports with invented values, every kind of block and every outcome, for tests."""
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def verdict(claim: str, outcome: Outcome, rule: Rule, *cells: Cell, **more: obje
 
 
 def chapter(folder: Path) -> Chapter:
-    """A chapter with all five outcomes, two figures, a table, fairness records and cells."""
+    """A chapter with all six outcomes, two figures, a table, fairness records and cells."""
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for name in ("one", "two"):
         (folder / "figures" / f"{name}.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
@@ -91,9 +92,16 @@ def chapter(folder: Path) -> Chapter:
                 DIFFERENCE,
                 cell(NASTY, "pass", opponent=NASTY, p_value=0.0002),
                 cell(2, "open", opponent="LSTM", p_value=0.3),
-                boundary="holds from length 64 (interval 32 to 90)",
+                boundary="holds from length 64, fails up to 32",
             ),
             verdict("C17", Outcome.NOT_SUPPORTED, RATIO, cell(1, "fail"), cell(2, "fail"), fairness=fair[:1]),
+            verdict(
+                "C38",
+                Outcome.EQUIVALENT,
+                replace(DIFFERENCE, margin=0.5),
+                replace(cell(1, "fail"), equivalent=True),
+                replace(cell(2, "open"), equivalent=True),
+            ),
             verdict("C25", Outcome.INCONCLUSIVE, SLOPE, cell(1, "open"), fairness=fair, seeds_needed=7),
             verdict("C03", Outcome.NOT_TESTED, DIFFERENCE),
         ),

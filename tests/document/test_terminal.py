@@ -19,7 +19,7 @@ def printed(capsys: pytest.CaptureFixture[str], folder: Path, *, seeds: int) -> 
     done = [
         Done({"model": model}, seed, FAIR | {"accuracy@test": score})
         for seed in range(seeds)
-        for model, score in (("A", 0.9 + seed / 1000), ("B", 0.4))
+        for model, score in (("A", 0.9 + seed / 100), ("B", 0.4))
     ]
     page, found = planted_page(RULE, points=done), evidence(done)
     with Store(folder / "seqlab.db") as store:
@@ -32,7 +32,7 @@ def test_an_effect_comes_with_its_interval_and_its_seeds(
 ) -> None:
     shown = printed(capsys, tmp_path, seeds=5)
     assert "C00: supported" in shown
-    assert "Effect 0.5020 [0.5000, 0.5040]" in shown
+    assert "Effect 0.52 [0.49, 0.55]" in shown
     assert "n = 5." in shown
 
 

@@ -34,6 +34,7 @@ gated recurrence [@hochreiter1997, p. 3] came before attention; @vaswani2017 rem
 | C01 Recurrent networks take L sequential steps | [supported]{.verdict .supported} | 1.00 | exact | 1 | CPU, L 16–1,024 | [rnn](#sec-rnn) |
 | C03 Gradients vanish with distance | [with conditions]{.verdict .with-conditions} | −0.31 | −0.36 to −0.26 | 5 | CPU, width 64 | [rnn](#sec-rnn) |
 | C38 Patches beat pixels | [not supported]{.verdict .not-supported} | 0.012 | −0.004 to 0.028 | 5 | CPU, MNIST-5k | [rnn](#sec-rnn) |
+| C40 Attention composes best | [no relevant difference]{.verdict .no-relevant-difference} | 0.001 | −0.004 to 0.006 | 10 | CPU, chorales | [rnn](#sec-rnn) |
 | C41 Attention forecasts best | [inconclusive]{.verdict .inconclusive} | 0.003 | −0.02 to 0.03 | 5 | CPU, traffic | [rnn](#sec-rnn) |
 | C44 Hybrids win | [not tested]{.verdict .not-tested} | | | 0 | | |
 

@@ -163,6 +163,9 @@ def test_the_chance_level_is_one_over_the_number_of_pairs() -> None:
     ]
 
 
+MARKS = ("narrowest_suffices", "widest_fails")  # the runs whose width is only a bound
+
+
 def test_the_width_grows_until_it_suffices(monkeypatch: pytest.MonkeyPatch) -> None:
     widths = []
 
@@ -179,6 +182,10 @@ def test_the_width_grows_until_it_suffices(monkeypatch: pytest.MonkeyPatch) -> N
     for enough, expected in ((32, 32.0), (64, 64.0)):  # noqa: B007 (it is read above)
         assert value(list(recall.run(trial)), "needed_width") == expected
     assert widths == [16, 32, 16, 32]
+    for enough, name in ((16, "narrowest_suffices"), (64, "widest_fails"), (32, "")):  # noqa: B007
+        measured = list(recall.run(trial))
+        marked = [one.metric for one in measured if one.metric in MARKS and one.value]
+        assert marked == [name] * bool(name)
 
 
 @pytest.mark.slow

@@ -35,7 +35,8 @@ def bibliography() -> list[str]:
 
 
 def test_the_ledger_has_all_claims_in_order(ledger: dict[str, Entry]) -> None:
-    assert list(ledger) == [f"C{number:02}" for number in range(1, 45)]
+    of_the_article = [name for name, entry in ledger.items() if entry.line is not None]
+    assert of_the_article == [f"C{number:02}" for number in range(1, 45)]
 
 
 def test_every_citation_is_a_source_and_every_source_is_in_the_bibliography(ledger: dict[str, Entry]) -> None:
@@ -68,8 +69,8 @@ def test_quotes_are_short_and_reasons_are_sentences(ledger: dict[str, Entry]) ->
     [
         (("true",), {Outcome.SUPPORTED}),
         (("true with conditions",), {Outcome.CONDITIONAL}),
-        (("misleading",), {Outcome.CONDITIONAL, Outcome.NOT_SUPPORTED}),
-        (("false",), {Outcome.NOT_SUPPORTED}),
+        (("misleading",), {Outcome.CONDITIONAL, Outcome.NOT_SUPPORTED, Outcome.EQUIVALENT}),
+        (("false",), {Outcome.NOT_SUPPORTED, Outcome.EQUIVALENT}),
         (("true", "false"), {Outcome.CONDITIONAL}),
     ],
 )
@@ -79,7 +80,7 @@ def test_a_prediction_is_borne_out_by_its_outcomes_alone(
     entry = Entry(
         id="C01", line=1, quote="q", kinds=("mechanism",), expect=expect, why="w.", sources=(), designs=()
     )
-    for outcome in (Outcome.SUPPORTED, Outcome.CONDITIONAL, Outcome.NOT_SUPPORTED):
+    for outcome in set(Outcome) - {Outcome.INCONCLUSIVE, Outcome.NOT_TESTED}:
         assert entry.predicted_correctly(outcome) is (outcome in borne_out)
     assert entry.predicted_correctly(Outcome.INCONCLUSIVE) is None
     assert entry.predicted_correctly(Outcome.NOT_TESTED) is None

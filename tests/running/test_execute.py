@@ -10,9 +10,9 @@ from seqlab.errors import UsageError
 from seqlab.machine.settings import Settings
 from seqlab.notebook.discover import load
 from seqlab.notebook.experiment import Trial
-from seqlab.running.execute import Plan, execute
+from seqlab.running.execute import execute
 from seqlab.running.fingerprint import Fingerprints
-from seqlab.running.plan import DueTrial
+from seqlab.running.plan import DueTrial, Plan
 from seqlab.store.database import Store
 
 PAGE = '''

@@ -11,9 +11,9 @@ from seqlab.machine.settings import Settings
 from seqlab.notebook.discover import load
 from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
 from seqlab.notebook.metrics import Measurement
-from seqlab.running.execute import Plan, execute
+from seqlab.running.execute import execute
 from seqlab.running.fingerprint import Fingerprints
-from seqlab.running.plan import DueTrial, Request, trials
+from seqlab.running.plan import DueTrial, Plan, Request, trials
 from seqlab.store.database import Store
 
 # A trial of `meeting` ends well only if trials of both models are there at the same time; one of `timed`

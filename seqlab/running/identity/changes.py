@@ -29,37 +29,56 @@ class Recorded(Protocol):
 
 @dataclass
 class Changes:
-    """Compares what the runs of one page used with what is there now; `used` has it by number."""
+    """Compares what the runs of one page used with what is there now; `used` has it by number.
+
+    Files that are known from before are those that were read first, so that an edit while trials run is left
+    to the next command.
+    """
 
     files: Files
     page: str  # its name
     fingerprint: str
     used: Mapping[int, Used]
+    _added: dict[int, Used] = field(default_factory=dict)
     _found: dict[int, str] = field(default_factory=dict)
+
+    def add(self, used: Mapping[int, Used]) -> None:
+        """What runs used that were stored since, by number."""
+        self._added.update(used)
 
     def __call__(self, record: Recorded) -> str:
         """What changed since the run, such as "data.csv changed"; empty for nothing."""
-        if record.used not in self.used:
+        if self._of(record.used) is None:
             return "" if record.fingerprint == self.fingerprint else "the code changed"
         return self._since(record.used)
 
-    def unforeseen(self, *, but: Sequence[int] = ()) -> list[str]:
-        """What runs used that the page's imports do not tell; without what the runs `but` used already."""
-        known = {name for number in but for name in self.used.get(number, ())}
-        known |= reached(self.files, self.page, unused=True)
-        names = {
-            name
-            for number, used in self.used.items()
-            if number not in but and not self._since(number)
-            for name in used
-        }
-        return sorted(
-            name for name in names - known if name != PYTHON and not name.startswith((PACKAGE, DATA))
-        )
+    def unforeseen(self) -> list[str]:
+        """A line on what current runs used that the page's imports do not tell, if there is anything."""
+        return self._line(self._names(self.used) | self._names(self._added))
+
+    def unforeseen_since(self) -> list[str]:
+        """The same of runs that were stored since, without what earlier ones used already."""
+        return self._line(self._names(self._added.keys() - self.used.keys()) - self._names(self.used))
+
+    def _line(self, names: set[str]) -> list[str]:
+        told = reached(self.files, self.page, unused=True) if names else set()
+        others = sorted(name for name in names - told if not name.startswith((PACKAGE, PYTHON, DATA)))
+        if not others:
+            return []
+        page = self.page.rpartition("/")[2].removesuffix(".py")
+        used = f"{page}: its trials also used {_enumerated(others)}, which its imports do not name."
+        return [f"{used} A change there makes them due too."]
+
+    def _names(self, numbers: Iterable[int]) -> set[str]:
+        """What the current ones among these used."""
+        return {name for number in numbers if not self._since(number) for name in self._of(number) or ()}
+
+    def _of(self, number: int) -> Used | None:
+        return self.used.get(number) or self._added.get(number)
 
     def _since(self, number: int) -> str:
         if number not in self._found:
-            self._found[number] = _in_words(self._changes(self.used[number]))
+            self._found[number] = _enumerated(self._changes(self._of(number) or {}))
         return self._found[number]
 
     def _changes(self, used: Used) -> list[str]:
@@ -113,7 +132,7 @@ def _change(name: str, before: str, now: str) -> str:
     return f"{name} changed"
 
 
-def _in_words(changes: Sequence[str]) -> str:
-    """The first changes, and how many more there are."""
-    more = len(changes) - MOST_NAMED
-    return ", ".join(changes[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+def _enumerated(texts: Sequence[str]) -> str:
+    """The first of these, and how many more there are."""
+    more = len(texts) - MOST_NAMED
+    return ", ".join(texts[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

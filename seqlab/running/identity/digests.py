@@ -6,17 +6,18 @@ their own names.
 """
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 
+from seqlab.running.identity.asks import ANY, ATTRIBUTES, EVERYTHING, Ask
 from seqlab.running.identity.files import VERSION, Files
-from seqlab.running.identity.source import ANY, ATTRIBUTES, EVERYTHING, Source, digest
+from seqlab.running.identity.project import stem_of
+from seqlab.running.identity.source import KEPT_BY_NAME, Source, digest
 
 
 def source_digests(files: Files, names: Iterable[str], *, page: str) -> dict[str, str]:
     """The digest of each of these sources; absent files are left out. `page` is the page's name."""
     found = {name: files.source(name, is_page=name == page) for name in names}
     sources = {name: source for name, source in found.items() if source is not None}
-    asked = asked_names(sources)
+    asked = asked_names(files, sources, page=page)
     docstrings = _read_of(sources, {name: one.reads_docstrings for name, one in sources.items()})
     texts = _read_of(sources, {name: one.reads_text for name, one in sources.items()})
     digests = {}
@@ -31,30 +32,32 @@ def source_digests(files: Files, names: Iterable[str], *, page: str) -> dict[str
     return digests
 
 
-def asked_names(sources: Mapping[str, Source]) -> dict[str, set[str]]:
+def asked_names(files: Files, sources: Mapping[str, Source], *, page: str) -> dict[str, set[str]]:
     """For each file, those of its spare names that others ask it for, directly or through one another."""
     found: dict[str, set[str]] = {name: set() for name in sources}
     spared = {name: source for name, source in sources.items() if source.spare}
-    if not spared:
-        return found
     asks: dict[str, set[str]] = {}
-    for source in sources.values():
-        for stem, name in source.asks:
-            asks.setdefault(stem, set()).add(name)
-    words: set[str] = set()
-    fresh = True
+
+    def add(importer: str, wanted: Iterable[Ask]) -> None:
+        for module, name in wanted:
+            asks.setdefault(files.target(importer, module), set()).add(name)
+
+    for name in sources if spared else ():
+        for target, wanted in files.asks(name, is_page=name == page).items():
+            asks.setdefault(target, set()).update(wanted)
+    words = set[str]()
+    fresh = bool(spared)
     while fresh:
         fresh = False
         for name, source in spared.items():
-            wanted = asks.get(stem_of(name), set()) | asks.get(ANY, set())
-            if ATTRIBUTES in wanted:
+            asked = set[str]().union(*(asks.get(key, ()) for key in (name, stem_of(name), ANY)))
+            if ATTRIBUTES in asked:
                 words = words or {word for other in sources.values() for word in other.words}
-                wanted |= words
+                asked |= words.difference(KEPT_BY_NAME, ["seqlab"])  # nobody reads `lstm.seqlab`
             spare = source.spare.keys() - found[name]
-            new = {one for one in spare if EVERYTHING in wanted or one.partition(".")[0] in wanted}
+            new = {one for one in spare if EVERYTHING in asked or one.partition(".")[0] in asked}
             for one in new:
-                for stem, asked in source.spare[one][1]:
-                    asks.setdefault(stem, set()).add(asked)
+                add(name, source.spare[one][1])
             found[name] |= new
             fresh |= bool(new)
     return found
@@ -69,10 +72,3 @@ def _read_of(sources: Mapping[str, Source], reads: Mapping[str, Iterable[str]]) 
                 name for name in sources if stem in (ANY, stem_of(name)) or (not stem and name == reader)
             }
     return found
-
-
-@cache
-def stem_of(name: str) -> str:
-    """The last part of the name of the module that a file holds."""
-    folder, _, file = name.rpartition("/")
-    return folder.rpartition("/")[2] if file == "__init__.py" else file.removesuffix(".py")

@@ -14,8 +14,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from seqlab.running.identity.asks import ANY
 from seqlab.running.identity.effects import ACTS, CALLS
-from seqlab.running.identity.project import Project, counts
+from seqlab.running.identity.project import Project, counts, stem_of
 from seqlab.running.identity.source import Source, digest, summarise
 from seqlab.running.identity.words import ABSENT
 
@@ -126,6 +127,7 @@ class Files:
     _sources: dict[tuple[str, bool], Source | None] = field(default_factory=dict)
     _hashes: dict[str, str] = field(default_factory=dict)
     _effects: dict[str, bool] = field(default_factory=dict)
+    _asks: dict[tuple[str, bool], dict[str, set[str]]] = field(default_factory=dict)
     _imports: dict[tuple[str, bool], tuple[tuple[str, str, bool], ...]] = field(default_factory=dict)
 
     def source(self, name: str, *, is_page: bool = False) -> Source | None:
@@ -163,6 +165,22 @@ class Files:
                 )
             )
         return self._imports[name, is_page]
+
+    def target(self, name: str, module: str) -> str:
+        """The file of the module that a file names so; the last part of its name where that is not found."""
+        last = module.rpartition(".")[2]
+        found = self.project.modules(module, name) if module != ANY else ()
+        return found[-1] if found and (not last or stem_of(found[-1]) == last) else last or ANY
+
+    def asks(self, name: str, *, is_page: bool = False) -> dict[str, set[str]]:
+        """What a file asks which file for, or which last part of a module's name."""
+        if (name, is_page) not in self._asks:
+            source = self.source(name, is_page=is_page)
+            found: dict[str, set[str]] = {}
+            for module, asked in source.asks if source else ():
+                found.setdefault(self.target(name, module), set()).add(asked)
+            self._asks[name, is_page] = found
+        return self._asks[name, is_page]
 
     def acts(self, name: str) -> bool:
         """Whether importing this file does more than define names, in it or in what it imports."""

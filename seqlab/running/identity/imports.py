@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 # With these a name can be looked up by its text, so any import may be used.
+FUTURE = "__future__"  # changes how the source is read
 LOOK_UP_NAMES = frozenset(["eval", "exec", "globals", "locals", "vars"])
 
 
@@ -69,12 +70,13 @@ def normalise(
         if isinstance(node, ast.Import | ast.ImportFrom):
             block.append(node)
             continue
-        found = {one.binding: one for statement in block for one in of_statement(statement)}  # the last wins
-        if "*" in found or any(one.module == "__future__" for one in found.values()):
-            kept.extend(block)
-        else:
-            kept.extend(sorted((one.node for name, one in found.items() if is_used(name)), key=order))
-            unused.extend(one for name, one in found.items() if not is_used(name))
+        found = [one for statement in block for one in of_statement(statement)]
+        used = [one for one in found if is_used(one.binding) or one.binding == "*" or one.module == FUTURE]
+        if any(one.binding == "*" for one in used):  # it may bind any name, so the order counts
+            kept.extend(one.node for one in used)
+        else:  # of two that bind the same name, the last wins
+            kept.extend(sorted({one.binding: one.node for one in used}.values(), key=order))
+        unused.extend(one for one in found if one not in used)
         block = []
         if node is not None:
             kept.append(node)

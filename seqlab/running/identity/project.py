@@ -18,7 +18,7 @@ from seqlab.store.workspace import PACKAGE
 # rule or a figure says may change without costing evidence.
 NO_PART_OF_A_RESULT = (
     *(f"seqlab/{room}/" for room in ("analysis", "charts", "commands", "document", "engines", "store")),
-    *(f"seqlab/notebook/{name}.py" for name in ("claims", "discover", "figures", "ledger")),
+    *(f"seqlab/notebook/{name}.py" for name in ("claims", "discover", "figures", "ledger", "uncached")),
     *(f"seqlab/{name}.py" for name in ("__main__", "errors", "pipeline")),
 )
 # Of `running`, these hand a trial its circumstances and its values on to the store.
@@ -81,13 +81,13 @@ class Project:
         elif parts[0] in sys.stdlib_module_names:
             places = []
         else:  # beside the importing file, beside the pages or in the root, if `sys.path` has it
-            places = [folder, self.pages, ""]
-        return next(filter(None, (tuple(self._files(place, parts)) for place in places)), ())
+            found = (tuple(self._files(place, parts)) for place in (folder, self.pages, ""))
+            return next(filter(None, found), ())
+        package = [f"{place}/__init__.py" for place in places if self._exists(f"{place}/__init__.py")]
+        return (*package, *(file for place in places for file in self._files(place, parts)))
 
     def _files(self, folder: str, parts: list[str]) -> Iterator[str]:
-        """The source files that importing `parts` below the folder runs."""
-        if folder and self._exists(f"{folder}/__init__.py"):
-            yield f"{folder}/__init__.py"
+        """The source files that importing `parts` below the folder runs, without the folder's own."""
         for part in parts:
             module = f"{folder}/{part}.py" if folder else f"{part}.py"
             folder = module.removesuffix(".py")
@@ -109,3 +109,10 @@ def counts(name: str) -> bool:
     if name.startswith("seqlab/running/"):
         return name in RUNS_A_TRIAL
     return not name.startswith(NO_PART_OF_A_RESULT)
+
+
+@cache
+def stem_of(name: str) -> str:
+    """The last part of the name of the module that a file holds."""
+    folder, _, file = name.rpartition("/")
+    return folder.rpartition("/")[2] if file == "__init__.py" else file.removesuffix(".py")

@@ -1,9 +1,14 @@
 """What does a trial really use? The process that runs it knows, by its loaded modules and an audit hook.
 
-Recorded are the project's modules that were loaded, the files that were read, the folders that were listed,
-and the versions of the packages. Left out are the interpreter's library, installed packages (their version
-counts), temporary files, results, caches, system files, and what the trial writes itself. A worker's process
-serves one page, so everything since its start may have had a part; another page's modules never have.
+Recorded are the project's modules that the page reaches, the files that were read, the folders that were
+listed, and the versions of the packages. Left out are the interpreter's library, installed packages (their
+version counts), temporary files, results, caches, system files, and what the trials of the page write
+themselves.
+
+A process runs one trial after another, of several pages. What an earlier trial of the page has read may be
+kept in memory, so it counts for the later ones. What a module read for another page counts for every page
+that reaches all modules that were at work then, since they may have kept it too. Nothing else of another page
+counts.
 
 What MLX reads by itself goes through `mx.load`, which is watched too. Files that another process or a library
 in C opens are not seen, nor whether the trial asks if a file exists.
@@ -13,12 +18,10 @@ import importlib.util
 import os
 import platform
 import sys
-import sysconfig
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,14 +29,14 @@ from typing import Any
 from seqlab.running.fingerprint import reached
 from seqlab.running.identity.digests import source_digests
 from seqlab.running.identity.files import Files, listing
-from seqlab.running.identity.project import counts
+from seqlab.running.identity.imported import Imports, file_of
+from seqlab.running.identity.places import Places, is_installed, whole
+from seqlab.running.identity.project import RUNS_A_TRIAL, counts
 from seqlab.running.identity.versions import PYTHON, of_modules
 from seqlab.running.identity.words import ABSENT, BYTES, CODE, DOUBTFUL, NAMES
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-SYSTEM = ("/bin", "/dev", "/etc", "/lib", "/proc", "/run", "/sys", "/usr", "/var", "/Library", "/System")
-INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-FRAMES = 8  # how far up the reader of a file is looked for
+FRAMES = 8  # how far up is looked for one who reads a source to show it
 
 
 @dataclass(frozen=True)
@@ -54,34 +57,42 @@ class _Signature:
         return cls(found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
 
 
-class Recorder:
-    """Records what the page's trials in this process use, from now on. Make it before the page is loaded."""
+@dataclass
+class _Read:
+    """A file or folder that was read, its state then, by which pages and by which modules."""
 
-    def __init__(self, page: Path, files: Files, results: Path | None) -> None:
-        self._files, self._page = files, files.project.name(page.absolute())
+    state: str
+    signature: _Signature | None
+    pages: set[str] = field(default_factory=set)
+    modules: set[frozenset[str]] = field(default_factory=set)
+
+
+class Recorder:
+    """Records what trials in this process use, from now on. Make one, before any page is loaded."""
+
+    def __init__(self, files: Files, results: Path | None) -> None:
+        self._files, self._places = files, Places(files.project, results)
+        self._page = ""
         self._before = frozenset(sys.modules)
         self._loaded: dict[str, _Signature | None] = {}  # sources, as they were when loaded
+        self._loaded_by: dict[str, set[str]] = {}
+        self._modules_of: dict[str, set[str]] = {}  # page -> the names of modules first loaded for it
+        self._seen = set(sys.modules)
         self._looked_at = set[str]()
-        self._read: dict[str, tuple[str, _Signature | None]] = {}  # other files and folders
-        self._own, self._own_folders = set[str](), set[str]()  # written by the trial
-        self._python = False
+        self._doubtful = set[str]()
+        self._read: dict[str, _Read] = {}
+        self._own: dict[str, set[str]] = {}  # page -> files that its trials write, and their folders
         self._inside = threading.local()
-        root = f"{files.project.root}{os.sep}"
-        libraries = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-        self._library = tuple(f"{path}{os.sep}" for path in libraries[:2])
-        prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix}
-        libraries += [path for path in prefixes if not root.startswith(f"{path}{os.sep}")]
-        caches = [os.environ.get("SEQLAB_DATA"), os.environ.get("XDG_CACHE_HOME")]
-        caches += [f"{Path.home()}/.cache", f"{Path.home()}/Library/Caches", f"{root}results"]
-        caches += [str(results.absolute())] if results else []
-        self._left_out = tuple(f"{path}{os.sep}" for path in (*libraries, *filter(None, caches)))
-        temporary = {tempfile.gettempdir(), os.path.realpath(tempfile.gettempdir())}
-        self._outside = tuple(f"{path}{os.sep}" for path in (*SYSTEM, *temporary))
-        self._known_before = frozenset(filter(None, (self._name_of(module) for _, module in self._all())))
+        self._known_before = frozenset(filter(None, map(self._source_name, list(sys.modules.values()))))
         for name in self._known_before:
             files.source(name)
+        self._imports = Imports()
         self._watch_mlx()
         sys.addaudithook(self._hear)
+
+    def begin(self, page: Path) -> None:
+        """A trial of this page begins."""
+        self._page = self._files.project.name(page.absolute())
 
     def look(self) -> None:
         """Read the sources that were loaded since the last look: now, before they can change."""
@@ -89,10 +100,15 @@ class Recorder:
             self._look()
 
     def used(self) -> Mapping[str, str]:
-        """Everything used so far: the names of files, folders and packages, each with its state."""
+        """Everything the page has used so far: the names of files, folders and packages, with their states.
+
+        The trial has ended: nothing more is recorded until another begins.
+        """
         with self._deaf():
             self._look()
-            return self._used()
+            found = self._used()
+        self._page = ""
+        return found
 
     @contextmanager
     def _deaf(self) -> Iterator[None]:
@@ -104,118 +120,137 @@ class Recorder:
             self._inside.busy = False
 
     def _look(self) -> None:
-        for name in {*self._loaded, *self._modules()} - self._looked_at:
-            loaded = self._loaded.setdefault(name, None)
+        new = [name for name in list(sys.modules) if name not in self._seen]
+        self._seen.update(new)
+        self._modules_of.setdefault(self._page, set()).update(new)
+        sources = {self._source_name(sys.modules.get(name)) for name in new} - {""}
+        self._loaded_by.setdefault(self._page, set()).update(sources)
+        for name in {*self._loaded, *sources, self._page} - self._looked_at:
             self._files.source(name, is_page=name == self._page)
+            loaded = self._loaded.get(name)
             if loaded is not None and loaded != _Signature.of(self._files.project.path(name)):
-                self._read[name] = (DOUBTFUL, None)
+                self._doubtful.add(name)
             self._looked_at.add(name)
 
     def _used(self) -> Mapping[str, str]:
-        names = {*self._loaded, self._page} | (
-            self._known_before & reached(self._files, self._page, unused=True)
-        )
-        digests = source_digests(self._files, filter(counts, names), page=self._page)
+        page, path_of = self._page, self._files.project.path
+        files, modules = self._imports.reached(os.path.abspath(path_of(page)), self._before_imported)
+        names = {page} | self._loaded_by.get(page, set()) | {self._files.project.name(file) for file in files}
+        names &= {page, *self._looked_at}
+        names |= self._known_before & reached(self._files, page, unused=True)
+        digests = source_digests(self._files, filter(counts, names), page=page)
         found = {name: CODE + digest for name, digest in digests.items()}
-        found |= {name: value for name, (value, _) in self._read.items()}
-        modules = (name for name, module in self._all() if _is_installed(_file_of(module)))
+        for name, read in self._read.items():
+            if page in read.pages or any(at_work <= names for at_work in read.modules):
+                found[name] = read.state
+        found |= dict.fromkeys(names & self._doubtful, DOUBTFUL)
+        modules |= self._modules_of.get(page, set()) | {"numpy"} & sys.modules.keys()
         found |= of_modules(
-            [name for name in modules if name not in self._before or name == "numpy"],
+            [name for name in modules if is_installed(file_of(sys.modules.get(name)))],
             imported=[
                 module for name in digests for module, _ in getattr(self._files.source(name), "imports", ())
             ],
         )
-        if self._python:
-            found[PYTHON] = platform.python_version()
         return dict(sorted(found.items()))
 
-    @staticmethod
-    def _all() -> list[tuple[str, object]]:
-        return list(sys.modules.items())
+    def _before_imported(self, file: str) -> list[str]:
+        """What a module that was loaded before this began imports, by its text."""
+        name = self._files.project.name(file)
+        if name not in self._known_before:
+            return []
+        return [self._files.project.path(other) for other, *_ in self._files.imports(name)]
 
-    def _modules(self) -> Iterator[str]:
-        """The project's sources that were loaded since this began."""
-        for name, module in self._all():
-            if name not in self._before and (found := self._name_of(module)):
-                yield found
-
-    def _name_of(self, module: object) -> str:
-        file = _file_of(module)
-        name = self._name(file) if file.endswith(".py") else ""
+    def _source_name(self, module: object) -> str:
+        """What a module's source is called, if it is one of the project's that count."""
+        file = file_of(module)
+        name = self._places.name(file) if file.endswith(".py") else ""
         return name if name and counts(name) else ""
-
-    def _name(self, path: str) -> str:
-        """What a file is called if it can be part of what is recorded; else empty."""
-        name = self._files.project.name(path)
-        if name.startswith("seqlab/"):
-            return "" if "/__pycache__/" in name else name
-        if path.startswith(self._left_out) or _is_installed(path):
-            return ""
-        folders = name.split("/")[:-1]
-        if "__pycache__" in folders or any(folder.startswith(".") for folder in folders):
-            return ""
-        if not os.path.isabs(name):
-            return name
-        return "" if path.startswith(self._outside) or os.path.basename(path).startswith(".") else name
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         heard = _EVENTS.get(event)
-        if heard is None or getattr(self._inside, "busy", False):
+        if heard is None or not self._page or getattr(self._inside, "busy", False):
             return
         # What is raised here would fail the trial's own call.
         with self._deaf(), suppress(Exception):
             heard(self, *arguments)
 
     def _opened(self, given: object, mode: object = "r", flags: object = 0) -> None:
-        path = _whole(given)
-        if not path:
-            return
-        name = self._name(path)
+        path = whole(given)
+        name = self._places.name(path) if path else ""
         if not name:
-            self._python |= path.startswith(self._library) and path.endswith(".py") and _reader() == ""
+            if path and self._places.is_library_source(path) and _reader() == "":
+                self._note(PYTHON, platform.python_version(), None)
             return
         if (isinstance(mode, str) and set(mode) & set("wxa+")) or (isinstance(flags, int) and flags & WRITES):
             self._written(path)
             return
-        self._note(name, path)
-
-    def _note(self, name: str, path: str) -> None:
-        """A file is about to be read."""
         reader = _reader()
         if reader == "traceback":
             return
         if path.endswith((".py", ".pyc")) and reader == "import":
-            source = importlib.util.source_from_cache(path) if path.endswith(".pyc") else path
-            if counts(self._files.project.name(source)):
-                self._loaded.setdefault(self._files.project.name(source), _Signature.of(source))
-            return
-        if name in self._own or (name.startswith("seqlab/") and not counts(name)):
-            return
+            self._importing(importlib.util.source_from_cache(path) if path.endswith(".pyc") else path)
+        elif name not in self._own.get(self._page, ()) and (counts(name) or not name.startswith("seqlab/")):
+            self._reading(name, path)
+
+    def _importing(self, source: str) -> None:
+        name = self._files.project.name(source)
+        if counts(name):
+            self._loaded.setdefault(name, _Signature.of(source))
+            self._loaded_by.setdefault(self._page, set()).add(name)
+
+    def _reading(self, name: str, path: str) -> None:
         signature = _Signature.of(path)
-        if name in self._read:
-            if self._read[name][1] != signature:
-                self._read[name] = (DOUBTFUL, None)
+        read = self._read.get(name)
+        if read is not None:
+            if read.signature != signature:
+                read.state = DOUBTFUL
+            self._note(name, read.state, read.signature)
             return
         found = self._files.known.hash_of(Path(path))
-        if found != ABSENT or not os.path.isabs(name):
-            self._read[name] = (BYTES + found if found != ABSENT else ABSENT, signature)
+        if found != ABSENT:
+            self._note(name, BYTES + found, signature)
+        elif not os.path.isabs(name):
+            self._note(name, ABSENT, signature)
 
     def _listed(self, given: object = ".") -> None:
-        path = _whole("." if given is None else given)
-        name = self._name(f"{path}{os.sep}.")[:-2] if path else ""
-        if name and not os.path.isabs(name) and name not in self._own_folders and _reader() == "":
-            self._read.setdefault(name, (NAMES + listing(path), None))
+        path = whole("." if given is None else given)
+        name = self._places.name(f"{path}{os.sep}.")[:-2] if path else ""
+        inside = name and not os.path.isabs(name) and name not in self._own.get(self._page, ())
+        if inside and _reader() == "":
+            self._note(name, self._read[name].state if name in self._read else NAMES + listing(path), None)
+
+    def _note(self, name: str, state: str, signature: _Signature | None) -> None:
+        """The page reads this, by the modules that are at work now."""
+        read = self._read.setdefault(name, _Read(state, signature))
+        if self._page not in read.pages:
+            read.pages.add(self._page)
+            at_work = self._at_work()
+            if at_work:
+                read.modules.add(at_work)
+
+    def _at_work(self) -> frozenset[str]:
+        """The modules, beside the page, whose functions run now."""
+        found, frame = set[str](), _caller()
+        while frame is not None:
+            file = frame.f_globals.get("__file__")
+            if isinstance(file, str):
+                found.add(self._places.name(os.path.abspath(file)))
+            frame = frame.f_back
+        return frozenset(name for name in found - {"", self._page, *RUNS_A_TRIAL} if counts(name))
 
     def _written(self, given: object, target: object = None, *_: object) -> None:
         """The trial writes, renames or removes a file: it is its own from now on, and so is its folder."""
-        for path in filter(None, (_whole(given), _whole(target))):
+        own = self._own.setdefault(self._page, set())
+        for path in filter(None, (whole(given), whole(target))):
             name = self._files.project.name(path)
             folder = name.rpartition("/")[0]
-            self._own.add(name)
-            self._own_folders.add(folder)
-            self._read.pop(name, None)
-            if self._read.get(folder, ("", None))[0].startswith(NAMES):
-                del self._read[folder]
+            own |= {name, folder}
+            for one in (name, folder):
+                read = self._read.get(one)
+                if read is not None and (one == name or read.state.startswith(NAMES)):
+                    read.pages.discard(self._page)
+                    if not read.pages:
+                        del self._read[one]
 
     def _watch_mlx(self) -> None:
         import mlx.core as mx
@@ -242,27 +277,17 @@ _EVENTS: Mapping[str, Callable[..., None]] = {
 }
 
 
-def _file_of(module: object) -> str:
-    file = getattr(module, "__dict__", {}).get("__file__")
-    return os.path.abspath(file) if isinstance(file, str) else ""
-
-
-def _is_installed(path: str) -> bool:
-    return any(part in path for part in INSTALLED)
-
-
-def _whole(given: object) -> str:
-    """A path as audit events give it, from the root; empty for a number or what is no path."""
-    if isinstance(given, str | bytes | os.PathLike) and given:
-        return os.path.abspath(os.fsdecode(given))
-    return ""
+def _caller() -> FrameType | None:
+    """The frame that opened, listed or wrote something."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back
+    return frame
 
 
 def _reader() -> str:
     """Who reads: `import`; `traceback` for one who shows code; empty for the trial itself."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__") == __name__:
-        frame = frame.f_back
+    frame = _caller()
     if frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
         return "import"
     callers = set[object]()

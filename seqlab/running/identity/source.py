@@ -13,11 +13,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from seqlab.running.identity import imports
+from seqlab.running.identity.asks import ANY, ATTRIBUTES, Ask, asks_by_use, asks_of, words
 from seqlab.running.identity.effects import ACTS, effect
-from seqlab.running.identity.imports import Import
 from seqlab.running.identity.reads import DOCSTRINGS, TEXT, read_of
-
-ANY, EVERYTHING, ATTRIBUTES = "*", "*", "."
 
 # How a trial runs. The values are defaults, which may be left out.
 CIRCUMSTANCES = {"parallel_over": "Tuple()", "exclusive": "Dict()", "precise": "Constant(value=False)"}
@@ -26,12 +24,11 @@ _CHANGES_IN_PLACE = """
 """
 CHANGES_IN_PLACE = frozenset(_CHANGES_IN_PLACE.split())
 _LOADS_MODULES = """
-    exec_module import_module load_module module_from_spec modules run_module run_path
+    exec_module import_module load_module module_from_spec run_module run_path
     spec_from_file_location SourceFileLoader __import__
 """
 LOADS_MODULES = frozenset(_LOADS_MODULES.split())
 KEPT_BY_NAME = ("__all__", "__version__")  # assigned names that count only where another file asks for them
-LONGEST_NAME = 40  # characters of a text that may be the name of an attribute
 
 
 @dataclass(frozen=True)
@@ -39,18 +36,17 @@ class Source:
     """One source, as far as results depend on it.
 
     `imports`: (module, binding) in the order of the text. `spare`: names bound at the top that this file does
-    not use, each with the statement and with what that asks in turn. `asks`: (last part of a module's name,
-    name), where the name may be `ATTRIBUTES` (any of `words`) or `EVERYTHING`. `reads_docstrings` and
-    `reads_text`: last parts of the names of modules whose docstrings or source text it reads; empty for its
-    own, `ANY` for any.
+    not use, each with the statement and with what that asks in turn. `asks`: what it asks of other modules;
+    `ATTRIBUTES` are any of the `words` of all. `reads_docstrings` and `reads_text`: last parts of the names
+    of modules whose docstrings or source text it reads; empty for its own, `ANY` for any.
     """
 
     code: str
     docstrings: str = ""
     text: str = ""
     imports: tuple[tuple[str, str], ...] = ()
-    spare: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = field(default_factory=dict)
-    asks: tuple[tuple[str, str], ...] = ()
+    spare: Mapping[str, tuple[str, tuple[Ask, ...]]] = field(default_factory=dict)
+    asks: tuple[Ask, ...] = ()
     words: tuple[str, ...] = ()
     reads_docstrings: tuple[str, ...] = ()
     reads_text: tuple[str, ...] = ()
@@ -85,13 +81,13 @@ def summarise(content: bytes, *, is_page: bool = False) -> Source:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             node.body, others = imports.normalise(node.body, is_used, _dump)
             dropped.update(others)
-    nothing: tuple[tuple[str, str], ...] = ()
+    nothing: tuple[Ask, ...] = ()
     spare = {name: (_dump(node), nothing) for name, node in named.items()}
-    spare |= {one.binding: (one.statement, tuple(_asks(one))) for one in unused}
+    spare |= {one.binding: (one.statement, asks_of(one)) for one in unused}
     loaded = sorted(_loaded_by_text(nodes))
-    asks = {ask for one in found if one not in dropped for ask in _asks(one)}
-    asks |= {(_last(name), ATTRIBUTES) for name in loaded}
-    asks |= {(ANY, ATTRIBUTES)} if _names(nodes) & LOADS_MODULES and not loaded else set()
+    asks = set(asks_by_use(nodes, [one for one in found if one not in dropped]))
+    asks |= {(name, ATTRIBUTES) for name in loaded}
+    asks |= {(ANY, ATTRIBUTES)} if _loads_modules(nodes) and not loaded else set()
     return Source(
         code=digest(_dump(tree)),
         docstrings=docstrings,
@@ -104,26 +100,11 @@ def summarise(content: bytes, *, is_page: bool = False) -> Source:
         ),
         spare=spare,
         asks=tuple(sorted(asks)),
-        words=tuple(sorted(_words(nodes))),
+        words=tuple(sorted(words(nodes, found))),
         reads_docstrings=reads[DOCSTRINGS],
         reads_text=reads[TEXT],
         effect=effects,
     )
-
-
-def _asks(one: Import) -> Iterator[tuple[str, str]]:
-    """What an import asks of which module."""
-    if not one.name:
-        yield _last(one.module), ATTRIBUTES
-    elif one.name == EVERYTHING:
-        yield _last(one.module), EVERYTHING
-    else:
-        yield _last(one.module), one.name
-        yield one.name, ATTRIBUTES  # it may be a module
-
-
-def _last(module: str) -> str:
-    return module.rpartition(".")[2] or ANY
 
 
 def _take_docstrings(tree: ast.Module) -> str:
@@ -242,20 +223,17 @@ def _loaded_by_text(nodes: Sequence[ast.AST]) -> set[str]:
     return found
 
 
-def _names(nodes: Sequence[ast.AST]) -> set[str]:
-    return {node.id for node in nodes if isinstance(node, ast.Name)} | {
-        node.attr for node in nodes if isinstance(node, ast.Attribute)
-    }
-
-
-def _words(nodes: Sequence[ast.AST]) -> set[str]:
-    """Every attribute, and every text that could be the name of one."""
-    found = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+def _loads_modules(nodes: Sequence[ast.AST]) -> bool:
+    """Whether it may load a module whose name cannot be told."""
     for node in nodes:
         match node:
-            case ast.Constant(value=str(text)) if len(text) <= LONGEST_NAME and text.isidentifier():
-                found.add(text)
-    return found
+            case ast.Name(id=name) | ast.Attribute(attr=name) if name in LOADS_MODULES:
+                return True
+            case ast.Attribute(value=ast.Name(id="sys"), attr="modules"):
+                return True
+            case ast.ImportFrom(module="sys", names=names) if any(alias.name == "modules" for alias in names):
+                return True
+    return False
 
 
 def _dump(node: object) -> str:

@@ -30,7 +30,15 @@ SEQLAB = (  # beside the project's own files
     "seqlab/notebook/metrics.py",
 )
 # Their values are made of docstrings or of source text, so no edit of these is cosmetic.
-TEXT_IS_DATA = ("commented", "docstring", "own_docstring", "_texts", "read_docstring", "_executed")
+TEXT_IS_DATA = (
+    "commented",
+    "docstring",
+    "own_docstring",
+    "_texts",
+    "read_docstring",
+    "_executed",
+    "executed",
+)
 EVALUATE = """
 import json, sys
 from pathlib import Path
@@ -100,7 +108,7 @@ def reordered_imports(text: str, rng: random.Random) -> str:
     lines = text.split("\n")
     body = ast.parse(text).body
     first = next((i for i, node in enumerate(body) if isinstance(node, ast.Import | ast.ImportFrom)), None)
-    if first is None:
+    if first is None or " import *" in text:  # a star may bind any name: the order counts
         return comment(text, rng)
     last = first
     while last + 1 < len(body) and isinstance(body[last + 1], ast.Import | ast.ImportFrom):

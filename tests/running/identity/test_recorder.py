@@ -19,12 +19,16 @@ from seqlab.running.identity.recorder import Recorder
 from seqlab.notebook.discover import load
 from seqlab.notebook.experiment import Trial
 
-page = Path(sys.argv[1])
-recorder = Recorder(page, Fingerprints().files(page), page.parents[1] / "kept")
-experiment = load(page)
-recorder.look()
-list(experiment.run(Trial("page", {"model": "LSTM"}, 0, "smoke", {})))
-print(json.dumps(dict(recorder.used())))
+pages = [Path(name) for name in sys.argv[1:]]
+recorder = Recorder(Fingerprints().files(pages[0]), pages[0].parents[1] / "kept")
+found = []
+for page in pages:
+    recorder.begin(page)
+    experiment = load(page)
+    recorder.look()
+    list(experiment.run(Trial("page", {"model": "LSTM"}, 0, "smoke", {})))
+    found.append(dict(recorder.used()))
+print(json.dumps(found))
 """
 PAGE = '''"""What does it use?"""
 
@@ -56,17 +60,20 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def used(root: Path, body: str) -> dict[str, str]:
-    """What a trial with this body uses, apart from Seqlab and the page."""
-    page = root / "experiments/page.py"
-    page.write_text(PAGE.replace("BODY", body))
+def used(root: Path, *bodies: str) -> dict[str, str]:
+    """What a trial with the last of these bodies uses, apart from Seqlab, after trials of the others."""
+    pages = []
+    for number, body in enumerate(bodies):
+        pages.append(root / f"experiments/page{number}.py")
+        pages[-1].write_text(PAGE.replace("BODY", body))
+    command = [sys.executable, "-c", RECORD, *map(str, pages)]
     done = subprocess.run(
-        [sys.executable, "-c", RECORD, str(page)], cwd=root, capture_output=True, text=True, check=False,
+        command, cwd=root, capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": f"{HERE}{os.pathsep}{root}"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    found: dict[str, str] = json.loads(done.stdout)
-    assert found.pop("experiments/page.py").startswith("code ")
+    found: dict[str, str] = json.loads(done.stdout)[-1]
+    assert found.pop(f"experiments/{pages[-1].name}").startswith("code ")
     found.pop("package numpy", None)
     return {name: value.split()[0] for name, value in found.items() if not name.startswith("seqlab/")}
 
@@ -113,3 +120,36 @@ def test_a_file_that_changes_while_the_trial_reads_it_is_doubtful(root: Path) ->
 def test_a_module_that_is_edited_after_it_was_loaded_is_doubtful(root: Path) -> None:
     edit = "os.system(f'echo LIFT = 2 > {ROOT}/experiments/_late.py')"
     assert used(root, f"from experiments._late import LIFT; {edit}") == {"experiments/_late.py": "changed"}
+
+
+READER = """
+from functools import cache
+from experiments._late import LIFT
+
+@cache
+def text(name):
+    return open(name).read()
+"""
+
+
+def test_what_another_page_used_in_the_same_process_does_not_count(root: Path) -> None:
+    (root / "experiments/_reader.py").write_text(READER)
+    other = "import sklearn; from experiments import _reader; open('data/a.txt').close(); "
+    other += "_reader.text('data/b.txt'); (Path(sysconfig.get_path('stdlib')) / 'abc.py').read_text()"
+    assert used(root, other, "import decimal") == {}
+    assert used(root, other, "from experiments._late import LIFT") == {"experiments/_late.py": "code"}
+
+
+def test_what_a_module_has_kept_from_another_page_counts(root: Path) -> None:
+    (root / "experiments/_reader.py").write_text(READER)
+    first = "from experiments import _reader; _reader.text('data/a.txt')"
+    both = {"experiments/_late.py": "code", "experiments/_reader.py": "code", "data/a.txt": "bytes"}
+    assert used(root, first, first) == both
+    loaded = "import importlib; importlib.import_module('experiments.' + '_reader').text('data/a.txt')"
+    assert used(root, first, loaded) == both
+    assert used(root, "import sklearn", "from sklearn import base").keys() >= {
+        "package scikit-learn",
+        "package scipy",
+    }
+    written = "(ROOT / 'data/a.txt').write_text('by the first')"
+    assert used(root, written, "open('data/a.txt').close()") == {"data/a.txt": "bytes"}

@@ -1,0 +1,42 @@
+"""Simulate ledgers whose truth is known, and print how often `judge` is right: `nox -s simulate`.
+
+nox -s simulate                        1,000 ledgers a condition: about a quarter of an hour on two cores
+nox -s simulate -- --ledgers 100       coarsely, in two minutes
+nox -s simulate -- --write             put the tables into docs/verdicts.md
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from tests.simulation.tables import tables
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "verdicts.md"
+BEGIN, END = "<!-- simulation: begin -->", "<!-- simulation: end -->"
+
+
+def main() -> None:
+    """Read the options, simulate, print, and write where asked to."""
+    parser = argparse.ArgumentParser(prog="nox -s simulate --", description="How often are verdicts right?")
+    parser.add_argument("--ledgers", type=int, default=1_000, help="ledgers a condition (default: 1,000)")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="default: one a core")
+    parser.add_argument("--write", action="store_true", help=f"put the tables into docs/{DOCUMENT.name}")
+    options = parser.parse_args()
+    if options.ledgers < 1 or options.processes < 1:
+        parser.error("ledgers and processes must be 1 or more.")
+    parts = []
+    for part in tables(options.ledgers, options.processes):
+        print(part, end="\n\n", flush=True)
+        parts.append(part)
+    if options.write:
+        text = DOCUMENT.read_text(encoding="utf-8")
+        if BEGIN not in text or END not in text:
+            parser.error(f"{DOCUMENT.name} lacks the lines {BEGIN} and {END}. Restore them.")
+        before, _, rest = text.partition(BEGIN)
+        after = rest.partition(END)[2]
+        shown = "\n\n".join(parts)
+        DOCUMENT.write_text(f"{before}{BEGIN}\n{shown}\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
