@@ -18,8 +18,9 @@ from seqlab.machine.settings import Settings
 from seqlab.notebook.artifacts import Artifact, panels_of, text_of
 from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.notebook.figures import Figure, ImageGrid, TextSamples
-from seqlab.running import spool
+from seqlab.running import resumed, spool
 from seqlab.running.fingerprint import KNOWN_FILE, Fingerprints
+from seqlab.running.identity.files import Files
 from seqlab.running.identity.recorder import Recorder
 from seqlab.running.processes import exit_with_parent, ignore_interrupts
 from seqlab.store.database import Status
@@ -96,8 +97,16 @@ def run_trial(
     from seqlab.training.checkpoints import Checkpoints, use
 
     device.use(*_device)  # the trial before may have chosen another device or other kernels
-    use(Checkpoints(checkpoints, keep_finished=True) if checkpoints else None)
     recorder = _recorder_of(Path(page), fingerprint)
+    use(None)
+    if checkpoints:
+        resumed.discard_unless_current(checkpoints, _files_of(Path(page)), Path(page))
+        use(
+            Checkpoints(
+                checkpoints, keep_finished=True, before=lambda: resumed.note(checkpoints, recorder.used())
+            )
+        )
+    recorder.begin(Path(page))
     started = time.perf_counter()
     with spool_file.open("w", buffering=1) as lines:  # by the line: a kill must not cost what was measured
         try:
@@ -111,19 +120,18 @@ def run_trial(
             status, text = _status_of(error)
             trace = "" if isinstance(error, SeqlabError) else traceback.format_exc()
             seconds = time.perf_counter() - started
-            return TrialEnd(status, seconds, _printable(text), _printable(trace), recorder.used())
+            return TrialEnd(status, seconds, _printable(text), _printable(trace), recorder.end())
         seconds = time.perf_counter() - started
-    return TrialEnd("ok", seconds, used=recorder.used())
+    return TrialEnd("ok", seconds, used=recorder.end())
 
 
 def _recorder_of(page: Path, fingerprint: str) -> Recorder:
-    """The process's recorder, told that the page is at work. Raises `UsageError` as `run_trial` says."""
+    """The process's recorder, made before any page is loaded. Raises `UsageError` as `run_trial` says."""
     global _recorder, _fingerprints
     _fingerprints = _fingerprints or Fingerprints(_results / KNOWN_FILE if _results else None)
     if fingerprint and str(page) not in _experiments:
         _check_fingerprint(_fingerprints, page, fingerprint)
     _recorder = _recorder or Recorder(_fingerprints.files(page), _results)
-    _recorder.begin(page)
     return _recorder
 
 
@@ -156,6 +164,12 @@ def _check_artifact(artifact: Artifact, names: set[str], figures: Iterable[Figur
                 text_of(artifact)
             case ImageGrid(artifact=name) if name == artifact.name:
                 panels_of(artifact)
+
+
+def _files_of(page: Path) -> Files:
+    """The files of the page's project as they are now."""
+    assert _fingerprints is not None
+    return _fingerprints.files(page)
 
 
 def _check_fingerprint(fingerprints: Fingerprints, page: Path, fingerprint: str) -> None:

@@ -22,7 +22,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -49,11 +49,13 @@ class Checkpoints:
     It counts the trainings that begin, so make a new one, with the same folder, for a run that continues
     another. The file of a training that ended well is removed. With `keep_finished` it stays and replaces
     the whole training: for a trial of several trainings, whose folder is removed when the trial ends.
+    `before` is called before each file is written.
     """
 
     folder: Path
     every_seconds: float = 60.0  # writing 100 MB takes about a second
     keep_finished: bool = False
+    before: Callable[[], object] | None = field(default=None, repr=False, compare=False)
     begun: Counter[str] = field(default_factory=Counter, init=False, repr=False, compare=False)
 
 
@@ -158,6 +160,8 @@ class Checkpoint:
             self._aside.unlink(missing_ok=True)
 
     def _save(self, training: Training) -> None:
+        if self._place.before is not None:
+            self._place.before()
         trees: dict[str, Any] = {
             "model": training.model.parameters(), "optimizer": training.optimizer.state,
             "snapshots": {str(step): weights for step, weights in training.snapshots.items()},

@@ -122,6 +122,21 @@ def test_a_killed_trial_resumes_and_yields_everything_again(project: Project) ->
     assert project.files() == []
 
 
+def test_training_begun_on_other_data_is_not_resumed(project: Project) -> None:
+    text = project.page.read_text().replace("yield mx.ones((2, 3))", "yield mx.ones((2, 3)) * SCALE")
+    project.page.write_text(
+        text.replace("def batches", 'SCALE = float((HERE / "scale.txt").read_text())\n\n\ndef batches', 1)
+    )
+    (project.root / "scale.txt").write_text("1.0")
+    for scale, validations in (("1.0", 1.0), ("2.0", 2.0)):
+        (project.root / "die").touch()
+        project.run()
+        assert len(project.files()) == 1
+        (project.root / "die").unlink()
+        (project.root / "scale.txt").write_text(scale)
+        assert project.run()[-1][1:] == ("tuning_trials", "", None, validations)
+
+
 def test_training_begun_by_other_settings_or_code_is_not_resumed(project: Project) -> None:
     (project.root / "die").touch()
     project.run()

@@ -58,7 +58,8 @@ class Changes:
 
     def unforeseen_since(self) -> list[str]:
         """The same of runs that were stored since, without what earlier ones used already."""
-        return self._line(self._names(self._added.keys() - self.used.keys()) - self._names(self.used))
+        before = {name for used in self.used.values() for name in used}
+        return self._line(self._names(self._added.keys() - self.used.keys()) - before)
 
     def _line(self, names: set[str]) -> list[str]:
         told = reached(self.files, self.page, unused=True) if names else set()
@@ -78,23 +79,16 @@ class Changes:
 
     def _since(self, number: int) -> str:
         if number not in self._found:
-            self._found[number] = _enumerated(self._changes(self._of(number) or {}))
+            self._found[number] = _enumerated(what_changed(self.files, self.page, self._of(number) or {}))
         return self._found[number]
 
-    def _changes(self, used: Used) -> list[str]:
-        names = [name for name, value in used.items() if value.startswith(CODE)]
-        now = {
-            name: CODE + digest for name, digest in source_digests(self.files, names, page=self.page).items()
-        }
-        return [
-            change
-            for name, before in used.items()
-            if (
-                change := _change(
-                    name, before, now.get(name, "") if name in names else _state(self.files, name, before)
-                )
-            )
-        ]
+
+def what_changed(files: Files, page: str, used: Used) -> list[str]:
+    """What has changed of that which a trial of the page used."""
+    names = [name for name, value in used.items() if value.startswith(CODE)]
+    now = {name: CODE + digest for name, digest in source_digests(files, names, page=page).items()}
+    states = {name: now.get(name, "") if name in names else _state(files, name, used[name]) for name in used}
+    return [change for name, before in used.items() if (change := _change(name, before, states[name]))]
 
 
 def state_beside(files: Files, used: Iterable[Used], folders: Sequence[Path], but: Sequence[str]) -> str:

@@ -100,13 +100,14 @@ class Recorder:
             self._look()
 
     def used(self) -> Mapping[str, str]:
-        """Everything the page has used so far: the names of files, folders and packages, with their states.
-
-        The trial has ended: nothing more is recorded until another begins.
-        """
+        """All that the page has used so far: the names of files, folders and packages, with their states."""
         with self._deaf():
             self._look()
-            found = self._used()
+            return self._used()
+
+    def end(self) -> Mapping[str, str]:
+        """The trial has ended: what the page has used. Nothing more is recorded until another begins."""
+        found = self.used()
         self._page = ""
         return found
 

@@ -27,7 +27,7 @@ for page in pages:
     experiment = load(page)
     recorder.look()
     list(experiment.run(Trial("page", {"model": "LSTM"}, 0, "smoke", {})))
-    found.append(dict(recorder.used()))
+    found.append(dict(recorder.end()))
 print(json.dumps(found))
 """
 PAGE = '''"""What does it use?"""
