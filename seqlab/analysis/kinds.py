@@ -21,7 +21,7 @@ from seqlab.analysis.intervals import Values
 ROUNDING = 1e-9  # relative: values that differ by less are equal
 SIDE = 0.05  # the error of each side
 APART = 10  # times the distance within which values are alike: seeds nearer than that are no other kind
-HALVINGS = 40  # bring a p-value to 12 digits
+HALVINGS = 24  # bring a p-value to seven digits
 
 
 @dataclass(frozen=True)

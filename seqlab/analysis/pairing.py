@@ -9,8 +9,7 @@ once) is paired with every seed of the other side; a measured time never counts 
 import math
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
-
-import numpy as np
+from statistics import fmean
 
 from seqlab.analysis.evidence import Evidence, Run
 from seqlab.notebook.claims import Comparison, Ratio
@@ -58,12 +57,12 @@ def paired_effects(
                 value = math.log(value) if value > 0 else math.nan
             for seed in seeds if once else (run.seed,):
                 found[seed, tuple(run.factors[name] for name in open_factors)].append(value)
-        return {key: float(np.mean(values)) for key, values in found.items()}
+        return {key: fmean(values) for key, values in found.items()}
 
     lefts, rights = means(left, fixed[0]), means(right, fixed[1])
     effects: dict[int, list[float]] = defaultdict(list)
     for key in lefts.keys() & rights.keys():
         effects[key[0]].append(lefts[key] - rights[key])
     fullest = max((len(found) for found in effects.values()), default=0)
-    kept = {seed: float(np.mean(effects[seed])) for seed in sorted(effects) if len(effects[seed]) == fullest}
+    kept = {seed: fmean(effects[seed]) for seed in sorted(effects) if len(effects[seed]) == fullest}
     return kept, len(seeds) - len(kept)

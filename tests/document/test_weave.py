@@ -280,7 +280,7 @@ def test_an_error_in_a_template_names_it(tmp_path: Path, sources: Path) -> None:
 # Percentages and the numbers of seeds at looks are fixed by the methods, and 0.05 is the level that Holm's
 # adjusted p-values must stay below for a cell to be decided; everything measured must come from a variable.
 SHARES = {"95 %", "80 %", "15 %", "5 %", "2 %", "1.5 %", "1.8 %", "0.85 %", "0.05"}
-LOOKS = {"5,", "10,", "20,", "40"}
+LOOKS = {"5", "10", "20", "40"}
 POLICY = {"methods.qmd": SHARES | LOOKS, "front.qmd": {"95 %"}}
 
 
