@@ -60,7 +60,8 @@ class Imports:
 
     def _note(self, namespace: dict[str, Any], name: str, parts: Sequence[str], level: int) -> None:
         importer = namespace.get("__file__")
-        if not isinstance(importer, str):
+        # What a module in C imports seems to be imported by the import system, on behalf of anyone.
+        if not isinstance(importer, str) or str(namespace.get("__name__")).startswith("importlib."):
             return
         if level:
             package = str(namespace.get("__package__") or "")

@@ -147,6 +147,9 @@ def test_what_a_module_has_kept_from_another_page_counts(root: Path) -> None:
     assert used(root, first, first) == both
     loaded = "import importlib; importlib.import_module('experiments.' + '_reader').text('data/a.txt')"
     assert used(root, first, loaded) == both
+    assert "package statsmodels" not in used(
+        root, "import statsmodels.tsa.statespace.kalman_filter", "from sklearn import linear_model"
+    )
     assert used(root, "import sklearn", "from sklearn import base").keys() >= {
         "package scikit-learn",
         "package scipy",
