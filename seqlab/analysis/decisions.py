@@ -1,11 +1,12 @@
 """Which cells pass, which fail and which stay open, corrected for all comparisons of the page?
 
 A cell passes when its whole interval lies on the claimed side of the threshold and fails when it lies
-on the other side. Either needs a p-value below 0.05 after Holm's correction for multiple comparisons, over
-every cell of the page. Where the best of several opponents was chosen by the same runs, p is first multiplied
-by their number, on the side to which that choice biases the effect. A cell without an interval enters the
-correction with p = 1. Exact values have no p-value: their cell passes when every value is beyond the
-threshold, and fails otherwise.
+on the other side. Against several opponents it passes only if the interval against each of them does so, and
+fails already against the best. Either needs a p-value below 0.05 after Holm's correction for multiple
+comparisons, over every cell of the page. Where the best of several opponents was chosen by the same runs, p
+is first multiplied by their number, on the side to which that choice biases the effect. A cell without an
+interval enters the correction with p = 1. Exact values have no p-value: their cell passes when every value is
+beyond the threshold, and fails otherwise.
 
 The only cell of a rule decides alone, so its interval may miss no more often than its look may spend
 (`looks`), which adds up to 5 % over all looks. Of several cells at least two must agree to make a verdict, so
@@ -66,28 +67,51 @@ def _p_value(rule: Rule, effect: Effects) -> float:
 
 
 def _cell(rule: Rule, effect: Effects, p_value: float | None, alpha: float) -> Cell:
-    if effect.exact:
-        mean = intervals.exact(np.exp(effect.values) if effect.log else effect.values)
-    else:
-        mean = certainty.estimate(
-            effect.values, alpha=alpha, near=effect.near, scale=effect.scale, log=effect.log
-        )
-    if effect.at_most:
-        mean = replace(mean, low=0.0 if effect.log else -math.inf)
-    if effect.at_least:
-        mean = replace(mean, high=math.inf)
-    over, under = mean.low > rule.threshold, mean.high < rule.threshold
-    passes, fails = (over, under) if rule.above is not None else (under, over)
+    mean = _interval(effect, alpha)
+    passes, fails = _sides(rule, mean)
+    unbeaten: tuple[str, ...] = ()
+    if passes:
+        # At 95 %, since the best opponent's stricter interval must clear the threshold as well.
+        rivals = {rival.opponent: _interval(rival, ALPHA) for rival in effect.rivals}
+        unbeaten = tuple(name for name, other in rivals.items() if not _sides(rule, other)[0])
     decision: Decision = "open"
     if p_value is None:
         decision = "pass" if passes else "fail"
     elif p_value < ALPHA:
         decision = "pass" if passes else "fail" if fails else "open"
-    equivalent = decision != "pass" and _equivalent(rule, mean.low, mean.high)
+    if unbeaten and decision == "pass":
+        decision = "open"
+    equivalent = decision != "pass" and not unbeaten and _equivalent(rule, mean.low, mean.high)
     return Cell(
-        effect.levels, mean.estimate, mean.low, mean.high, len(effect.seeds), decision, effect.opponent,
-        p_value, equivalent,
-    )  # fmt: skip
+        effect.levels,
+        mean.estimate,
+        mean.low,
+        mean.high,
+        len(effect.seeds),
+        decision,
+        effect.opponent,
+        p_value,
+        equivalent,
+        unbeaten,
+    )
+
+
+def _interval(effect: Effects, alpha: float) -> intervals.Estimate:
+    """The effect with its interval; infinite on a side to which some value is only a bound."""
+    if effect.exact:
+        return intervals.exact(np.exp(effect.values) if effect.log else effect.values)
+    mean = certainty.estimate(
+        effect.values, alpha=alpha, near=effect.near, scale=effect.scale, log=effect.log
+    )
+    if effect.at_most:
+        mean = replace(mean, low=0.0 if effect.log else -math.inf)
+    return replace(mean, high=math.inf) if effect.at_least else mean
+
+
+def _sides(rule: Rule, mean: intervals.Estimate) -> tuple[bool, bool]:
+    """Whether the whole interval lies on the claimed side of the threshold, and whether on the other."""
+    over, under = mean.low > rule.threshold, mean.high < rule.threshold
+    return (over, under) if rule.above is not None else (under, over)
 
 
 def _equivalent(rule: Rule, low: float, high: float) -> bool:

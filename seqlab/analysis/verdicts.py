@@ -75,7 +75,7 @@ def _verdict(
         outcome=outcome,
         rule=rule,
         statement=claim.statement,
-        reason=". ".join([reason, *_notes(effects)]) + ".",
+        reason=". ".join([reason, *_notes(effects, cells)]) + ".",
         cells=tuple(cells),
         effect=median(estimates) if estimates else None,
         low=min(cell.low for cell in cells) if bounded else None,
@@ -150,8 +150,13 @@ def _summary(rule: Rule, effects: Sequence[Effects], decisions: Counter[Decision
     return f"The whole interval lies {'' if decisions['pass'] else 'not '}{side}"
 
 
-def _notes(effects: Sequence[Effects]) -> list[str]:
+def _notes(effects: Sequence[Effects], cells: Sequence[Cell]) -> list[str]:
     notes = Counter(note for effect in effects for note in effect.notes)
+    notes.update(
+        f"against {', '.join(cell.unbeaten)} the interval does not clear the threshold"
+        for cell in cells
+        if cell.unbeaten
+    )
     return [
         f"{note[0].upper()}{note[1:]}{f' ({times} cells)' if times > 1 else ''}"
         for note, times in notes.items()
@@ -168,14 +173,16 @@ def _seeds_needed(
     """
     more = [rule.seeds - effect.available for effect in effects]
     for effect, cell in zip(effects, cells, strict=True):
-        if cell.decision == "open":
-            if effect.at_least or effect.at_most:
+        if cell.decision != "open":
+            continue
+        holm = ALPHA / (comparisons * max(effect.multiplicity))
+        for one in (effect, *(rival for rival in effect.rivals if rival.opponent in cell.unbeaten)):
+            if one.at_least or one.at_most:
                 return None
-            holm = ALPHA / (comparisons * max(effect.multiplicity))
-            look = likely_look(effect.values, threshold_of(rule, effect), cells=len(cells), holm=holm)
+            look = likely_look(one.values, threshold_of(rule, one), cells=len(cells), holm=holm)
             if look is None:
                 return None
-            more.append(look - effect.available)
+            more.append(look - one.available)
     return max(more) if max(more) > 0 else None
 
 

@@ -174,6 +174,7 @@ class Cell:
     opponent: str = ""  # which right-hand side was the best
     p_value: float | None = None  # that the effect is the threshold: two-sided, after Holm; None where exact
     equivalent: bool = False  # the whole interval lies within the rule's margin of no difference
+    unbeaten: tuple[str, ...] = ()  # other opponents against which the interval does not clear the threshold
 
 
 @dataclass(frozen=True)
