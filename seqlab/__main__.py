@@ -1,4 +1,4 @@
-"""The command line: list, run, report, claims, results, diff, doctor.
+"""The command line: list, run, report, claims, results, diff, tune, doctor.
 
 Exit status: 0 done; 1 a trial failed (the report exists); 2 wrong usage; 3 nothing ran and nothing was
 stored; 4 rendering failed (results are safe); 130 interrupted. A refuted claim is a result: 0.
@@ -54,6 +54,10 @@ def parser() -> argparse.ArgumentParser:
     )
     diff = add("diff", "Print how verdicts changed in this store, or how they differ from another store's.")
     diff.add_argument("other", type=Path, nargs="?", help="another results database to compare with")
+    tune = add("tune", "Try learning rates for a page's networks; keep what was found beside the page.")
+    tune.add_argument("names", nargs="+", metavar="NAME", help="an experiment that trains networks")
+    _add_machine_options(tune)
+    tune.set_defaults(budget="full", force=False, dry_run=False)
     doctor = add("doctor", "Check this machine: back end, BLAS, settings, engines, data, store.")
     doctor.add_argument(
         "--calibrate", action="store_true", help="measure the device's settings again (about 20 s)"
@@ -81,17 +85,27 @@ def _trial_options() -> argparse.ArgumentParser:
         options.add_argument(
             f"--{name}", dest="budget", action="store_const", const=name, help=argparse.SUPPRESS
         )
-    options.add_argument(
-        "--minutes", type=float, metavar="N",
-        help="stop after so many minutes, report included; the same command goes on from there",
-    )  # fmt: skip
-    options.add_argument("--hours", type=float, metavar="N", help="the same in hours")
     options.add_argument("--seeds", type=int, metavar="N", help="number of seeds (default: the page's own)")
     options.add_argument("--seed", type=int, metavar="N", help="run only this seed")
     options.add_argument(
         "--set", dest="changes", action="append", default=[], metavar="NAME=VALUE",
         help="change a setting, or the levels of a factor (comma-separated)",
     )  # fmt: skip
+    _add_machine_options(options)
+    options.add_argument("--force", action="store_true", help="run every planned trial again")
+    options.add_argument(
+        "--dry-run", action="store_true", help="run nothing; print which trials are due and why"
+    )
+    return options
+
+
+def _add_machine_options(options: argparse.ArgumentParser) -> None:
+    """How long to run, where, and with how much of it: for every command that runs trials."""
+    options.add_argument(
+        "--minutes", type=float, metavar="N",
+        help="stop after so many minutes, report included; the same command goes on from there",
+    )  # fmt: skip
+    options.add_argument("--hours", type=float, metavar="N", help="the same in hours")
     options.add_argument("--device", choices=("cpu", "gpu"), help="where to run (default: MLX's own choice)")
     options.add_argument(
         "--memory", type=float, metavar="GIB",
@@ -101,11 +115,6 @@ def _trial_options() -> argparse.ArgumentParser:
         "--jobs", type=int, metavar="N",
         help="trials to run in parallel where no time is measured (default: one per core, 1 on a GPU)",
     )  # fmt: skip
-    options.add_argument("--force", action="store_true", help="run every planned trial again")
-    options.add_argument(
-        "--dry-run", action="store_true", help="run nothing; print which trials are due and why"
-    )
-    return options
 
 
 def request(options: argparse.Namespace) -> Request:

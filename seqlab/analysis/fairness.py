@@ -15,7 +15,7 @@ from seqlab.notebook.claims import Fairness, Matched
 QUANTITIES: Mapping[Matched, tuple[str, float]] = {
     "parameters": ("parameters", 0.02),  # widths are whole numbers, so an exact match rarely exists
     "flops": ("step_flops", 0.05),
-    "steps": ("train_steps", 0.0),
+    "steps": ("step_limit", 0.0),  # each may end earlier, once it is finished
     "examples": ("train_examples", 0.0),
     "tuning": ("tuning_trials", 0.0),
 }

@@ -1,4 +1,4 @@
-"""The commands beside run and report: list, claims, results, diff, doctor.
+"""The commands beside run and report: list, claims, results, diff, doctor, tune.
 
 Each has a module, imported only when it is asked for, so that the others answer sooner.
 """
@@ -37,10 +37,17 @@ def _doctor(options: argparse.Namespace) -> int:
     return doctor.run(options)
 
 
+def _tune(options: argparse.Namespace) -> int:
+    from seqlab.commands import tune
+
+    return tune.run(options)
+
+
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "list": _list,
     "claims": _claims,
     "results": _results,
     "diff": _diff,
     "doctor": _doctor,
+    "tune": _tune,
 }

@@ -99,6 +99,23 @@ class Budget:
     timeout: float = 600.0
 
 
+TUNING_SEED = 1000  # of every search for a learning rate; no verdict uses it
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Where a page's learning rates are tried, for every network alike, before any verdict.
+
+    `seqlab tune` trains at each of `points`, on a seed that no verdict uses, at every rate of a grid, until
+    each best rate lies inside the grid. A trial takes the best rate of the point that has the same levels of
+    the factors `by`. `settings` are laid over the page's: fewer training steps, for example.
+    """
+
+    points: tuple[Point, ...]
+    by: tuple[str, ...]
+    settings: Factors = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Trial:
     """One point: factors, settings and a seed. `trial["length"]` reads a factor or a setting."""
@@ -162,6 +179,7 @@ class Experiment:
     precise: bool = False
     parallel_over: tuple[str, ...] = ()
     exclusive: Factors = field(default_factory=dict)
+    tuning: Tuning | None = None
     name: str = ""
     title: str = ""
     prose: str = ""

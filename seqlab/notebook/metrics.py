@@ -175,6 +175,8 @@ METRICS = _catalogue(
     Metric("updates", "Training steps", "", "lower"),
     # Fairness: the resources of each side of a comparison
     Metric("train_steps", "Training steps taken", "", "neither", log=True),
+    Metric("constant_steps", "Training steps before the learning rate falls", "", "neither", log=True),
+    Metric("step_limit", "Training steps allowed", "", "neither", log=True),
     Metric("train_examples", "Training examples available", "", "neither", log=True),
     Metric("tuning_trials", "Tuning trials", "", "neither"),
     Metric("lookback_hours", "Look-back window (hours)", "", "neither"),

@@ -31,13 +31,14 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 from mlx import nn, optimizers
-from mlx.utils import tree_flatten, tree_map_with_path
+from mlx.utils import tree_flatten, tree_map, tree_map_with_path
 
 from seqlab.errors import UsageError
 from seqlab.machine import device
+from seqlab.notebook.learning_curve import FEWEST, last_quarter
 from seqlab.notebook.metrics import Measurement
 
-FORMAT = 1  # of the files; after a change, files of another format are taken for another training's
+FORMAT = 2  # of the files; after a change, files of another format are taken for another training's
 Weights = dict[str, mx.array]  # path -> parameter
 Snapshots = dict[int, Weights]  # training step -> the weights after it; empty until it is reached
 
@@ -65,14 +66,15 @@ class Training:
 
     model: nn.Module
     optimizer: optimizers.Optimizer
+    constant: int  # steps before the rate falls
+    last: int  # step of all
     step: int = 0
     seconds: float = 0.0
     loss_sum: float = 0.0  # since the last report
     losses: int = 0
-    best: dict[str, Any] | None = None
-    best_score: float = math.inf
-    waited: int = 0  # evaluations since the best
-    finished: bool = False
+    best: dict[str, Any] | None = None  # weights
+    best_optimizer: dict[str, Any] | None = None  # its state at that step
+    scores: list[list[float]] = field(default_factory=list)  # [step, score]: lower is better
     measurements: list[Measurement] = field(default_factory=list)
     snapshots: Snapshots = field(default_factory=dict)
 
@@ -81,13 +83,39 @@ class Training:
         if self.step in self.snapshots:
             self.snapshots[self.step] = _flat(self.model.parameters())
 
+    def better(self, score: float) -> bool:
+        """Whether this evaluation is better than all before; it counts from now on."""
+        best = min((before for _, before in self.scores), default=math.inf)
+        self.scores.append([self.step, score])
+        return score < best
+
+    def settled(self, min_gain: float) -> bool:
+        """Whether the last quarter of the steps so far brought no more than this."""
+        curve = [(int(step), score) for step, score in self.scores]
+        found = last_quarter(curve, self.step, higher=False, fewest=FEWEST)
+        return found is not None and found.gain <= min_gain
+
+    def keep(self) -> None:
+        """Remember the weights and the optimiser's state as the best so far."""
+        self.best = self.model.parameters()
+        self.best_optimizer = tree_map(lambda array: array, self.optimizer.state)
+
+    def back_to_best(self) -> None:
+        """Take up the best weights so far, with the optimiser's state that belongs to them."""
+        if self.best is not None and self.best_optimizer is not None:
+            self.model.update(self.best)
+            rate = self.optimizer.state["learning_rate"]
+            # In place: a compiled step holds on to the dictionaries.
+            _take_over(self.optimizer.state, self.best_optimizer)
+            self.optimizer.state["learning_rate"] = rate
+
     def record(self, measurement: Measurement) -> Measurement:
         """Remember what is about to be yielded."""
         self.measurements.append(measurement)
         return measurement
 
 
-COUNTED = ("step", "seconds", "loss_sum", "losses", "best_score", "waited", "finished")
+COUNTED = ("constant", "last", "step", "seconds", "loss_sum", "losses", "scores")
 _current: Checkpoints | None = None
 
 
@@ -137,6 +165,7 @@ class Checkpoint:
         training.optimizer.init(training.model.trainable_parameters())
         if kept["has_best"]:
             training.best = _filled(training.model.parameters(), "best", arrays)
+            training.best_optimizer = _filled(training.optimizer.state, "best_optimizer", arrays)
         for step in training.snapshots:
             prefix = f"snapshots.{step}."
             found = {name: array for name, array in arrays.items() if name.startswith(prefix)}
@@ -167,7 +196,7 @@ class Checkpoint:
             "snapshots": {str(step): weights for step, weights in training.snapshots.items()},
         }  # fmt: skip
         if training.best is not None:
-            trees["best"] = training.best
+            trees |= {"best": training.best, "best_optimizer": training.best_optimizer}
         arrays = _flat(trees)
         kept = {name: getattr(training, name) for name in COUNTED} | {
             "identity": self._identity,
@@ -192,6 +221,18 @@ def random_seed() -> int:
     state: Any = mx.random.state
     high, low = state[0].tolist()
     return int(high) << 32 | int(low)
+
+
+def _take_over(target: dict[str, Any], source: Mapping[str, Any]) -> None:
+    """Give every array of the target, a tree of dictionaries and lists, its value in the source."""
+    for name, value in source.items():
+        if isinstance(value, dict):
+            _take_over(target[name], value)
+        elif isinstance(value, list):
+            for own, other in zip(target[name], value, strict=True):
+                _take_over(own, other)
+        else:
+            target[name] = value
 
 
 def _flat(tree: Any) -> dict[str, mx.array]:

@@ -16,17 +16,15 @@ from mlx.utils import tree_unflatten
 
 from seqlab.errors import DivergedError
 from seqlab.models.sizing import parameters
-from seqlab.notebook.experiment import Trial
+from seqlab.notebook.experiment import TUNING_SEED, Trial
 from seqlab.notebook.metrics import Measurement
 from seqlab.training.checkpoints import Snapshots
 from seqlab.training.loop import fit
-from seqlab.training.rates import HIGH, ScoreBy, Search, TunedRate, search_learning_rate, trial_rate
+from seqlab.training.rates import ScoreBy, Search, search_learning_rate, trial_rate
 from seqlab.training.seeds import fit_seeds
 from seqlab.training.step import Batch
+from seqlab.training.tried import TriedRates
 
-TUNING_SEED = 1000  # of every search; no verdict uses it
-# The rates that pages tried by hand for their quick budgets, on the tuning seed, for every network alike.
-TRIED_RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 
 
 @runtime_checkable  # so that the tests can check arguments
@@ -76,7 +74,7 @@ class TrainedModel:
 def train(
     trial: Trial,
     recipe: Recipe,
-    tuned: TunedRate,
+    tried: TriedRates | None = None,
     *,
     evaluations: int | None = None,
     searched: Recipe | None = None,
@@ -85,25 +83,26 @@ def train(
     """Train one network as the trial asks; yield measurements, return the network with its best weights.
 
     Use as `model = yield from train(…)`. The learning rate is the trial's setting `rate`; where that is 0,
-    the best of as many trials as its setting `tuning` says; where there is no such setting, the rate of
-    `tuned`. A search trains `searched` where that is given: recipes that differ in their steps alone may
-    share one. The validation split is measured `evaluations` times, evenly spread; where that is not given,
-    as often as the trial's setting of that name says, or five times. `settings` are passed to `fit`.
+    the best of those `tried` for this network before, or else of a search of as many trials as its setting
+    `tuning` says. A search trains `searched` where that is given: recipes that differ in their steps alone
+    may share one. The validation split is measured `evaluations` times, evenly spread; where that is not
+    given, as often as the trial's setting of that name says, or five times. `settings` are passed to `fit`;
+    with `min_gain` the training ends once it is finished.
 
-    With a setting `together`, that many seeds train side by side (`training.seeds`), which takes half the
+    With a setting `together`, that many seeds, if all take every step, train side by side (`training.seeds`), which takes half the
     time for small models. The first trial of them trains all; the others, if they run in the same
     process, find theirs trained. The batches of all these seeds must have the same shapes, step by step.
     """
-    if trial.get("together", 1) > 1:
+    if _together(trial, settings) > 1:
         trained = yield from train_once(
-            trial, recipe, tuned, evaluations=evaluations, searched=searched, **settings
+            trial, recipe, tried, evaluations=evaluations, searched=searched, **settings
         )
         yield Measurement("parameters", parameters(trained.model))
         yield from trained.measurements
         trained.check()
         return trained.model
     evaluations = evaluations or trial.get("evaluations", 5)
-    rate = yield from _rate(trial, searched or recipe, tuned, evaluations, settings)
+    rate = yield from _rate(trial, searched or recipe, tried, evaluations, settings)
     model, batches = recipe.start(trial.seed)
     yield Measurement("parameters", parameters(model))
     yield from _fit(recipe, model, batches, rate=rate, evaluations=evaluations, settings=settings)
@@ -113,7 +112,7 @@ def train(
 def train_once(
     trial: Trial,
     recipe: Recipe,
-    tuned: TunedRate,
+    tried: TriedRates | None = None,
     *,
     evaluations: int | None = None,
     searched: Recipe | None = None,
@@ -128,8 +127,8 @@ def train_once(
     first. `score_by` says which evaluation is the score of a rate in a search.
     """
     evaluations = evaluations or trial.get("evaluations", 5)
-    rate = yield from _rate(trial, searched or recipe, tuned, evaluations, settings, score_by)
-    together = trial.get("together", 1)
+    rate = yield from _rate(trial, searched or recipe, tried, evaluations, settings, score_by)
+    together = _together(trial, settings)
     first = trial.seed - trial.seed % together
     seeds = tuple(range(first, first + together))
     given = tuple(sorted(settings.items()))
@@ -138,18 +137,24 @@ def train_once(
     return own
 
 
+def _together(trial: Trial, settings: Mapping[str, Any]) -> int:
+    """How many seeds train side by side: one where each may end at another step."""
+    return 1 if "min_gain" in settings else int(trial.get("together", 1))
+
+
 def _rate(
     trial: Trial,
     recipe: Recipe,
-    tuned: TunedRate,
+    tried: TriedRates | None,
     evaluations: int,
     settings: Mapping[str, Any],
     score_by: ScoreBy = "best",
 ) -> Generator[Measurement, None, float]:
-    """The trial's rate. A search reaches as high as the rates that were tried by hand."""
-    given, high = tuple(sorted(settings.items())), max((HIGH, *tuned.tried))
+    """The trial's rate."""
+    before = tried.search(trial) if tried and not trial.get("rate", 0.0) else None
+    given = tuple(sorted(settings.items()))
     return trial_rate(
-        trial, tuned, lambda trials: search_rate(recipe, trials, evaluations, given, high, score_by)
+        trial, before, lambda trials: search_rate(recipe, trials, evaluations, given, score_by)
     )
 
 
@@ -211,17 +216,16 @@ def search_rate(
     trials: int,
     evaluations: int,
     settings: tuple[tuple[str, Any], ...] = (),
-    high: float = HIGH,
     score_by: ScoreBy = "best",
 ) -> Search:
-    """The rate up to `high` that scores best on the validation split, on a seed that no verdict uses."""
+    """The rate that scores best on the validation split, on a seed that no verdict uses."""
 
     def train(rate: float) -> Iterator[Measurement]:
         model, batches = recipe.start(TUNING_SEED)
         return _fit(recipe, model, batches, rate=rate, evaluations=evaluations, settings=dict(settings))
 
     rng = np.random.default_rng(TUNING_SEED)
-    return search_learning_rate(train, trials=trials, rng=rng, high=high, score_by=score_by)
+    return search_learning_rate(train, trials=trials, rng=rng, score_by=score_by)
 
 
 Draw = Callable[[np.random.Generator, int], tuple[np.ndarray, ...]]  # draw(rng, size), as synthetic tasks do

@@ -35,7 +35,7 @@ from seqlab.notebook.metrics import Measurement
 from seqlab.training.checkpoints import Snapshots, Weights, random_seed
 from seqlab.training.loop import REPORTS, divergence
 from seqlab.training.optimizer import adamw
-from seqlab.training.rates import default_warmup, rate_at, score
+from seqlab.training.rates import constant_part, default_warmup, rate_at, score
 from seqlab.training.step import Batch, Loss, compile_pays
 
 
@@ -62,7 +62,7 @@ def fit_seeds(
     `snapshots` has those of each model and takes trainable weights alone.
     Raises `UsageError` for what this cannot do: models or batches of different shapes, a loss that
     draws random numbers in training (dropout), and operations without vmap (MLX 0.32 has none for
-    max pooling). There are no checkpoints and there is no early stopping: use `fit` for long runs.
+    max pooling). There are no checkpoints, and all take every step: use `fit` to end early.
     """
     weights, frozen = _stacked(models, batches)
     optimizer = adamw(learning_rate, weight_decay=weight_decay, stacked=True)
@@ -73,6 +73,7 @@ def fit_seeds(
         # Not under `kernels.compiling`: the gradient that recurrences then use cannot be mapped over seeds.
         step = mx.compile(step, inputs=state, outputs=state)
     warmup = warmup_steps if warmup_steps is not None else default_warmup(steps)
+    constant = constant_part(steps)
     report_every = max(1, steps // REPORTS)
     alive = dict.fromkeys(range(len(models)))
     best: dict[int, tuple[float, Weights]] = {}
@@ -83,7 +84,9 @@ def fit_seeds(
         batch = _batch(batches, index, steps)
         if index == 1:
             _refuse_random(models[0], loss, batch)
-        optimizer.learning_rate = rate_at(index, peak=learning_rate, warmup_steps=warmup, steps=steps)
+        optimizer.learning_rate = rate_at(
+            index, peak=learning_rate, warmup_steps=warmup, constant_steps=constant, steps=steps
+        )
         values, norms = step(*batch)
         mx.eval(values, norms, weights, optimizer.state)
         seconds += time.perf_counter() - begin
@@ -116,6 +119,8 @@ def fit_seeds(
         models[seed].update(tree_unflatten(list(best[seed][1].items() if seed in best else own.items())))
         yield seed, Measurement("training_time", seconds / len(models))
         yield seed, Measurement("train_steps", steps)
+        yield seed, Measurement("constant_steps", constant)
+        yield seed, Measurement("step_limit", steps)
 
 
 def _step(

@@ -165,30 +165,78 @@ def scripted(*scores: float) -> Callable[[nn.Module], list[Measurement]]:
     return lambda model: [Measurement("loss", next(left), split="valid")]
 
 
-def test_a_training_stops_when_validation_gets_no_better() -> None:
-    """The third score is the best; two evaluations later it stops, with the weights of the third."""
+def test_a_training_ends_once_it_is_finished() -> None:
+    """Of ten evaluations the sixth is the best: the last quarter of the eighth brings nothing any more.
+
+    Then the rate falls for a quarter of the steps so far, from the best weights.
+    """
     model, seen = network(), []
-    made_up = scripted(3.0, 3.0, 1.0, 2.0, 1.0, 0.5)
+    made_up = scripted(9.0, 8.0, 7.0, 6.0, 5.0, 1.0, 2.0, 1.0, 0.5, 0.7)
 
     def validate(model: nn.Module) -> list[Measurement]:
         seen.append(model.layers[0].weight.tolist())
         return made_up(model)
 
-    options = {"validate": validate, "evaluate_every": 10, "patience": 2, "steps": 1_000}
+    options = {"validate": validate, "evaluate_every": 10, "min_gain": 0.0, "steps": 1_000}
     found = list(fit(model, squared_error, batches=same_batch(), learning_rate=0.05, **options))
-    assert {m.metric: m.value for m in found}["train_steps"] == 50
-    assert [m.step for m in found if m.split == "valid"] == [10, 20, 30, 40, 50]
-    assert [m.step for m in found if m.split == "train"] == [20, 40, 50]  # the last ten are reported as well
-    assert model.layers[0].weight.tolist() == seen[2] != seen[4]
+    values = {m.metric: m.value for m in found}
+    assert (values["constant_steps"], values["train_steps"], values["step_limit"]) == (80, 100, 1_000)
+    assert [m.step for m in found if m.split == "valid"] == list(range(10, 101, 10))
+    assert [m.step for m in found if m.split == "train"] == [20, 40, 60, 80, 100]
+    assert model.layers[0].weight.tolist() == seen[8] != seen[9]  # the best of all
     assert not model.training
 
 
+def test_the_rate_falls_from_the_best_weights() -> None:
+    """Training makes up its own batches: after step 80 it goes on where it was at step 60."""
+    starts: list[tuple[int, list[float]]] = []
+    model = network()
+
+    def loss(model: nn.Module, x: mx.array, y: mx.array) -> mx.array:
+        return squared_error(model, x, y)
+
+    def batches() -> Iterator[tuple[mx.array, mx.array]]:
+        for number in itertools.count():
+            starts.append((number, model.layers[0].weight.tolist()))
+            yield X, Y
+
+    scores = scripted(9.0, 8.0, 7.0, 6.0, 5.0, 1.0, 2.0, 1.0, 3.0, 3.0)
+    options = {"validate": scores, "evaluate_every": 10, "min_gain": 0.0, "steps": 1_000, "compiled": False}
+    list(fit(model, loss, batches=batches(), learning_rate=0.05, **options))
+    weights = dict(starts)
+    assert weights[80] == weights[60] != weights[79]
+    assert model.layers[0].weight.tolist() == weights[60]
+
+
+def test_what_still_improves_goes_on_to_the_last_step() -> None:
+    options = {"evaluate_every": 10, "min_gain": 0.0, "steps": 100}
+    scores = scripted(*(1 / number for number in range(1, 12)))
+    found = list(
+        fit(network(), squared_error, batches=same_batch(), learning_rate=0.05, validate=scores, **options)
+    )
+    values = {m.metric: m.value for m in found}
+    assert (values["constant_steps"], values["train_steps"]) == (80, 100)
+
+
+def test_a_gain_too_small_to_matter_ends_a_training() -> None:
+    def steps(min_gain: float) -> float:
+        scores = scripted(*(1.0 - number / 100 for number in range(12)))
+        options = {"evaluate_every": 10, "min_gain": min_gain, "steps": 110, "validate": scores}
+        found = list(fit(network(), squared_error, batches=same_batch(), learning_rate=0.05, **options))
+        return {m.metric: m.value for m in found}["train_steps"]
+
+    assert steps(0.03) == 100  # from the eighth evaluation on, a quarter brings 0.02
+    assert steps(0.01) == 110  # it goes on to the last step
+
+
 @pytest.mark.parametrize(
-    "options", [{"patience": 0}, {"validate": None}, {"evaluate_every": None}], ids=["0", "blind", "never"]
+    "options",
+    [{"min_gain": -1.0}, {"validate": None}, {"evaluate_every": None}, {"keep_best": False}],
+    ids=["negative", "blind", "never", "forgetful"],
 )
-def test_only_validation_may_stop_a_training(options: dict[str, Any]) -> None:
-    given = {"validate": scripted(), "evaluate_every": 10, "patience": 2} | options
-    with pytest.raises(UsageError, match="patience counts evaluations: expected 1 or more"):
+def test_only_validation_may_end_a_training(options: dict[str, Any]) -> None:
+    given = {"validate": scripted(), "evaluate_every": 10, "min_gain": 0.1} | options
+    with pytest.raises(UsageError, match="a training ends early by its validation: expected min_gain of 0"):
         list(fit(network(), squared_error, batches=same_batch(), steps=10, learning_rate=0.1, **given))
 
 

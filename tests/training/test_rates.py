@@ -11,23 +11,35 @@ from seqlab.errors import DivergedError, UsageError
 from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import Measurement
 from seqlab.training.rates import (
+    TRIALS,
     ScoreBy,
     Search,
-    TunedRate,
     choose_learning_rate,
+    constant_part,
     rate_at,
     search_learning_rate,
     trial_rate,
     validation_score,
+    with_fall,
 )
 
 
-def test_the_rate_rises_then_falls() -> None:
-    rates = [rate_at(step, peak=0.1, warmup_steps=10, steps=100) for step in range(1, 101)]
+def test_the_rate_rises_stays_and_falls() -> None:
+    schedule = {"peak": 0.1, "warmup_steps": 10, "constant_steps": constant_part(100), "steps": 100}
+    rates = [rate_at(step, **schedule) for step in range(1, 101)]
     assert rates[:10] == pytest.approx([0.01 * step for step in range(1, 11)])
-    assert all(later < earlier for earlier, later in itertools.pairwise(rates[9:]))
-    assert 0 < rates[-1] < 1e-3 * 0.1
-    assert 0 < rate_at(1, peak=0.1, warmup_steps=0, steps=1) <= 0.1
+    assert rates[10:80] == [0.1] * 70
+    assert all(later < earlier for earlier, later in itertools.pairwise(rates[79:]))
+    assert 0 < rates[-1] < 0.05 * 0.1
+    assert 0 < rate_at(1, peak=0.1, warmup_steps=0, constant_steps=1, steps=1) <= 0.1
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 10, 140, 6_000])
+def test_the_fall_takes_a_fifth_of_whatever_was_trained(steps: int) -> None:
+    constant = constant_part(steps)
+    assert 1 <= constant <= steps
+    assert with_fall(constant) == pytest.approx(steps, abs=1)
+    assert with_fall(40) == 50
 
 
 def test_the_learning_rate_is_chosen_on_an_even_budget() -> None:
@@ -74,11 +86,11 @@ def training(rate: float) -> Iterator[Measurement]:
 
 def test_a_search_trains_at_each_rate_and_is_stored() -> None:
     search = search_learning_rate(training, rng=np.random.default_rng(0))
-    assert len(search.tried) == 12
+    assert len(search.tried) == TRIALS
     assert search.rate == min(search.tried, key=lambda tried: abs(math.log(tried[0] / 0.003)))[0]
     assert dict(search.tried)[search.rate] == pytest.approx(-1.0, abs=0.05)
     found = list(search.measurements())
-    assert found[:2] == [Measurement("learning_rate", search.rate), Measurement("tuning_trials", 12)]
+    assert found[:2] == [Measurement("learning_rate", search.rate), Measurement("tuning_trials", TRIALS)]
     rates = {one.step: one.value for one in found if one.metric == "tried_rate"}
     scores = {one.step: one.value for one in found if one.metric == "tuning_score"}
     assert list(rates.items()) == list(enumerate((rate for rate, _ in search.tried), start=1))
@@ -115,21 +127,19 @@ def ended(choosing: Generator[Measurement, None, float]) -> tuple[float, list[Me
 
 
 @pytest.mark.parametrize(
-    ("settings", "rate", "trials"),
+    ("settings", "before", "rate", "trials"),
     [
-        ({"rate": 0.0, "steps": 90}, 0.01, 3),
-        ({"rate": 0.0, "steps": 20}, 0.01, 0),  # tuned for another length
-        ({"rate": 0.5, "steps": 90}, 0.5, 3),
-        ({"rate": 0.5, "steps": 90, "tuning": 4}, 0.5, 3),
-        ({"rate": 0.0, "steps": 90, "tuning": 4}, 0.2, 4),
+        ({"rate": 0.0}, Search(0.01, ((0.01, 1.0),) * 3), 0.01, 3),
+        ({"rate": 0.5}, Search(0.01, ((0.01, 1.0),) * 3), 0.5, 0),  # a rate from nowhere is no tuned one
+        ({"rate": 0.5, "tuning": 4}, None, 0.5, 0),
+        ({"rate": 0.0, "tuning": 4}, None, 0.2, 4),
+        ({}, None, 0.2, TRIALS),
     ],
 )
-def test_a_trial_takes_the_rate_asked_for_or_searches_or_takes_the_tuned_one(
-    settings: dict[str, float], rate: float, trials: int
+def test_a_trial_takes_the_rate_asked_for_or_the_best_of_those_tried_or_searches(
+    settings: dict[str, float], before: Search | None, rate: float, trials: int
 ) -> None:
-    trial = Trial("page", factors={}, seed=0, budget="quick", settings=settings)
-    tuned = TunedRate(0.01, tried=(0.001, 0.01, 0.1), steps=90)
-    found, measured = ended(trial_rate(trial, tuned, lambda trials: Search(0.2, ((0.2, 1.0),) * trials)))
+    trial = Trial("page", {}, 0, "quick", settings)
+    found, measured = ended(trial_rate(trial, before, lambda trials: Search(0.2, ((0.2, 1.0),) * trials)))
     assert found == rate
     assert [one.value for one in measured if one.metric == "tuning_trials"] == [trials]
-    assert ("tried_rate" in {one.metric for one in measured}) == (rate == 0.2)

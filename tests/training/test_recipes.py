@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 import mlx.core as mx
@@ -12,11 +13,11 @@ from mlx import nn
 from seqlab.errors import DivergedError
 from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import Measurement
-from seqlab.training.rates import TunedRate
+from seqlab.training import tried
 from seqlab.training.recipes import TUNING_SEED, TrainedModel, train, train_once
 from seqlab.training.step import Batch
+from seqlab.training.tried import TriedRates
 
-TUNED = TunedRate(0.05, (0.05, 0.1), 12)
 Returned = TypeVar("Returned")
 
 
@@ -57,17 +58,17 @@ def finished(training: Generator[Measurement, None, Returned]) -> tuple[list[Mea
 
 
 def asked(recipe: Doubling, seed: int, **settings: float) -> Trial:
-    return Trial("page", {}, seed, "smoke", {"steps": recipe.steps, "rate": 0.0, **settings})
+    return Trial("page", {}, seed, "smoke", {"steps": recipe.steps, "rate": 0.05, **settings})
 
 
 def trained(recipe: Doubling, seed: int, together: int) -> tuple[list[Measurement], nn.Module]:
-    return finished(train(asked(recipe, seed, together=together), recipe, TUNED))
+    return finished(train(asked(recipe, seed, together=together), recipe))
 
 
 def trained_once(
     recipe: Doubling, seed: int, together: int, **options: object
 ) -> tuple[list[Measurement], TrainedModel]:
-    return finished(train_once(asked(recipe, seed, together=together), recipe, TUNED, **options))
+    return finished(train_once(asked(recipe, seed, together=together), recipe, **options))
 
 
 def test_together_as_one_by_one() -> None:
@@ -93,7 +94,7 @@ def test_one_training_serves_all_seeds_of_a_group() -> None:
 def test_a_seed_that_diverges_fails_alone() -> None:
     recipe = Doubling(steps=14, poison=1)
     measured, _ = trained(recipe, 0, 2)
-    assert measured[-1].metric == "train_steps"
+    assert measured[-1].metric == "step_limit"
     with pytest.raises(DivergedError, match="training step 1"):
         trained(recipe, 1, 2)
 
@@ -133,11 +134,30 @@ def test_a_training_that_diverged_says_so_when_asked(together: int) -> None:
     assert "train_steps" not in {one.metric for one in found.measurements}
 
 
-def test_a_search_reaches_as_high_as_the_rates_tried_by_hand() -> None:
+def test_a_training_that_ends_when_it_is_finished_is_never_side_by_side() -> None:
+    recipe = Doubling(steps=100)
+    measured, _ = finished(train(asked(recipe, 0, together=3), recipe, evaluations=20, min_gain=10.0))
+    values = {one.metric: one.value for one in measured}
+    assert recipe.starts == [0]
+    assert values["train_steps"] < values["step_limit"] == 100
+
+
+def test_a_trial_without_a_rate_searches() -> None:
     recipe = Doubling(steps=18)
-    trial = asked(recipe, 0, tuning=3)
-    measured, _ = finished(train_once(trial, recipe, TunedRate(0.05, (0.05, 5.0), 18)))
+    measured, _ = finished(train_once(asked(recipe, 0, rate=0.0, tuning=3), recipe))
     rates = [one.value for one in measured if one.metric == "tried_rate"]
-    assert 5.0 / 1e-4 > rates[-1] / rates[0] > 1e-1 / 1e-4
-    assert rates[-1] > 1e-1
+    assert len(rates) == 3
     assert recipe.starts == [TUNING_SEED] * 3 + [0]
+
+
+def test_a_trial_takes_the_best_of_the_rates_that_were_tried_before(tmp_path: Path) -> None:
+    recipe = Doubling(steps=19)
+    trial = asked(recipe, 0, rate=0.0)
+    rows = [({}, trial.settings, 0.03, 2.0), ({}, trial.settings, 0.1, 1.0), ({}, {"steps": 7}, 1.0, 0.0)]
+    tried.write(tmp_path / "rates" / "page.csv", (), rows)
+    record = TriedRates.beside(str(tmp_path / "page.py"))
+    measured, _ = finished(train(trial, recipe, record))
+    values = {one.metric: one.value for one in measured if one.split != "valid"}
+    assert (values["learning_rate"], values["tuning_trials"]) == (0.1, 2)
+    assert [one.value for one in measured if one.metric == "tuning_score"] == [2.0, 1.0]
+    assert recipe.starts == [0]  # nothing was searched

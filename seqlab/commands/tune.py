@@ -1,0 +1,163 @@
+"""`seqlab tune`: which learning rate is best for each network of a page, at the same number of trials for all?
+
+Every network trains at every rate of a grid, on a seed that no verdict uses, in trials that are stored like any
+others. Where a best rate lies at an edge, the grid grows for all networks of the page alike. What was found is
+written beside the page (`training.tried`).
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from seqlab import pipeline
+from seqlab.commands.common import workspace_of
+from seqlab.errors import UsageError
+from seqlab.notebook.experiment import TUNING_SEED, Experiment, Factors, Trial, Tuning
+from seqlab.notebook.metrics import METRICS
+from seqlab.running.plan import Plan, Request, runs_that_count
+from seqlab.store.database import Store
+
+Scores = Mapping[tuple[int, float], float]  # (number of the point, rate) -> score, lower is better
+
+RATES = (1e-3, 3e-3, 1e-2, 3e-2)
+LOWEST, HIGHEST = 1e-5, 1.0  # a grid does not grow beyond
+
+
+def run(options: argparse.Namespace) -> int:
+    """Tune the named pages, one after another; returns the exit status."""
+    workspace, how = workspace_of(options), pipeline.Options.of(options)
+    failed = 0
+    with workspace.locked(), Store(workspace.database) as store:
+        for name in options.names:
+            rates = RATES
+            while True:
+                work = pipeline.configure(
+                    workspace, Request(budget="full"), store, names=[name], kind=how.device
+                )
+                (plan,) = work.plans
+                tuning = _tuning(plan.experiment)
+                trials = tuple(trials_of(plan.experiment, tuning, rates))
+                work = replace(work, plans=(replace(plan, planned=trials, due=()),))
+                work = replace(work, plans=pipeline.due_now(work.plans, store, work.device))
+                failed += pipeline.measure(workspace, work, store, how)
+                scores = _scores(work.plans[0], store, work.device, tuning, rates)
+                if how.limit and len(scores) < len(trials):
+                    print(f"{name}: {len(scores)} of {len(trials)} trials done; the same command goes on.")
+                    return 1 if failed else 0
+                wider = wider_grid(rates, scores)
+                if wider == rates:
+                    break
+                rates = wider
+            _write(plan, tuning, rates, scores)
+    return 1 if failed else 0
+
+
+def trials_of(experiment: Experiment, tuning: Tuning, rates: Sequence[float]) -> list[Trial]:
+    """A trial for each point and rate, point by point."""
+    budget = experiment.budget("full")
+    settings = {**budget.settings, **tuning.settings}
+    return [
+        Trial(
+            experiment.name, point.factors, TUNING_SEED, "full", {**settings, "rate": rate}, budget.timeout
+        )
+        for point in tuning.points
+        for rate in rates
+    ]
+
+
+def wider_grid(rates: Sequence[float], scores: Scores) -> tuple[float, ...]:
+    """The grid with a further rate at each edge where some point's best lies; the same where none does.
+
+    Neighbours are about a factor of three apart.
+    """
+    best = set(best_rates(scores).values())
+    lower = [_third(min(rates))] if min(rates) in best and min(rates) > 3 * LOWEST else []
+    higher = [_triple(max(rates))] if max(rates) in best and max(rates) < HIGHEST / 3 else []
+    return (*lower, *rates, *higher)
+
+
+def best_rates(scores: Scores) -> dict[int, float]:
+    """The rate with the lowest score of each point."""
+    points = dict.fromkeys(point for point, _ in scores)
+    return {
+        point: min((rate for number, rate in scores if number == point), key=lambda r: scores[point, r])
+        for point in points
+    }
+
+
+def _triple(rate: float) -> float:
+    """The next of 1, 3, 10, 30 …"""
+    return float(f"{rate * (3 if f'{rate:e}'[0] == '1' else 10 / 3):.0e}")
+
+
+def _third(rate: float) -> float:
+    return float(f"{rate / (3 if f'{rate:e}'[0] == '3' else 10 / 3):.0e}")
+
+
+def _tuning(experiment: Experiment) -> Tuning:
+    if experiment.tuning is None:
+        raise UsageError(
+            f"{experiment.name} says nothing of tuning. Give its Experiment a tuning=Tuning(points, by)."
+        )
+    return experiment.tuning
+
+
+def _scores(
+    plan: Plan, store: Store, device: tuple[str, str, str], tuning: Tuning, rates: Sequence[float]
+) -> Scores:
+    """The best validation value of each trial that ran, infinite where it diverged."""
+    _, name, mlx = device
+    records = store.records(plan.experiment.name)
+    counted = set(
+        runs_that_count(
+            plan.planned, records, fingerprint=plan.fingerprint, device=name, mlx=mlx, changes=plan.changes
+        )
+    )
+    of_key = {record.key: record for record in records if record.id in counted}
+    numbers = [(point, rate) for point in range(len(tuning.points)) for rate in rates]
+    found = {}
+    for number, trial in zip(numbers, plan.planned, strict=True):
+        record = of_key.get(trial.key(device=name, mlx=mlx))
+        if record and record.status == "ok":
+            found[number] = _best(store, record.id)
+        elif record and record.status == "diverged":
+            found[number] = float("inf")
+    return found
+
+
+def _best(store: Store, run: int) -> float:
+    """The best value of the metric that chose the weights, signed so that lower is better."""
+    rows = store.rows(
+        "SELECT metric.text, value FROM measurement JOIN name AS metric ON metric.id = metric "
+        "JOIN name AS split ON split.id = split WHERE run = ? AND split.text = 'valid' "
+        "AND step IS NOT NULL ORDER BY measurement.rowid",
+        (run,),
+    )
+    if not rows:
+        raise UsageError(f"run {run} measured no validation split; only that may choose a learning rate.")
+    sign = -1.0 if METRICS[rows[0][0]].better == "higher" else 1.0
+    return min(sign * value for metric, value in rows if metric == rows[0][0])
+
+
+def _write(plan: Plan, tuning: Tuning, rates: Sequence[float], scores: Scores) -> None:
+    """Write the record, and say what was chosen."""
+    from seqlab.training import tried
+
+    missing = [key for key in ((p, r) for p in range(len(tuning.points)) for r in rates) if key not in scores]
+    if missing:
+        raise UsageError(
+            f"{plan.experiment.name}: {len(missing)} tuning trials gave no result, so no rate is chosen. "
+            "See what failed above, mend it and run the same command again."
+        )
+    path = plan.page.parent / tried.FOLDER / f"{plan.experiment.name}.csv"
+    settings: Factors = plan.experiment.budget("full").settings
+    rows = [
+        (tuning.points[point].factors, settings, rate, scores[point, rate])
+        for point in range(len(tuning.points))
+        for rate in rates
+    ]
+    tried.write(path, tuning.by, rows)
+    for point, rate in best_rates(scores).items():
+        levels = ", ".join(f"{name}={tuning.points[point].factors[name]}" for name in tuning.by)
+        edge = " (at the edge of the grid)" if rate in (min(rates), max(rates)) else ""
+        print(f"{plan.experiment.name}: {levels}: rate {rate:g} of {len(rates)} tried{edge}")

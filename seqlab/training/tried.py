@@ -1,0 +1,89 @@
+"""Which learning rates were tried for a network before, and how did each do?
+
+`seqlab tune PAGE` tries them in stored trials of a seed that no verdict uses, and writes what it found beside
+the page: `experiments/rates/PAGE.csv`, a row for each rate of each network. Whoever changes how a page trains
+must tune again: a row counts only for the settings that it was tried for.
+"""
+
+import csv
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from seqlab.errors import UsageError
+from seqlab.notebook.experiment import Factors, Trial
+from seqlab.training.rates import Search
+
+FOLDER = "rates"
+TRIED_FOR, RATE, SCORE = "settings", "rate", "score"  # columns, beside those of the factors
+NOT_TRAINING = frozenset({"rate", "tuning", "together"})  # settings that leave a training what it is
+
+
+@dataclass(frozen=True)
+class TriedRates:
+    """The record of a page, read when a trial first asks for it."""
+
+    path: Path | None = None
+    _rows: tuple[Mapping[str, str], ...] = field(default=(), repr=False)
+
+    @classmethod
+    def beside(cls, page: str) -> "TriedRates":
+        """The record of the page with this file name (`__file__`). It may be missing."""
+        return cls(Path(page).parent / FOLDER / f"{Path(page).stem}.csv")
+
+    @cached_property
+    def rows(self) -> tuple[Mapping[str, str], ...]:
+        """A row for each rate tried. Raises `UsageError` for a file that is no such record."""
+        if self.path is None or not self.path.is_file():
+            return self._rows
+        with self.path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            rows = tuple(reader)
+            if not {TRIED_FOR, RATE, SCORE} <= set(reader.fieldnames or ()):
+                raise UsageError(
+                    f"expected the columns {TRIED_FOR}, {RATE} and {SCORE} in {self.path}, "
+                    f"found {', '.join(reader.fieldnames or ()) or 'none'}. Make it anew: seqlab tune."
+                )
+        return rows
+
+    def search(self, trial: Trial) -> Search | None:
+        """What was tried for the trial's network and settings; None where nothing was."""
+        tried = [
+            (_number(row[RATE]), _number(row[SCORE])) for row in self.rows if _belongs(row, trial)
+        ]
+        finite = [one for one in tried if math.isfinite(one[1])]
+        return Search(min(finite, key=lambda one: one[1])[0], tuple(sorted(tried))) if finite else None
+
+
+def tried_for(settings: Factors) -> str:
+    """A hash of the settings that a training depends on."""
+    kept = {name: value for name, value in settings.items() if name not in NOT_TRAINING}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def write(path: Path, by: Sequence[str], rows: Iterable[tuple[Factors, Factors, float, float]]) -> None:
+    """Write a record: for each rate the levels that it belongs to, the settings, the rate and its score."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".part")
+    with aside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow((*by, TRIED_FOR, RATE, SCORE))
+        for levels, settings, rate, score in rows:
+            shown = f"{score:.6g}" if math.isfinite(score) else "diverged"
+            writer.writerow((*(levels[name] for name in by), tried_for(settings), f"{rate:g}", shown))
+    aside.replace(path)
+
+
+def _belongs(row: Mapping[str, str], trial: Trial) -> bool:
+    levels = {name: text for name, text in row.items() if name not in (TRIED_FOR, RATE, SCORE)}
+    return row[TRIED_FOR] == tried_for(trial.settings) and all(
+        str(trial.get(name, "")) == text for name, text in levels.items()
+    )
+
+
+def _number(text: str) -> float:
+    return math.inf if text == "diverged" else float(text)
