@@ -319,10 +319,14 @@ def evidence_runs(work: Work, store: Store) -> Evidence:
 
 
 def analyse(work: Work, evidence: Evidence, store: Store, *, request: Request) -> "list[PageFindings]":
-    """Judge every claim of every page; keep what changed as history, if a whole budget was asked for."""
+    """Judge every claim of every page; keep what changed as history, if a whole budget was asked for.
+
+    The smoke budget gives no verdicts, only whether each page works.
+    """
     from seqlab.analysis.findings import analyse_pages
 
-    findings = analyse_pages([(plan.experiment, plan.planned) for plan in work.plans], evidence, store)
+    pages = [(plan.experiment, plan.planned) for plan in work.plans]
+    findings = analyse_pages(pages, evidence, store, smoke=request.budget == "smoke")
     whole = not request.changes and request.seed is None
     for page in findings:
         for verdict in page.verdicts if whole else ():

@@ -40,7 +40,8 @@ def run(trial):
 
 experiment = Experiment(
     run=run,
-    budgets=(Budget("smoke", grid(model=("Transformer", "LSTM"), seeds=5), {"pause": 0.0, "steps": 3}),),
+    protocol={"pause": 0.0, "steps": 3},
+    budgets=(Budget("quick", grid(model=("Transformer", "LSTM"), seeds=5)),),
     claims=(
         Claim(
             "C38",

@@ -38,7 +38,7 @@ def html(root: Path) -> str:
 
 
 def started(root: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [*SEQLAB, *arguments, "--root", str(root), "--smoke"]
+    command = [*SEQLAB, *arguments, "--root", str(root)]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=HERE, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
 
@@ -58,15 +58,15 @@ def test_the_whole_job_and_a_second_time_nothing(
     tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make(tmp_path, calm=CALM)
-    assert seqlab("report", "--smoke") == 0
+    assert seqlab("report") == 0
     shown = capsys.readouterr()
-    assert "[10/10] calm:" in shown.err
+    assert "[10/10, 1 of 1 claim decided] calm:" in shown.err
     assert shown.out.split() == [str(tmp_path / "results" / f"report.{form}") for form in ("html", "pdf")]
     assert "Is a calm page calm?" in html(tmp_path)
     assert (tmp_path / "results" / "report.pdf").read_bytes().startswith(b"%PDF")
     before = (tmp_path / "results" / "report.html").stat().st_mtime_ns
 
-    assert seqlab("report", "--smoke") == 0
+    assert seqlab("report") == 0
     shown = capsys.readouterr()
     assert "up to date" in shown.out
     assert not shown.err
@@ -75,11 +75,11 @@ def test_the_whole_job_and_a_second_time_nothing(
 
     page = tmp_path / "experiments" / "calm.py"
     page.write_text(CALM + "# a comment\n")
-    assert seqlab("report", "--smoke", "--dry-run") == 0
+    assert seqlab("report", "--dry-run") == 0
     assert "Nothing is due." in capsys.readouterr().out
 
     page.write_text(CALM.replace("LIFT = 0.5", "LIFT = 0.4"))
-    assert seqlab("report", "--smoke", "--dry-run") == 0
+    assert seqlab("report", "--dry-run") == 0
     assert "10 of 10 trials are due" in capsys.readouterr().out
 
 
@@ -88,7 +88,7 @@ def test_a_second_time_no_page_is_read(
 ) -> None:
     """A glance at what everything depends on is enough, and it sees whatever changes."""
     make(tmp_path, calm=CALM)
-    assert seqlab("report", "--smoke") == 0
+    assert seqlab("report") == 0
     capsys.readouterr()
 
     class ReadError(Exception):
@@ -98,30 +98,30 @@ def test_a_second_time_no_page_is_read(
         raise ReadError
 
     monkeypatch.setattr("seqlab.notebook.discover.discover", read)
-    assert seqlab("report", "--smoke") == 0
+    assert seqlab("report") == 0
     assert "up to date" in capsys.readouterr().out
     for others in (("--seeds", "2"), ("--force",), ("--only", "calm"), ("--set", "steps=4"), ("--no-run",)):
         with pytest.raises(ReadError):
-            seqlab("report", "--smoke", *others)
+            seqlab("report", *others)
     (tmp_path / "results" / "report.pdf").unlink()
     with pytest.raises(ReadError):
-        seqlab("report", "--smoke")
+        seqlab("report")
 
 
 def test_a_report_with_a_failure_is_never_taken_for_finished(
     tmp_path: Path, seqlab: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(tmp_path, calm=CALM, failing=FAILING)
-    assert seqlab("report", "--smoke") == 1
-    assert seqlab("report", "--smoke") == 1  # its trials were due again
+    assert seqlab("report") == 1
+    assert seqlab("report") == 1  # its trials were due again
 
 
 def test_a_changed_rule_keeps_the_evidence_and_is_reported(tmp_path: Path, seqlab: Run) -> None:
     make(tmp_path, calm=CALM)
-    assert seqlab("report", "--smoke") == 0
+    assert seqlab("report") == 0
     assert "No rule changed" in html(tmp_path)
     (tmp_path / "experiments" / "calm.py").write_text(CALM.replace("above=0.1", "above=0.9"))
-    assert seqlab("report", "--smoke") == 0
+    assert seqlab("report") == 0
     assert len(statuses(tmp_path)) == 10
     assert "Rules that changed after evidence" in html(tmp_path)
 
@@ -130,7 +130,7 @@ def test_run_prints_the_pages_table_and_verdicts(
     tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make(tmp_path, calm=CALM)
-    assert seqlab("run", "calm", "--smoke", "--seeds", "6") == 0
+    assert seqlab("run", "calm", "--seeds", "6") == 0
     shown = capsys.readouterr().out
     assert "Accuracy" in shown
     assert "C38: supported" in shown
@@ -140,7 +140,7 @@ def test_run_prints_the_pages_table_and_verdicts(
 
 def test_a_failing_page_is_shown_and_the_rest_goes_on(tmp_path: Path, seqlab: Run) -> None:
     make(tmp_path, calm=CALM, failing=FAILING, broken=BROKEN)
-    assert seqlab("report", "--smoke") == 1
+    assert seqlab("report") == 1
     found = statuses(tmp_path)
     assert found.count(("calm", "ok")) == 10
     assert found.count(("failing", "failed")) == 10
@@ -149,7 +149,7 @@ def test_a_failing_page_is_shown_and_the_rest_goes_on(tmp_path: Path, seqlab: Ru
     assert "nothing_of_this_name" in text
     section = text[text.index('id="sec-failing-c41"') :]
     assert "not tested" in section[: section.index("</section>")]
-    assert seqlab("report", "--smoke") == 1  # a failed trial is tried again
+    assert seqlab("report") == 1  # a failed trial is tried again
     assert statuses(tmp_path).count(("failing", "failed")) == 20
     assert statuses(tmp_path).count(("calm", "ok")) == 10
 
@@ -158,7 +158,7 @@ def test_an_empty_store_still_renders_and_says_so(
     tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make(tmp_path, calm=CALM)
-    assert seqlab("report", "--smoke", "--no-run") == 3
+    assert seqlab("report", "--no-run") == 3
     assert "Nothing has been measured yet" in html(tmp_path)
     assert "the report is empty" in capsys.readouterr().err
 
@@ -169,7 +169,7 @@ def test_a_full_project_can_be_looked_at(
     make(tmp_path / "a", calm=CALM)
     make(tmp_path / "b", calm=CALM.replace("LIFT = 0.5", "LIFT = 0.0"))
     for name in ("a", "b"):
-        assert main(["run", "calm", "--smoke", "--root", str(tmp_path / name)]) == 0
+        assert main(["run", "calm", "--root", str(tmp_path / name)]) == 0
     here, there = ["--root", str(tmp_path / "a")], str(tmp_path / "b" / "results" / "seqlab.db")
     capsys.readouterr()
 
@@ -219,8 +219,7 @@ def test_a_wrong_command_is_one_clear_line(
 ) -> None:  # fmt: skip
     make(tmp_path, calm=CALM)
     monkeypatch.setenv("QUARTO_PATH", str(tmp_path / "no-quarto-here"))
-    smoke = ["--smoke"] if arguments[0] in ("run", "report") else []
-    assert seqlab(*arguments, *smoke) == status
+    assert seqlab(*arguments) == status
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
@@ -232,7 +231,7 @@ def test_an_unwritable_results_folder_is_one_clear_line(
 ) -> None:
     make(tmp_path, calm=CALM)
     (tmp_path / "results").write_text("a file where a folder should be")
-    assert seqlab("report", "--smoke") == 2
+    assert seqlab("report") == 2
     assert "choose another with --results" in capsys.readouterr().err
 
 
@@ -243,11 +242,11 @@ def test_a_render_that_fails_costs_no_result(
     methods = tmp_path / "report" / "templates" / "methods.qmd"
     whole = methods.read_text()
     methods.write_text(whole + "\nSee @fig-of-nothing.\n")
-    assert seqlab("report", "--smoke") == 4
+    assert seqlab("report") == 4
     assert "fig-of-nothing" in capsys.readouterr().err
     assert len(statuses(tmp_path)) == 10
     methods.write_text(whole)
-    assert seqlab("report", "--smoke") == 0
+    assert seqlab("report") == 0
     assert len(statuses(tmp_path)) == 10
 
 
@@ -257,7 +256,7 @@ def test_a_report_that_cannot_be_written_costs_no_result(
     make(tmp_path, calm=CALM)
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "report").write_text("a file where a folder should be")
-    assert seqlab("report", "--smoke") == 4
+    assert seqlab("report") == 4
     assert "every result is safe" in capsys.readouterr().err
     assert len(statuses(tmp_path)) == 10
 
@@ -266,14 +265,14 @@ def test_a_report_of_other_trials_is_not_taken_for_this_one(
     tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make(tmp_path, calm=CALM)
-    assert seqlab("report", "--smoke") == 0
-    assert seqlab("report", "--smoke", "--set", "model=LSTM") == 0
+    assert seqlab("report") == 0
+    assert seqlab("report", "--set", "model=LSTM") == 0
     assert "No trial was planned" in html(tmp_path)
     assert "--set model=LSTM" in html(tmp_path)
     capsys.readouterr()
     assert main(["claims", "--root", str(tmp_path)]) == 0
     assert "supported" in capsys.readouterr().out  # a part of a budget is no judgement of it
-    assert seqlab("report", "--smoke") == 0
+    assert seqlab("report") == 0
     assert "No trial was planned" not in html(tmp_path)
 
 
@@ -285,7 +284,7 @@ def test_every_rule_of_a_claim_has_its_verdict_in_the_list(
     rule = CALM[start : CALM.index("    ),\n    figures=")]
     strict = rule.replace("above=0.1", "above=0.9").replace("more often", "nearly always")
     make(tmp_path, calm=CALM.replace(rule, rule + strict))
-    assert seqlab("report", "--smoke") == 0
+    assert seqlab("report") == 0
 
     def verdicts() -> list[str]:
         capsys.readouterr()
@@ -305,16 +304,16 @@ def test_failures_of_this_command_set_its_exit_status(
         "    lift = LIFT", '    1 / (not os.environ.get("SEQLAB_TEST_FAILS"))\n    lift = LIFT'
     )
     make(tmp_path, calm=unsteady.replace("import time", "import os\nimport time"))
-    assert seqlab("report", "--smoke") == 0
+    assert seqlab("report") == 0
     monkeypatch.setenv("SEQLAB_TEST_FAILS", "1")
-    assert seqlab("report", "--smoke", "--force") == 1  # the good runs still stand, and yet
+    assert seqlab("report", "--force") == 1  # the good runs still stand, and yet
 
 
 def test_without_running_a_changed_rule_is_reported_too(tmp_path: Path, seqlab: Run) -> None:
     make(tmp_path, calm=CALM)
-    assert seqlab("report", "--smoke") == 0
+    assert seqlab("report") == 0
     (tmp_path / "experiments" / "calm.py").write_text(CALM.replace("above=0.1", "above=0.45"))
-    assert seqlab("report", "--smoke", "--no-run") == 0
+    assert seqlab("report", "--no-run") == 0
     assert "Rules that changed after evidence" in html(tmp_path)
 
 
@@ -324,7 +323,7 @@ def test_two_commands_at_once_are_refused(
     make(tmp_path, calm=CALM)
     process = started(tmp_path, "run", "calm", "--set", "pause=0.5")
     wait_for_runs(tmp_path, 1, process)
-    assert seqlab("report", "--smoke") == 2
+    assert seqlab("report") == 2
     assert "another seqlab is at work" in capsys.readouterr().err
     process.kill()
     process.communicate()
@@ -346,7 +345,7 @@ def test_an_interrupt_keeps_what_is_finished_and_the_same_command_continues(
     assert "Traceback" not in error
     finished = len(statuses(tmp_path))
     assert 2 <= finished < 10
-    assert seqlab("run", "calm", "--smoke", "--set", "pause=0.3") == 0
+    assert seqlab("run", "calm", "--set", "pause=0.3") == 0
     assert statuses(tmp_path) == [("calm", "ok")] * 10
 
 
@@ -358,7 +357,7 @@ def test_a_killed_command_loses_nothing_and_leaves_no_process(tmp_path: Path, se
     process.communicate(timeout=30)  # returns once every process that holds its pipes is gone
     finished = len(statuses(tmp_path))
     assert 2 <= finished < 10
-    assert seqlab("run", "calm", "--smoke", "--set", "pause=0.3") == 0
+    assert seqlab("run", "calm", "--set", "pause=0.3") == 0
     assert statuses(tmp_path) == [("calm", "ok")] * 10
 
 
@@ -366,12 +365,12 @@ def test_runs_of_changed_code_are_told_from_no_runs(
     tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make(tmp_path, calm=CALM)
-    assert seqlab("report", "--smoke", "--no-run", "--engine", "embedded") == 3
+    assert seqlab("report", "--no-run", "--engine", "embedded") == 3
     assert "nothing is stored" in capsys.readouterr().err
-    assert seqlab("run", "calm", "--smoke") == 0
+    assert seqlab("run", "calm") == 0
     page = tmp_path / "experiments" / "calm.py"
     page.write_text(page.read_text().replace("def run(", "CHANGED = 1\n\n\ndef run("))
-    assert seqlab("report", "--smoke", "--no-run", "--engine", "embedded") == 3
+    assert seqlab("report", "--no-run", "--engine", "embedded") == 3
     assert re.search(r"none of the \d+ stored runs counts", capsys.readouterr().err)
 
 
@@ -381,14 +380,14 @@ def test_a_report_is_made_anew_when_data_that_a_trial_read_has_changed(
     data = tmp_path / "lift.npz"  # neither among the sources nor with an ending that counts as one
     data.write_text("0.5")
     make(tmp_path, calm=CALM.replace("lift = LIFT", f"lift = float(open({str(data)!r}).read())"))
-    assert seqlab("report", "--smoke") == 0
+    assert seqlab("report") == 0
     assert "calm: its trials also used lift.npz, which" in capsys.readouterr().out
-    assert seqlab("report", "--smoke") == 0
+    assert seqlab("report") == 0
     assert "up to date" in capsys.readouterr().out
     data.write_text("0.7")
-    assert seqlab("report", "--smoke", "--dry-run") == 0
+    assert seqlab("report", "--dry-run") == 0
     assert "lift.npz changed since its run of" in capsys.readouterr().out
-    assert seqlab("report", "--smoke") == 0
+    assert seqlab("report") == 0
     printed = capsys.readouterr()
     assert "up to date" not in printed.out
     assert "also used" not in printed.out

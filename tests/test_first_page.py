@@ -42,9 +42,14 @@ def test_each_step_of_the_tutorial_works_as_it_says(
     assert main(["run", "layers", "--budget", "smoke", *where]) == 0
     shown = capsys.readouterr()
     assert "4/4" not in shown.err  # a rule is no part of what produced the results
-    assert "L01: inconclusive" in shown.out  # two seeds, where a rule asks for five
+    assert "smoke: works" in shown.out
+    assert "L01" not in shown.out
 
-    assert main(["report", "--only", "layers", "--budget", "smoke", "--engine", "embedded", *where]) == 0
+    few = ["--seeds", "2", "--set", "steps=5", *where]  # the same trials, asked for by the default budget
+    assert main(["report", "--only", "layers", "--engine", "embedded", *few]) == 0
+    assert "4/4" not in capsys.readouterr().err
+    assert main(["run", "layers", *few]) == 0
+    assert "L01: inconclusive" in capsys.readouterr().out  # two seeds, where a rule asks for five
     html = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
     assert "A second layer makes a small minGRU better" in html
     assert "Does a second layer help a minGRU" in html

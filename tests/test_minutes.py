@@ -12,8 +12,7 @@ from seqlab.__main__ import main
 from tests.project import CALM, make
 
 Run = Callable[..., int]
-QUICK = CALM.replace('Budget("smoke"', 'Budget("quick"')
-SLOW = QUICK.replace('"pause": 0.0', '"pause": 0.5')
+SLOW = CALM.replace('"pause": 0.0', '"pause": 0.5')
 
 
 @pytest.fixture
@@ -64,7 +63,7 @@ def test_the_same_command_goes_on_until_nothing_is_due_and_no_trial_runs_twice(
 def test_one_trial_runs_however_short_the_time(
     tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make(tmp_path, calm=QUICK)
+    make(tmp_path, calm=CALM)
     for count in (1, 2):
         assert seqlab("run", "calm", "--minutes", "0.0001") == 0
         shown = capsys.readouterr()
@@ -78,7 +77,7 @@ def test_one_trial_runs_however_short_the_time(
 
 
 def test_ample_time_is_no_limit(tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    make(tmp_path, calm=QUICK)
+    make(tmp_path, calm=CALM)
     assert seqlab("report", "--hours", "1") == 0
     shown = capsys.readouterr().err
     assert "[10/10, 1 of 1 claim decided]" in shown
@@ -87,7 +86,7 @@ def test_ample_time_is_no_limit(tmp_path: Path, seqlab: Run, capsys: pytest.Capt
 
 
 def test_a_decided_claim_gives_way(tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    make(tmp_path, first=QUICK, second=QUICK.replace("C38", "C41"))
+    make(tmp_path, first=CALM, second=CALM.replace("C38", "C41"))
     assert seqlab("run", "first") == 0
     capsys.readouterr()
     assert seqlab("report", "--seeds", "6", "--hours", "1") == 0
@@ -111,7 +110,7 @@ def test_a_decided_claim_gives_way(tmp_path: Path, seqlab: Run, capsys: pytest.C
 def test_a_wrong_time_is_one_clear_line(
     tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
-    make(tmp_path, calm=QUICK)
+    make(tmp_path, calm=CALM)
     for command in (["run", "calm"], ["report"]):
         assert seqlab(*command, *arguments) == 2
         error = capsys.readouterr().err

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from seqlab.analysis.evidence import Evidence, matches
+from seqlab.analysis.smoke import smoke_result
 from seqlab.analysis.verdicts import judge
 from seqlab.notebook.claims import Verdict
 from seqlab.notebook.experiment import Experiment, Trial
@@ -26,15 +27,22 @@ class PageFindings:
     evidence: Evidence
     verdicts: tuple[Verdict, ...]
     settings: Mapping[str, object] = field(default_factory=dict)  # of the planned trials
+    smoke: str = (
+        ""  # whether the page works, in a line, where the smoke budget was asked for: then no verdicts
+    )
 
 
 def analyse_pages(
-    pages: Sequence[tuple[Experiment, Sequence[Trial]]], numbers: Mapping[str, Sequence[int]], store: Store
+    pages: Sequence[tuple[Experiment, Sequence[Trial]]],
+    numbers: Mapping[str, Sequence[int]],
+    store: Store,
+    *,
+    smoke: bool = False,
 ) -> list[PageFindings]:
     """Load the runs with these numbers and judge every claim of each page.
 
     `numbers` holds, for each page by name, the numbers of its runs that count. Raises `UsageError` for
-    a rule that cannot be judged as it is written.
+    a rule that cannot be judged as it is written; for `smoke` that is all that judging is for.
     """
     tables = load(store.path, runs=[number for chosen in numbers.values() for number in chosen])
     found = []
@@ -45,7 +53,10 @@ def analyse_pages(
         settings = dict(planned[0].settings) if planned else {}
         shown = tuple(figure for figure in experiment.figures if _planned(figure, planned))
         verdicts = judge(experiment, evidence, ordered)
-        found.append(PageFindings(replace(experiment, figures=shown), evidence, verdicts, settings))
+        page = PageFindings(replace(experiment, figures=shown), evidence, verdicts, settings)
+        if smoke:
+            page = replace(page, verdicts=(), smoke=smoke_result(evidence, planned))
+        found.append(page)
     return found
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from seqlab.commands.common import new_table, print_table, workspace_of
+from seqlab.commands.common import new_table, no_verdicts, print_table, workspace_of
 from seqlab.notebook.discover import discover
 from seqlab.notebook.ledger import read as read_ledger
 from seqlab.store.database import Store
@@ -19,9 +19,10 @@ def run(options: argparse.Namespace) -> int:
         for claim in page.claims
     }
     last: dict[str, list[tuple[str, ...]]] = {}
+    notice = ""
     if workspace.database.is_file():
         with Store(workspace.database) as store:
-            verdicts = store.latest_verdicts()
+            verdicts, notice = store.latest_verdicts(), no_verdicts(store)
         for found in verdicts:
             # A verdict by a rule that its page no longer has is history.
             if rule := rules.get((found.claim, found.experiment, found.rule)):
@@ -32,4 +33,6 @@ def run(options: argparse.Namespace) -> int:
         for verdict in last.get(entry.id, [("not tested", "", "", "", "")]):
             table.add_row(entry.id, entry.quote, entry.prediction, *verdict)
     print_table(table)
+    if notice:
+        print(notice)
     return 0

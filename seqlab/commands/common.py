@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from seqlab.errors import UsageError
+from seqlab.store.database import Store
 from seqlab.store.workspace import Workspace
 
 
@@ -20,6 +21,13 @@ def require_database(workspace: Workspace) -> None:
     """Raise `UsageError` where nothing is stored yet: opening the store would make an empty one."""
     if not workspace.database.is_file():
         raise UsageError(f"expected results at {workspace.database}, found none. Run `seqlab report` first.")
+
+
+def no_verdicts(store: Store, where: str = "here") -> str:
+    """A line for a store in which the smoke budget alone ran; empty for any other."""
+    if store.verdicts() or not store.has_smoke_alone():
+        return ""
+    return f"Only the smoke budget ran {where}, which judges no claim; `seqlab report` gives verdicts."
 
 
 def new_table(*columns: str, title: str | None = None) -> Table:

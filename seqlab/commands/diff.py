@@ -2,7 +2,7 @@
 
 import argparse
 
-from seqlab.commands.common import new_table, print_table, require_database, workspace_of
+from seqlab.commands.common import new_table, no_verdicts, print_table, require_database, workspace_of
 from seqlab.errors import UsageError
 from seqlab.store.database import Store, StoredVerdict
 
@@ -16,14 +16,19 @@ def run(options: argparse.Namespace) -> int:
     require_database(workspace)
     if options.other is None:
         with Store(workspace.database) as store:
-            _print_history(store.verdicts())
+            if notice := no_verdicts(store):
+                print(notice)
+            else:
+                _print_history(store.verdicts())
         return 0
     if not options.other.is_file():
         raise UsageError(f"expected a results database at {options.other}, found none. Check the path.")
     with Store(workspace.database) as store:
-        here = _by_key(store)
+        here, notice = _by_key(store), no_verdicts(store)
     with Store(options.other) as store:
-        there = _by_key(store)
+        there, other = _by_key(store), no_verdicts(store, "there")
+    for line in filter(None, (notice, other)):
+        print(line)
     table = new_table("claim", "page", "budget", "rule", "here", "there")
     for key in sorted(here.keys() | there.keys()):
         sides = [_words(side.get(key)) for side in (here, there)]

@@ -97,6 +97,8 @@ def _chapter(page: PageFindings, figures: Path, options: str, store: Store) -> C
         title=experiment.title,
         prose=experiment.prose,
         verdicts=page.verdicts,
+        claims=tuple(dict.fromkeys(claim.id for claim in experiment.claims)),
+        smoke=page.smoke,
         figures=tuple(_figures(page, figures, store)),
         tables=tables(page),
         rerun=f"nox -s {experiment.name} -- {options}",

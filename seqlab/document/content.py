@@ -81,6 +81,8 @@ class Chapter:
     title: str
     prose: str = ""  # Markdown
     verdicts: tuple[Verdict, ...] = ()
+    claims: tuple[str, ...] = ()  # the ids of all that it tests, judged or not
+    smoke: str = ""  # after the smoke budget, whether the page works; it has no verdicts then
     figures: tuple[Image | Passages | Files, ...] = ()  # in the page's order
     tables: tuple[TableData, ...] = ()
     rerun: str  # the command line

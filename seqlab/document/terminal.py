@@ -44,6 +44,8 @@ def print_findings(found: Sequence[PageFindings], store: Store, *, results: Path
             console.print(shown, markup=False)
         for verdict in page.verdicts:
             _print_verdict(console, verdict)
+        if page.smoke:
+            console.print(page.smoke, style="bold", markup=False)
 
 
 def _exhibits(page: PageFindings, store: Store, results: Path) -> Iterable[tuple[str, str]]:

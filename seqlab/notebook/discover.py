@@ -109,7 +109,7 @@ def _undented(prose: str) -> str:
 def check(experiment: Experiment, claims: frozenset[str]) -> None:
     """Every metric, factor and claim that the page names must exist, before anything trains."""
     for budget in experiment.budgets:
-        points = [*budget.points, Point(budget.settings, None)]
+        points = [*budget.points, Point(experiment.settings(budget), None)]
         named: list[tuple[str, object]] = [item for point in points for item in point.factors.items()]
         for name, level in named:
             finite = not isinstance(level, float) or math.isfinite(level)

@@ -1,10 +1,10 @@
 """What is asked: an experiment page, its budgets, and the trials that they unfold into.
 
 A page is a Python file in `experiments/` that binds one `Experiment` to the name `experiment`; the
-folder is the registry, and the file's name is the page's name. A budget says, in the page's own
-grid, what smoke, quick and full mean there: the points to try, the seeds of each, and settings such
-as the number of training steps. Settings are part of what identifies a trial; a budget's name is
-not, so two budgets that ask for the same trial share its run.
+folder is the registry, and the file's name is the page's name. Its protocol says how a trial is made,
+in settings such as the number of training steps; a budget says, in the page's own grid, what smoke, quick
+and full mean there: the points to try and the seeds of each. Settings are part of what identifies a trial;
+a budget's name is not, so two budgets that ask for the same trial share its run.
 """
 
 import hashlib
@@ -91,7 +91,10 @@ def grid(*, seeds: int | None = None, **levels: Level | Iterable[Level]) -> tupl
 
 @dataclass(frozen=True)
 class Budget:
-    """What a page does under one budget. `timeout` is the longest a trial may take, in seconds."""
+    """What a page does under one budget. `timeout` is the longest a trial may take, in seconds.
+
+    `settings` are those of the smoke budget: toys, laid over the page's protocol.
+    """
 
     name: BudgetName
     points: tuple[Point, ...]
@@ -162,6 +165,8 @@ class Experiment:
 
     `name`, `title` and `prose` come from the file's name and docstring when the page is discovered
     (`seqlab.notebook.discover`). The chapter shows the title, the prose, figures, tables, then the claims.
+    `protocol` is how a trial is made: the settings of all trials at every budget. The smoke budget alone may
+    lay settings of its own over it; the others differ in points and seeds, so that a trial serves them all.
     `chapter` is its place in the report; pages of one number, and those without, go by their names.
     `precise` asks for products of float32 in float32 on a GPU too, which would take TF32 for them: for a
     page that compares digits.
@@ -177,6 +182,7 @@ class Experiment:
     figures: tuple[Figure, ...] = ()
     chapter: int = 100
     precise: bool = False
+    protocol: Factors = field(default_factory=dict)
     parallel_over: tuple[str, ...] = ()
     exclusive: Factors = field(default_factory=dict)
     tuning: Tuning | None = None
@@ -195,6 +201,10 @@ class Experiment:
         for name in (*self.parallel_over, *self.exclusive):
             if name not in factors:
                 raise UsageError(unknown("factor to run trials in parallel over", name, sorted(factors)))
+
+    def settings(self, budget: Budget) -> dict[str, Level]:
+        """The settings of the budget's trials: the protocol, with the budget's own laid over it."""
+        return {**self.protocol, **budget.settings}
 
     def budget(self, name: BudgetName) -> Budget:
         """The named budget; where the page has none, its next smaller one, else its smallest."""

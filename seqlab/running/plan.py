@@ -102,7 +102,7 @@ def _with_changes(
     experiment: Experiment, budget: Budget, changes: Mapping[str, str]
 ) -> tuple[list[tuple[Mapping[str, Level], int | None]], dict[str, Level]]:
     """The budget's points and settings with `--set` applied: a setting's value, or a factor's levels."""
-    settings = dict(budget.settings)
+    settings = experiment.settings(budget)
     levels = experiment.factor_levels(budget)
     everywhere: dict[str, set[Level]] = {}
     for other in experiment.budgets:
@@ -237,13 +237,14 @@ def runs_that_count(
 ) -> list[int]:
     """The runs that count as evidence: for each trial its latest good run, else its latest failure.
 
-    Planned trials count, and so do further good runs under the same budget and settings on this device: more
-    seeds, or more levels of a numeric factor. Runs with a categorical level that the plan lacks, such as a
-    model that the page dropped, do not count, nor do runs of which something that they used has changed.
+    Planned trials count, and so do further good runs with the same settings on this device, whichever budget
+    asked for them: more seeds, or more levels of a numeric factor. Runs with a categorical level that the
+    plan lacks, such as a model that the page dropped, do not count, nor do runs of which something that they
+    used has changed.
     """
     changes = changes or _of_fingerprint(fingerprint)
     keys = {trial.key(device=device, mlx=mlx) for trial in planned}
-    same_request = {(trial.budget, canonical_json(trial.settings)) for trial in planned}
+    settings = {canonical_json(trial.settings) for trial in planned}
     levels: dict[str, set[Level]] = {}
     for trial in planned:
         for name, level in trial.factors.items():
@@ -254,7 +255,7 @@ def runs_that_count(
             continue
         if record.key not in keys and not (
             record.status == "ok"
-            and (record.budget, record.settings) in same_request
+            and record.settings in settings
             and any(_extends(json.loads(record.factors), trial.factors, levels) for trial in planned)
         ):
             continue

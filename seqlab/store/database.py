@@ -260,17 +260,27 @@ class Store:
         return True
 
     def verdicts(self) -> list[StoredVerdict]:
-        """Every verdict in the history, oldest first for each claim, page, budget and rule."""
-        query = f"SELECT {VERDICT_COLUMNS} FROM verdict ORDER BY claim, experiment, budget, rule, id"
+        """Every verdict in the history, oldest first for each claim, page, budget and rule.
+
+        Those of the smoke budget, which once gave verdicts too, are left out.
+        """
+        query = (
+            f"SELECT {VERDICT_COLUMNS} FROM verdict WHERE budget != 'smoke' "
+            "ORDER BY claim, experiment, budget, rule, id"
+        )
         return [StoredVerdict(*row) for row in self.rows(query)]
 
     def latest_verdicts(self) -> list[StoredVerdict]:
-        """The last verdict for each claim, page, budget and rule: by claim, oldest first."""
+        """The last verdict for each claim, page, budget and rule: by claim, oldest first; none of smoke."""
         query = (
-            f"SELECT {VERDICT_COLUMNS} FROM verdict WHERE id IN "
+            f"SELECT {VERDICT_COLUMNS} FROM verdict WHERE budget != 'smoke' AND id IN "
             "(SELECT max(id) FROM verdict GROUP BY claim, experiment, budget, rule) ORDER BY claim, id"
         )
         return [StoredVerdict(*row) for row in self.rows(query)]
+
+    def has_smoke_alone(self) -> bool:
+        """Whether all runs were asked for by the smoke budget, which judges no claim."""
+        return self.rows("SELECT DISTINCT budget FROM run") == [("smoke",)]
 
     def state(self) -> str:
         """A short text that changes whenever a run or a rule is added."""

@@ -140,7 +140,7 @@ def rich(folder: Path) -> Report:
     return Report(
         title="Why did Transformers replace RNNs, and when shouldn't they?",
         generated=datetime(2026, 3, 1, tzinfo=UTC),
-        budget="smoke",
+        budget="quick",
         device=f"a machine {NASTY}",
         engine_note="Rendered by an engine.",
         ledger=LEDGER,

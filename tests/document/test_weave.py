@@ -150,8 +150,7 @@ def test_the_front_page_counts_what_was_found(tmp_path: Path, sources: Path) -> 
     assert told in front
     assert "in 40 trials and 1 min 3 s of computing" in front
     assert "Of the 4 claims with a decision so far, 2 came out as predicted" in front
-    assert "A trial run, not evidence" in front
-    row = next(line for line in front.splitlines() if "[C17](#sec-rnn-c17)" in line)
+    row = next(line for line in front.splitlines() if "[C17](#sec-rnn-c17) “" in line)
     assert "[not supported]{.verdict .not-supported}" in row
     assert r"0.34× \[0.31, 0.38\]" in row
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from seqlab.errors import UsageError
-from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
+from seqlab.notebook.experiment import Budget, BudgetName, Experiment, Trial, grid
 from seqlab.notebook.metrics import Measurement
 from seqlab.running.plan import Request, due_trials, runs_that_count, trials
 from seqlab.store.database import Record, canonical_json
@@ -82,6 +82,38 @@ def test_set_changes_a_setting_or_the_levels_of_a_factor() -> None:
     assert {trial["model"] for trial in planned if "model" in trial.factors} == {"RNN"}
 
 
+PROTOCOL = Experiment(
+    name="page",
+    run=run,
+    protocol={"steps": 50, "rate": 0.1},
+    budgets=(
+        Budget("smoke", grid(model="RNN"), {"steps": 5}),
+        Budget("quick", grid(model="RNN", seeds=3)),
+        Budget("full", grid(model=("RNN", "LSTM"), seeds=9)),
+    ),
+)
+
+
+def test_the_protocol_is_every_budgets_and_smokes_toy_settings_are_laid_over_it() -> None:
+    def settings(budget: BudgetName, **changes: str) -> list[str]:
+        return [
+            *{canonical_json(trial.settings) for trial in trials(PROTOCOL, Request(budget, changes=changes))}
+        ]
+
+    assert settings("smoke") == ['{"rate": 0.1, "steps": 5}']
+    assert settings("quick") == settings("full") == ['{"rate": 0.1, "steps": 50}']
+    assert settings("full", rate="0.5") == ['{"rate": 0.5, "steps": 50}']
+    assert settings("smoke", steps="7") == ['{"rate": 0.1, "steps": 7}']
+
+
+def test_a_trial_of_one_protocol_serves_every_budget() -> None:
+    quick, full = (
+        {trial.key(**HERE) for trial in trials(PROTOCOL, Request(name))} for name in ("quick", "full")
+    )
+    assert len(quick) == 3
+    assert quick < full
+
+
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
@@ -136,7 +168,7 @@ def test_what_counts_as_evidence() -> None:
         record(first, 2, status="failed"),  # a later failure does not hide a good run
         record(second, 3, status="failed"),
         record(second, 4, status="timed out"),  # the latest failure tells of a trial without a good run
-        record(extra, 5),  # one more seed under the same budget and settings
+        record(extra, 5, budget="full"),  # one more seed with the same settings, whoever asked for it
         record(changed, 6),  # other settings answer another question
         record(replace(first, seed=96), 9, status="failed"),  # a failure that nobody asks for any more
         record(replace(first, factors={"part": "dropped", "length": 8}), 10),  # a level that the page dropped
