@@ -12,26 +12,24 @@ network has its own learning rate, the best of an equal number tried, and is sco
 best on the validation play. The score is bits per character, the mean of -log2 of the probability that the
 network gave to the next character; lower is better.
 
-What is an equal amount of training? Every budget compares networks after equal steps. The full budget also
-compares them after as many operations as the Transformer takes, and after as much time as it takes on this
-machine. A separate table gives the training time to a target, which is the validation score of a short
-n-gram model.
+What is an equal amount of training? A network trains until a quarter of its training has brought next to
+nothing on the validation play, or to a limit of steps that all share. How soon each gets somewhere is
+measured apart, in short trainings that have the machine to themselves: the training time to a target, which
+is the validation score of a short n-gram model.
 
-The baseline is a 5-gram model with modified Kneser-Ney smoothing. It is scored on the same characters, before
-each of which a network has read half a window or more. The 5-gram has counted all five training plays; at the
-smaller budgets the networks have read only a part of them, and a training of seconds is far too short to come
-near the baseline.
+The baseline is a 5-gram model with modified Kneser-Ney smoothing. It has counted all five training plays, and
+is scored on the same characters, before each of which a network has read half a window or more.
 
 How much of its context does a network use? @khandelwal2018sharp found that LSTM language models use about 200
 words, and the order of the nearest 50 only. Here the loss at each position of the window shows how much
-context still helps. With a long window the test is more direct: the same characters are predicted with the
-whole window, with nothing further back than about a hundred characters, and with everything further back in
-random order. This needs windows of at least 156 characters, which only the full budget has.
+context still helps. A Transformer and an LSTM that are trained on long windows are tested more directly: the
+same characters are predicted with the whole window, with nothing further back than about a hundred
+characters, and with everything further back in random order.
 """
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import mlx.core as mx
 import numpy as np
@@ -57,26 +55,25 @@ from seqlab.notebook import (
     Point,
     Ratio,
     Trial,
+    Tuning,
     grid,
 )
-from seqlab.notebook.experiment import BudgetName
 from seqlab.notebook.figures import Curve, Interval, Table, TextSamples, Tradeoff
 from seqlab.tasks import characters
 from seqlab.tasks.characters import Pair, SplitName
 from seqlab.tasks.kneser_ney import ngram
-from seqlab.training import TRIED_RATES, Batch, Recorded, TunedRate, train
-from seqlab.training.equal_cost import STEPS, TIME, WORK, step_work, steps_at
+from seqlab.training import Batch, Recorded, TriedRates, train
+from seqlab.training.equal_cost import step_work
 
+WRITING, TIMED, FAR_BACK = "writing", "time to a target", "long windows"
 NGRAM, ORDER = "5-gram", 5
+TARGET_ORDER = 2  # of the n-gram model whose score is the target
 SEQUENTIAL = ("RNN", "LSTM")  # they process a sequence step by step
 PARALLEL = ("minGRU", "TCN")  # trained in parallel, without attention
 NETWORKS = (TRANSFORMER, *SEQUENTIAL, *PARALLEL)
 
-# Learning rates that did best on the validation play, of TRIED_RATES, at the quick budget with seed 1000,
-# which no verdict uses. To try again: nox -s language -- --seed 1000 --set rate=0.003
-# The full budget searches by itself, on that seed, with as many trials for every network.
-RATES = {TRANSFORMER: 1e-2, "RNN": 3e-2, "LSTM": 3e-2, "minGRU": 3e-2, "TCN": 3e-2}
-TUNED_STEPS = 80
+RATES = TriedRates.beside(__file__)
+MIN_GAIN = 0.005  # bits: a quarter of the smallest difference of interest
 DEPTHS = {144: 4, 264: 6}  # other widths have 2 layers, with which these would be flat and wide
 
 PROMPT = "\n\nPROSPERO.\n"  # who is in no other play
@@ -139,86 +136,86 @@ def run(trial: Trial) -> Iterator[Measurement | Artifact]:
         for split in ("valid", "test"):
             yield Measurement("bits_per_character", baseline(split, order=ORDER), split)
         return
-    asked = trial.fill(Recipe)
-    # As many steps as the Transformer; or those that take as much work, or as much time, as its steps do.
-    recipe = replace(asked, steps=steps_at(trial["view"], asked, replace(asked, model=TRANSFORMER)))
-    tuned = TunedRate(RATES[recipe.model], TRIED_RATES, TUNED_STEPS)
-    training = Recorded(train(trial, recipe, tuned, searched=asked))
-    yield from training
-    model = training.result
+    if trial["part"] == TIMED:
+        recipe = trial.fill(Recipe, steps=trial["timed_steps"])
+        training = Recorded(train(trial, recipe, RATES))
+        yield from training
+        yield from time_to_target(
+            training.measurements, "bits_per_character",
+            target=baseline("valid", order=TARGET_ORDER), initial=math.log2(text.vocabulary),
+        )  # fmt: skip
+        return
+    recipe = (
+        trial.fill(Recipe, context=trial["far_context"]) if trial["part"] == FAR_BACK else trial.fill(Recipe)
+    )
+    model = yield from train(trial, recipe, RATES, min_gain=MIN_GAIN)
     bits = recipe.bits(model, "test")
     yield recipe.score(bits, "test")
     yield from bits_by_position(bits, EDGES, split="test")
     yield from context_gains(model, *recipe.windows("test", stride=LAST), far=FAR, last=LAST, split="test")
-    yield Measurement("step_flops", step_work(asked))
-    yield from time_to_target(
-        training.measurements, "bits_per_character",
-        target=baseline("valid", order=trial["target"]), initial=math.log2(text.vocabulary),
-    )  # fmt: skip
+    yield Measurement("step_flops", step_work(recipe))
+    if trial["part"] == FAR_BACK:
+        return
     written = continued(
         model, text, PROMPT, tokens=trial["written"], sampling=SAMPLING, key=mx.random.key(trial.seed)
     )
     yield Artifact.text("sample", written.strip())
 
 
-def points(width: int, *, seeds: int) -> tuple[Point, ...]:
-    """Every network at equal steps; the 5-gram runs once."""
-    return cells(STEPS, width, seeds=seeds) + grid(part="writing", view=STEPS, width=width, model=NGRAM)
-
-
-def cells(view: str | tuple[str, ...], width: int | tuple[int, ...], *, seeds: int) -> tuple[Point, ...]:
-    """Every network in these views, at these widths."""
-    return grid(part="writing", view=view, width=width, model=NETWORKS, seeds=seeds)
-
-
-def budget(
-    name: BudgetName, points: tuple[Point, ...], *, timeout: float, dropout: float = 0.0, **settings: int
-) -> Budget:
-    """A budget with these settings and no learning rate given."""
-    return Budget(name, points, {"rate": 0.0, "dropout": dropout, **settings}, timeout=timeout)
+def points(*, seeds: int, width: int) -> tuple[Point, ...]:
+    """Every network; the 5-gram, which runs once; those that are timed, and those of the long windows."""
+    return (
+        grid(part=WRITING, width=width, model=NETWORKS, seeds=seeds)
+        + grid(part=WRITING, width=width, model=NGRAM)
+        + grid(part=TIMED, width=width, model=(TRANSFORMER, *SEQUENTIAL), seeds=seeds)
+        + grid(part=FAR_BACK, width=width, model=(TRANSFORMER, "LSTM"), seeds=seeds)
+    )
 
 
 MATCHED: tuple[Matched, ...] = ("parameters", "examples", "tuning")
-ALL_VIEWS = {"part": "writing"}
-EQUAL_STEPS = {**ALL_VIEWS, "view": STEPS}
+ALL = {"part": WRITING}
+WIDTH = 64
 
 
 def fewer_bits(than: tuple[str, ...]) -> Difference:
     """The Transformer's bits per character against those of the best of some networks."""
     return Difference(
-        metric="bits_per_character", split="test", where=ALL_VIEWS, per=("view", "width"),
+        metric="bits_per_character", split="test", where=ALL, per=("width",),
         left={"model": TRANSFORMER}, right=tuple({"model": name} for name in than), below=-0.02,
-        matched=MATCHED,
+        matched=(*MATCHED, "steps"),
     )  # fmt: skip
 
 
 experiment = Experiment(
     chapter=15,
     run=run,
+    parallel_over=("part", "width", "model"),
+    exclusive={"part": TIMED},
+    protocol={
+        "steps": 1_500, "evaluations": 20, "batch": 16, "context": 64, "far_context": 160, "scored": 10_000,
+        "timed_steps": 120, "written": 200, "dropout": 0.0, "rate": 0.0,
+    },
+    tuning=Tuning(
+        grid(part=WRITING, width=WIDTH, model=NETWORKS), by=("model",), settings={"steps": 300}
+    ),
     budgets=(
-        budget(
-            "smoke", points(32, seeds=2), timeout=120,
-            batch=4, context=32, steps=12, scored=2_000, target=1, written=20,
+        Budget(
+            "smoke", points(width=32, seeds=2),
+            {
+                "batch": 4, "context": 32, "steps": 12, "evaluations": 2, "scored": 2_000, "timed_steps": 12,
+                "far_context": 160, "written": 20, "rate": 0.01,
+            },
+            timeout=120,
         ),
-        budget(
-            "quick", points(64, seeds=5), timeout=300,
-            batch=8, context=64, steps=80, scored=3_000, target=2, written=60,
-        ),
-        budget(
-            "full", points(144, seeds=10)
-            + cells(STEPS, (64, 264), seeds=10)
-            + cells((WORK, TIME), 144, seeds=5),
-            timeout=13 * 3_600,  # the first trial of each network searches
-            batch=32, context=256, steps=5_000, scored=100_000, target=4, written=400, tuning=12,
-            dropout=0.2,  # nanoGPT's for the same kind of text; one for all networks
-        ),
+        Budget("quick", points(width=WIDTH, seeds=5), timeout=1_800),
+        Budget("full", points(width=WIDTH, seeds=10), timeout=3_600),
     ),
     claims=(
         Claim(
             "C28", fewer_bits(than=SEQUENTIAL),
-            "With equal parameters, text and tuning, and equal steps, work or time, the Transformer needs at "
-            "least 0.02 bits per character less on an unseen play than the better of the two sequential "
-            "networks (RNN, LSTM).",
+            "With equal parameters, text and tuning, and the same limit of training steps, the Transformer "
+            "needs at least 0.02 bits per character less on an unseen play than the better of the two "
+            "sequential networks (RNN, LSTM).",
         ),
         Claim(
             "C44", fewer_bits(than=PARALLEL),
@@ -228,7 +225,7 @@ experiment = Experiment(
         Claim(
             "C20",
             Ratio(
-                metric="time_to_target", where=EQUAL_STEPS, per=("width",), left={"model": TRANSFORMER},
+                metric="time_to_target", where={"part": TIMED}, per=("width",), left={"model": TRANSFORMER},
                 right=tuple({"model": name} for name in SEQUENTIAL), below=0.5, matched=(*MATCHED, "steps"),
             ),
             "The Transformer reaches the target on the validation play in less than half the training time "
@@ -237,52 +234,56 @@ experiment = Experiment(
         Claim(
             "C03",
             Difference(
-                metric="context_gain", split="test", where=EQUAL_STEPS, per=("width",),
+                metric="context_gain", split="test", where={"part": FAR_BACK}, per=("width",),
                 left={"model": TRANSFORMER}, right={"model": "LSTM"}, above=0.02, matched=(*MATCHED, "steps"),
             ),
             "Characters more than a hundred back save the Transformer at least 0.02 bits per character more "
-            "than they save the LSTM. This needs windows of at least 156 characters, which only the full "
-            "budget has.",
+            "than they save the LSTM, where both were trained on windows of 160 characters.",
         ),
     ),
     figures=(
         Interval(
-            x="bits_per_character", y="model", split="test", where=EQUAL_STEPS, columns="width",
-            caption="Bits per character of the test play, at equal steps.",
+            x="bits_per_character", y="model", split="test", where=ALL, columns="width",
+            caption="Bits per character of the test play, after training until finished.",
         ),
         Curve(
-            x="step", y="bits_per_character", hue="model", split="valid", where=EQUAL_STEPS, columns="width",
+            x="step", y="bits_per_character", hue="model", split="valid", where=ALL, columns="width",
             caption="Bits per character of the validation play during training.",
         ),
         Tradeoff(
-            x="training_time", y="bits_per_character", hue="model", split="test", where=EQUAL_STEPS,
+            x="training_time", y="bits_per_character", hue="model", split="test", where=ALL,
             x_scale="log10",
             caption="Bits per character of the test play against training time.",
         ),
         Curve(
-            x="step", y="bits_at_position", hue="model", split="test", where=EQUAL_STEPS, columns="width",
+            x="step", y="bits_at_position", hue="model", split="test", where=ALL, columns="width",
             x_scale="log2",
             caption="Bits per character by the number of characters read before it. Each point is the mean "
             "from the previous point's number to its own.",
         ),
         Table(
-            rows=("model", "view", "width"), split="test", where=ALL_VIEWS,
+            rows=("model", "width"), split="test", where=ALL,
             metrics=(
                 "bits_per_character@valid", "bits_per_character@test", "parameters", "train_steps",
-                "step_flops", "training_time", "time_to_target",
+                "step_flops", "training_time",
             ),
             caption="Next-character prediction on the validation and test plays, and its cost. The 5-gram "
             "has counted all training plays; the networks were trained on windows drawn from them.",
         ),
         Table(
-            rows=("model", "width"), split="test", where=EQUAL_STEPS,
+            rows=("model", "width"), split="test", where={"part": FAR_BACK},
             metrics=("bits_per_character", "context_gain", "order_gain"),
             caption="How many more bits a character takes where characters more than a hundred back are left "
-            "out, or shuffled. Measured with windows of at least 156 characters only, which the full budget "
-            "has.",
+            "out, or shuffled: networks trained on windows of 160 characters.",
+        ),
+        Table(
+            rows=("model", "width"), where={"part": TIMED},
+            metrics=("time_to_target", "training_time"),
+            caption="Training time to the validation score of a 2-gram model, each network alone on the "
+            "machine.",
         ),
         TextSamples(
-            artifact="sample", by=("model", "width"), where=EQUAL_STEPS,
+            artifact="sample", by=("model", "width"), where=ALL,
             caption="Text that each network generates as the speech of a person of the test play, sampled at "
             "a temperature of 0.8.",
         ),

@@ -1,4 +1,4 @@
-"""`seqlab tune`: which learning rate is best for each network of a page, at the same number of trials for all?
+"""`seqlab tune`: which learning rate is best for each network of a page, after equally many trials?
 
 Every network trains at every rate of a grid, on a seed that no verdict uses, in trials that are stored like any
 others. Where a best rate lies at an edge, the grid grows for all networks of the page alike. What was found is
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     failed = 0
     with workspace.locked(), Store(workspace.database) as store:
         for name in options.names:
-            rates = RATES
+            rates: tuple[float, ...] = RATES
             while True:
                 work = pipeline.configure(
                     workspace, Request(budget="full"), store, names=[name], kind=how.device
@@ -57,9 +57,7 @@ def trials_of(experiment: Experiment, tuning: Tuning, rates: Sequence[float]) ->
     budget = experiment.budget("full")
     settings = {**budget.settings, **tuning.settings}
     return [
-        Trial(
-            experiment.name, point.factors, TUNING_SEED, "full", {**settings, "rate": rate}, budget.timeout
-        )
+        Trial(experiment.name, point.factors, TUNING_SEED, "full", {**settings, "rate": rate}, budget.timeout)
         for point in tuning.points
         for rate in rates
     ]
@@ -136,7 +134,7 @@ def _best(store: Store, run: int) -> float:
     if not rows:
         raise UsageError(f"run {run} measured no validation split; only that may choose a learning rate.")
     sign = -1.0 if METRICS[rows[0][0]].better == "higher" else 1.0
-    return min(sign * value for metric, value in rows if metric == rows[0][0])
+    return float(min(sign * value for metric, value in rows if metric == rows[0][0]))
 
 
 def _write(plan: Plan, tuning: Tuning, rates: Sequence[float], scores: Scores) -> None:

@@ -1,13 +1,13 @@
 """How is a model trained? By one plain loop, the same for every architecture.
 
-The optimiser is AdamW (`training.optimizer`). The learning rate warms up, stays constant, and falls to zero in
-the last fifth of the steps (Hu et al., 2024; Hägele et al., 2024). So the training may end when it is finished:
-the constant part ends once its last quarter brought no more than `min_gain` on the validation split, and the
-rate falls from the best weights so far. What was gained before that fall tells whether the training was long
-enough (`notebook.learning_curve`); after the fall, or along a cosine, every curve is flat.
+The optimiser is AdamW (`training.optimizer`). The learning rate warms up, stays constant, and falls to zero
+in the last fifth of the steps (Hu et al., 2024; Hägele et al., 2024). So the training may end when it is
+finished: the constant part ends once its last quarter brought no more than `min_gain` on the validation
+split, and the rate falls from the best weights so far. What was gained before that fall tells whether the
+training was long enough (`notebook.learning_curve`); after the fall, or along a cosine, every curve is flat.
 
-Gradients are clipped by their global norm. Every model of a comparison may take the same number of steps. With a
-validation split, the weights that did best on it are kept; the test split chooses nothing.
+Gradients are clipped by their global norm. Every model of a comparison may take the same number of steps.
+With a validation split, the weights that did best on it are kept; the test split chooses nothing.
 
 `fit` is a generator of measurements: it prints nothing and calls nothing back. The caller gives the batches
 and sets the seed (`mx.random.seed`).
@@ -55,11 +55,11 @@ def fit(
 
     The training loss (split train) is the mean since the previous one. `validate(model)` measures
     the validation split every `evaluate_every` steps and after the last; its first measurement
-    chooses the weights that the model is left with, unless `keep_best` is off. With `min_gain`, in the unit of
-    that measurement, the constant part ends as soon as its last quarter brought no more than that. Then
+    chooses the weights that the model is left with, unless `keep_best` is off. With `min_gain`, in the unit
+    of that measurement, the constant part ends as soon as its last quarter brought no more than that. Then
     `train_steps`, the steps taken, is less than `step_limit`, the most allowed; `constant_steps` are those
-    before the rate fell. `weight_decay` applies to matrices alone. `training_time` (s) excludes validation and the time
-    that the caller takes between two measurements. `precision` None is float32; `compiled` None
+    before the rate fell. `weight_decay` applies to matrices alone. `training_time` (s) excludes validation
+    and the time that the caller takes between two measurements. `precision` None is float32; `compiled` None
     decides by the device. A training with `checkpoints`, its own or those of `checkpoints.use`, continues
     after a kill. Each key of `snapshots` is a step, 0 for before the first; the weights after it become the
     value. Raises `DivergedError` where the loss or the gradient is not finite, `UsageError` where the

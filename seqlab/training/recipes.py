@@ -26,7 +26,6 @@ from seqlab.training.step import Batch
 from seqlab.training.tried import TriedRates
 
 
-
 @runtime_checkable  # so that the tests can check arguments
 class Recipe(Protocol):
     """What is trained, on what. Make it a frozen dataclass of the page's own: its hash is the cache's key.
@@ -89,8 +88,8 @@ def train(
     given, as often as the trial's setting of that name says, or five times. `settings` are passed to `fit`;
     with `min_gain` the training ends once it is finished.
 
-    With a setting `together`, that many seeds, if all take every step, train side by side (`training.seeds`), which takes half the
-    time for small models. The first trial of them trains all; the others, if they run in the same
+    With a setting `together`, that many seeds, if all take every step, train side by side
+    (`training.seeds`), which takes half the time for small models. The first trial of them trains all; the others, if they run in the same
     process, find theirs trained. The batches of all these seeds must have the same shapes, step by step.
     """
     if _together(trial, settings) > 1:
@@ -153,9 +152,7 @@ def _rate(
     """The trial's rate."""
     before = tried.search(trial) if tried and not trial.get("rate", 0.0) else None
     given = tuple(sorted(settings.items()))
-    return trial_rate(
-        trial, before, lambda trials: search_rate(recipe, trials, evaluations, given, score_by)
-    )
+    return trial_rate(trial, before, lambda trials: search_rate(recipe, trials, evaluations, given, score_by))
 
 
 def _fit(

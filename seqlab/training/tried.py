@@ -52,9 +52,7 @@ class TriedRates:
 
     def search(self, trial: Trial) -> Search | None:
         """What was tried for the trial's network and settings; None where nothing was."""
-        tried = [
-            (_number(row[RATE]), _number(row[SCORE])) for row in self.rows if _belongs(row, trial)
-        ]
+        tried = [(_number(row[RATE]), _number(row[SCORE])) for row in self.rows if _belongs(row, trial)]
         finite = [one for one in tried if math.isfinite(one[1])]
         return Search(min(finite, key=lambda one: one[1])[0], tuple(sorted(tried))) if finite else None
 

@@ -54,5 +54,5 @@ def test_a_record_may_be_missing(tmp_path: Path) -> None:
 def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rates").mkdir()
     (tmp_path / "rates" / "page.csv").write_text("model,speed\nViT,3\n")
-    with pytest.raises(UsageError, match="expected the columns settings, rate and score in .*page.csv"):
+    with pytest.raises(UsageError, match=r"expected the columns settings, rate and score in .*page\.csv"):
         TriedRates.beside(str(tmp_path / "page.py")).search(trial("ViT"))
