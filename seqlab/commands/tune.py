@@ -1,8 +1,8 @@
 """`seqlab tune`: which learning rate is best for each network of a page, after equally many trials?
 
-Every network trains at every rate of a grid, on a seed that no verdict uses, in trials that are stored like any
-others. Where a best rate lies at an edge, the grid grows for all networks of the page alike. What was found is
-written beside the page (`training.tried`).
+Every network trains at every rate of a grid, on a seed that no verdict uses, in trials that are stored like
+any others. Where a best rate lies at an edge, the grid grows for all networks of the page alike. What was
+found is written beside the page (`training.tried`).
 """
 
 import argparse

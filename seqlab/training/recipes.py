@@ -89,8 +89,9 @@ def train(
     with `min_gain` the training ends once it is finished.
 
     With a setting `together`, that many seeds, if all take every step, train side by side
-    (`training.seeds`), which takes half the time for small models. The first trial of them trains all; the others, if they run in the same
-    process, find theirs trained. The batches of all these seeds must have the same shapes, step by step.
+    (`training.seeds`), which takes half the time for small models. The first trial of them trains all;
+    the others, if they run in the same process, find theirs trained. The batches of all these seeds must
+    have the same shapes, step by step.
     """
     if _together(trial, settings) > 1:
         trained = yield from train_once(
