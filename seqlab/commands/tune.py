@@ -57,7 +57,14 @@ def trials_of(experiment: Experiment, tuning: Tuning, rates: Sequence[float]) ->
     budget = experiment.budget("full")
     settings = {**budget.settings, **tuning.settings}
     return [
-        Trial(experiment.name, point.factors, TUNING_SEED, "full", {**settings, "rate": rate}, budget.timeout)
+        Trial(
+            experiment.name,
+            dict(point.factors),
+            TUNING_SEED,
+            "full",
+            {**settings, "rate": rate},
+            budget.timeout,
+        )
         for point in tuning.points
         for rate in rates
     ]
