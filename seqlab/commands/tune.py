@@ -12,7 +12,7 @@ from dataclasses import replace
 from seqlab import pipeline
 from seqlab.commands.common import workspace_of
 from seqlab.errors import UsageError
-from seqlab.notebook.experiment import TUNING_SEED, Experiment, Factors, Trial, Tuning
+from seqlab.notebook.experiment import TUNING_SEED, Experiment, Trial, Tuning
 from seqlab.notebook.metrics import METRICS
 from seqlab.running.plan import Plan, Request, runs_that_count
 from seqlab.store.database import Store
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
 def trials_of(experiment: Experiment, tuning: Tuning, rates: Sequence[float]) -> list[Trial]:
     """A trial for each point and rate, point by point."""
     budget = experiment.budget("full")
-    settings = {**budget.settings, **tuning.settings}
+    settings = {**experiment.settings(budget), **tuning.settings}
     return [
         Trial(
             experiment.name,
@@ -155,7 +155,7 @@ def _write(plan: Plan, tuning: Tuning, rates: Sequence[float], scores: Scores) -
             "See what failed above, mend it and run the same command again."
         )
     path = plan.page.parent / tried.FOLDER / f"{plan.experiment.name}.csv"
-    settings: Factors = plan.experiment.budget("full").settings
+    settings = plan.experiment.settings(plan.experiment.budget("full"))
     rows = [
         (tuning.points[point].factors, settings, rate, scores[point, rate])
         for point in range(len(tuning.points))
