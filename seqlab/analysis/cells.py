@@ -18,6 +18,7 @@ from seqlab.analysis.fairness import fairness
 from seqlab.analysis.intervals import Values
 from seqlab.analysis.kinds import ROUNDING
 from seqlab.analysis.looks import last_look, next_look
+from seqlab.analysis.maturity import Gain, gain
 from seqlab.analysis.pairing import deterministic_points, paired_effects
 from seqlab.analysis.sides import (
     PlannedPoint,
@@ -55,6 +56,8 @@ class Effects:
     # The same against each other opponent. A cell passes only if it does so against all of them: validation
     # often picks a weaker one, and then "supported" would be wrong in up to 8 %, over four looks in 16 %.
     rivals: tuple["Effects", ...] = ()
+    # What the trainings of left and right still gained at their ends; None for a side that did not train.
+    gains: tuple[Gain | None, Gain | None] = (None, None)
     # The number of comparisons that an estimate below, and one above, the threshold counts for: choosing the
     # best of several opponents by looking at the data biases the effect to one side.
     multiplicity: tuple[int, int] = (1, 1)
@@ -220,6 +223,7 @@ def _against(
         near=ALIKE if difference else 0.0,
         scale=max(abs(by_run[run.run]) for side in sides for run in side) if difference else math.nan,
         opponent=right.name,
+        gains=(gain(rule, left.name, sides[0], evidence), gain(rule, right.name, sides[1], evidence)),
         notes=(
             *_without_result(left),
             *_without_result(right),

@@ -95,6 +95,11 @@ class Evidence:
         groups = self.measurements.groupby(["metric", "split"], sort=False, observed=True).indices
         return cast(Mapping[tuple[str, str], Sequence[int]], groups)
 
+    @cached_property
+    def curves(self) -> tuple[str, ...]:
+        """The metrics that were measured on the validation split, in the order of their first measurement."""
+        return tuple(metric for metric, split in self._rows if split == "valid")
+
     # A page's rules ask for the same few metrics cell by cell, so each is reduced once.
     @cached_property
     def _series(self) -> dict[tuple[str, str], Mapping[int, Sequence[Point]]]:

@@ -3,7 +3,9 @@
 These outcomes are tried in this order, and the first that applies is the verdict:
 
 1. *Not tested*: a planned cell is missing. Missing evidence never supports a claim.
-2. *Inconclusive*: the comparison is not fair, or some cell has fewer seeds than the rule asks for.
+2. *Inconclusive*: the comparison is not fair, or some cell has fewer seeds than the rule asks for. A cell
+   whose networks were still learning is open, whatever it shows (`finished`); where too few others are left
+   for one of the outcomes below, the verdict is inconclusive as *unfinished*.
 3. *No relevant difference*: in at least 80 % of the cells the interval lies within the rule's margin of no
    difference, and they do not pass.
 4. *With conditions*: some cells pass and others fail, and a boundary along one factor separates them. However
@@ -28,6 +30,7 @@ from seqlab.analysis.cells import Effects, measure_cells
 from seqlab.analysis.decisions import ALPHA, decide, threshold_of
 from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.fairness import explain, worst
+from seqlab.analysis.finished import Finished, finished, worst_record
 from seqlab.analysis.power import likely_look
 from seqlab.analysis.scope import scope
 from seqlab.notebook.claims import Cell, Claim, Decision, Exact, Outcome, Ratio, Rule, Verdict
@@ -64,8 +67,13 @@ def _verdict(
     comparisons: int,
 ) -> Verdict:
     rule = claim.rule
-    records = worst(effect.fairness for effect in effects)
-    outcome, reason, where = _outcome(rule, effects, cells, explain(records), comparisons)
+    trained = [finished(rule, effect, cell) for effect, cell in zip(effects, cells, strict=True)]
+    cells = [one.cell for one in trained]
+    matched = worst(effect.fairness for effect in effects)
+    outcome, reason, where = _outcome(rule, effects, cells, explain(matched), comparisons)
+    if outcome is Outcome.INCONCLUSIVE and not explain(matched):
+        reason = _unfinished(effects, trained) or reason
+    records = (*matched, *worst_record(trained))
     estimates = [cell.estimate for cell in cells if np.isfinite(cell.estimate)]
     bounded = bool(cells) and all(np.isfinite([cell.low, cell.high]).all() for cell in cells)
     open_still = outcome is Outcome.INCONCLUSIVE and all(record.ok for record in records)
@@ -111,6 +119,19 @@ def _outcome(
     if decisions["fail"] >= DECISIVE_SHARE * len(cells):
         return Outcome.NOT_SUPPORTED, summary, ""
     return Outcome.INCONCLUSIVE, summary, ""
+
+
+def _unfinished(effects: Sequence[Effects], trained: Sequence[Finished]) -> str:
+    """Which cells are open because their networks were still learning; empty where none is."""
+    found = [
+        f"{_label(effect.levels)}{one.reason}"
+        for effect, one in zip(effects, trained, strict=True)
+        if one.reason
+    ]
+    if not found:
+        return ""
+    more = f"; and {len(found) - MOST_NAMED} more cells" if len(found) > MOST_NAMED else ""
+    return f"Unfinished: {'; '.join(found[:MOST_NAMED])}{more}. Longer training would tell"
 
 
 def _equal(rule: Rule, cells: Sequence[Cell]) -> str:

@@ -49,7 +49,7 @@ def sides(rule: Rule) -> tuple[str, str]:
 def amount_given(record: Fairness, side: float | None) -> str:
     """The amount of a quantity that one side of a comparison was given, with its unit."""
     if side is None:
-        return "not recorded"
+        return "no training" if record.quantity == "late_gain" else "not recorded"
     return numbers.number(side, METRICS[record.quantity].unit if record.quantity in METRICS else "")
 
 

@@ -18,7 +18,8 @@ class Metric:
     `log` says that seeds are averaged and compared as ratios (times, sizes, norms). `index` names what a
     measurement's `step` counts: training steps for most metrics, a distance or a position for others.
     `at_least` and `at_most` name the metric that is 1 in a run whose value is only such a bound, since it
-    lies at the edge of what was tried.
+    lies at the edge of what was tried. `curve` names the metric of the same unit that is measured in its
+    place during training.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Metric:
     index: str = "training step"
     at_least: str = ""
     at_most: str = ""
+    curve: str = ""
 
 
 def _catalogue(*metrics: Metric) -> dict[str, Metric]:
@@ -64,7 +66,7 @@ METRICS = _catalogue(
     Metric("strand_recall", "Strand recall", "", "higher"),
     Metric("coil_recall", "Coil recall", "", "higher"),
     Metric("q3_at_length", "Three-class accuracy (Q3)", "", "higher", index="residues in the chain"),
-    Metric("sampled_mse", "Mean squared error on the sample (standardised)", "", "lower"),
+    Metric("sampled_mse", "Mean squared error on the sample (standardised)", "", "lower", curve="mse"),
     Metric("forecast", "Value (standardised)", index="hour from the forecast's first"),
     # Synthetic tasks: success by distance, by number of pairs, and beyond the training lengths
     Metric("success", "Normalised success (0 = chance)", "", "higher", index="distance"),
@@ -179,6 +181,7 @@ METRICS = _catalogue(
     Metric("step_limit", "Training steps allowed", "", "neither", log=True),
     Metric("train_examples", "Training examples available", "", "neither", log=True),
     Metric("tuning_trials", "Tuning trials", "", "neither"),
+    Metric("late_gain", "Gain in the last quarter of the training", "", "lower"),
     Metric("lookback_hours", "Look-back window (hours)", "", "neither"),
     Metric("learning_rate", "Peak learning rate", "", "neither", log=True),
     Metric("tried_rate", "Learning rate tried", "", "neither", log=True, index="tuning trial"),

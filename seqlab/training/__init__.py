@@ -3,11 +3,11 @@
 Page authors import everything from here: `from seqlab.training import TriedRates, train`.
 """
 
+from seqlab.notebook.experiment import TUNING_SEED
 from seqlab.training.loop import fit
 from seqlab.training.optimizer import adamw
 from seqlab.training.rates import trial_rate
 from seqlab.training.recipes import (
-    TUNING_SEED,
     EvaluationSet,
     Recipe,
     TrainedModel,

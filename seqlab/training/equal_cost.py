@@ -6,8 +6,9 @@ from statistics import median
 
 from seqlab.measure.flops import training_step_flops
 from seqlab.measure.timing import seconds
+from seqlab.notebook.experiment import TUNING_SEED
 from seqlab.training.optimizer import adamw
-from seqlab.training.recipes import TUNING_SEED, Recipe
+from seqlab.training.recipes import Recipe
 from seqlab.training.step import training_step
 
 STEPS, WORK, TIME = "equal steps", "equal work", "equal time"

@@ -13,7 +13,7 @@ from seqlab.notebook.experiment import Budget, Experiment, Point, Trial
 from seqlab.notebook.figures import Level
 
 # Given equally to both sides, so that a comparison of planted values is fair unless a test says otherwise.
-FAIR = {"parameters": 1e5, "step_flops": 1e9, "train_steps": 300, "train_examples": 5000, "tuning_trials": 3}
+FAIR = {"parameters": 1e5, "step_flops": 1e9, "step_limit": 300, "train_examples": 5000, "tuning_trials": 3}
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def test_equal_sides_are_fair():
     [
         ("parameters", 1.02, 1.03),
         ("step_flops", 1.05, 1.06),
-        ("train_steps", 1.0, 1.001),
+        ("step_limit", 1.0, 1.001),
         ("tuning_trials", 1.0, 2.0),
     ],
 )
@@ -41,8 +41,8 @@ def test_each_quantity_has_its_tolerance(quantity, within, beyond):
 
 
 def test_one_seed_that_was_given_more_is_enough():
-    records = compare([FAIR, FAIR | {"train_steps": 900}], [FAIR, FAIR])
-    assert blocked(records) == {"train_steps"}
+    records = compare([FAIR, FAIR | {"step_limit": 900}], [FAIR, FAIR])
+    assert blocked(records) == {"step_limit"}
     assert "900 against 300" in explain(records)
 
 

@@ -11,10 +11,10 @@ import pytest
 from mlx import nn
 
 from seqlab.errors import DivergedError
-from seqlab.notebook.experiment import Trial
+from seqlab.notebook.experiment import TUNING_SEED, Trial
 from seqlab.notebook.metrics import Measurement
 from seqlab.training import tried
-from seqlab.training.recipes import TUNING_SEED, TrainedModel, train, train_once
+from seqlab.training.recipes import TrainedModel, train, train_once
 from seqlab.training.step import Batch
 from seqlab.training.tried import TriedRates
 

@@ -1,0 +1,65 @@
+"""Which cells rest on finished trainings, and which stay open until their networks are trained longer?
+
+A cell that passes or fails while one of its networks was still improving is set back to open, with the
+reason. So a verdict may rest on the other cells, and never on that one. Opponents that lost are looked at as
+well, since a network that was stopped early may be the one that would have won.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from seqlab.analysis import maturity
+from seqlab.analysis.cells import Effects
+from seqlab.analysis.decisions import threshold_of
+from seqlab.notebook.claims import Cell, Fairness, Rule
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A cell as it counts, the record of what its networks still gained, and why it is open; empty if it is
+    not."""
+
+    cell: Cell
+    record: Fairness | None = None
+    reason: str = ""
+
+
+def finished(rule: Rule, effect: Effects, cell: Cell) -> Finished:
+    """The cell, set back to open where a network that it compares was not finished."""
+    threshold = threshold_of(rule, effect)
+    records, reasons = [], []
+    for one in (effect, *effect.rivals):
+        if not one.values.size:
+            continue
+        best = one is effect
+        estimate, half_width = _of_cell(effect, cell) if best else (float(np.mean(one.values)), 0.0)
+        record = maturity.record(*one.gains, distance=estimate - threshold, half_width=half_width)
+        if record is None:
+            continue
+        records.append(record)
+        if not record.ok:
+            reasons.append(maturity.explain(one.gains, record))
+    if not records:
+        return Finished(cell)
+    worst = max(records, key=lambda record: not record.ok)
+    if not reasons:
+        return Finished(cell, worst)
+    clauses = list(dict.fromkeys(clause for reason in reasons for clause in reason.split("; ")))
+    return Finished(replace(cell, decision="open", equivalent=False), worst, "; ".join(clauses))
+
+
+def worst_record(found: Sequence[Finished]) -> tuple[Fairness, ...]:
+    """The record to show of several cells: one that blocks, if there is any."""
+    records = [one.record for one in found if one.record is not None]
+    return (max(records, key=lambda record: not record.ok),) if records else ()
+
+
+def _of_cell(effect: Effects, cell: Cell) -> tuple[float, float]:
+    """Estimate and half the interval, on the scale of the effects."""
+    values = [cell.estimate, cell.low, cell.high]
+    if effect.log:
+        values = [math.log(value) if value > 0 else -math.inf for value in values]
+    return values[0], (values[2] - values[1]) / 2
