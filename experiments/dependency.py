@@ -8,12 +8,12 @@ count is exact and does not depend on the load of the machine.
 Each network has one layer. For a whole training step it has two, with the embedding, the loss and its
 gradient. Two networks differ: the temporal convolutional network (TCN) has as many blocks as it needs to see
 the whole sequence, unless its name says otherwise, and the LSTM with a head has two layers of its own. From
-the counts at all lengths, the growth is chosen that fits best by least squares: constant, or growing with the
-logarithm, the square root or the length itself. It is constant where a line explains less than nine tenths
-of the variance, since a length that does not divide evenly costs an extra operation. A matrix product counts
-as one operation, although the sum inside it takes a logarithmic number of steps; so does a reduction. The
-count says what a program must wait for, not how long it takes: a short path of large operations may take
-longer than a long path of small ones.
+the counts at all lengths up to a longest one, the growth is chosen that fits best by least squares: constant,
+or growing with the logarithm, the square root or the length itself. It is constant where a line explains less
+than nine tenths of the variance, since a length that does not divide evenly costs an extra operation. A
+matrix product counts as one operation, although the sum inside it takes a logarithmic number of steps; so
+does a reduction. The count says what a program must wait for, not how long it takes: a short path of large
+operations may take longer than a long path of small ones.
 
 Not every recurrence must be sequential. In the minGRU and the minLSTM of @feng2024rnns and in other linear
 recurrences, the steps can be combined pairwise in a tree [@martin2017parallelizing]. They are the control
@@ -157,7 +157,7 @@ GROWTHS = {
 
 
 def growth(trial: Trial) -> Iterator[Measurement]:
-    """Its growth over all lengths; the metric that is measured names the growth that fits best."""
+    """Its growth up to a longest length; the metric that is measured names the growth that fits best."""
     counted, model = trial["counted"], trial["model"]
     found = trend({length: operations(counted, model, length) for length in lengths(trial["longest"])})
     yield Measurement(GROWTHS[found.kind], found.amount)
@@ -224,20 +224,24 @@ def lengths(longest: int) -> tuple[int, ...]:
     return tuple(SHORTEST << i for i in range((longest // SHORTEST).bit_length()))
 
 
-def points(*, longest: int, joined: tuple[int, ...]) -> tuple[Point, ...]:
-    """All parts; attention's pairs are taken at the lengths `joined`, those of the others at the first."""
+def points(*longest: int, joined: tuple[int, ...]) -> tuple[Point, ...]:
+    """All parts; attention's pairs are taken at the lengths `joined`, those of the others at the first.
+
+    Growth is fitted up to each of the `longest` lengths, the last of which is the longest of all.
+    """
     found: tuple[Point, ...] = ()
     for counted, models in COUNTED.items():
-        found += grid(part="chain", counted=counted, model=models, length=lengths(longest))
+        found += grid(part="chain", counted=counted, model=models, length=lengths(longest[-1]))
         for model in models:
             network = NETWORKS[model]
             found += grid(
-                part="growth", counted=counted, model=model, sequential=network.sequential, path=network.path
-            )
+                part="growth", counted=counted, model=model, sequential=network.sequential,
+                path=network.path, longest=longest,
+            )  # fmt: skip
     return (
         *found,
         *grid(part="layers", model=DECODER, layers=(1, 2, 4, 8)),
-        *grid(part="projections", projected=PROJECTED, length=lengths(longest)),
+        *grid(part="projections", projected=PROJECTED, length=lengths(longest[-1])),
         *grid(part="map", model=MAPPED, output=range(1, MAP_LENGTH + 1)),
         *grid(part="pairs", model=("LSTM", "TCN, 1 block"), length=joined[0]),
         *grid(part="pairs", model=(DECODER, ENCODER), length=joined),
@@ -265,9 +269,9 @@ experiment = Experiment(
     parallel_over=("part", "model"),
     run=run,
     budgets=(
-        Budget("smoke", points(longest=64, joined=(16,)), {"longest": 64}, timeout=60),
-        Budget("quick", points(longest=256, joined=(16, 64)), {"longest": 256}, timeout=120),
-        Budget("full", points(longest=2048, joined=(16, 64, 256)), {"longest": 2048}, timeout=1_800),
+        Budget("smoke", points(64, joined=(16,)), timeout=60),
+        Budget("quick", points(256, joined=(16, 64)), timeout=120),
+        Budget("full", points(256, 2048, joined=(16, 64, 256)), timeout=1_800),
     ),
     claims=(
         Claim(
@@ -346,16 +350,17 @@ experiment = Experiment(
             "that output. An empty cell means no influence at all.",
         ),
         Table(
-            rows=("model", "sequential", "path"), where=LAYER_GROWTH,
+            rows=("longest", "model", "sequential", "path"), where=LAYER_GROWTH,
             metrics=(*GROWTHS.values(), "growth_misfit"),
             caption="Growth of the sequential operations of one layer, forward. Of the four columns, the one "
-            "that is filled is the growth that fits best. Sequential and path: sequential operations of a "
-            "layer and longest path between two positions, as published by @vaswani2017attention [Table 1]; "
-            "those of scans are by @martin2017parallelizing. For convolutions, the path counts the layers "
-            "that it takes to connect all pairs; our TCN has these layers, and the count includes them.",
+            "that is filled is the growth that fits best up to the longest length. Sequential and path: "
+            "sequential operations of a layer and longest path between two positions, as published by "
+            "@vaswani2017attention [Table 1]; those of scans are by @martin2017parallelizing. For "
+            "convolutions, the path counts the layers that it takes to connect all pairs; our TCN has these "
+            "layers, and the count includes them.",
         ),
         Table(
-            rows=("model",), where=STEP_GROWTH, metrics=(*GROWTHS.values(), "growth_misfit"),
+            rows=("longest", "model"), where=STEP_GROWTH, metrics=(*GROWTHS.values(), "growth_misfit"),
             caption="Growth of the sequential operations of a whole training step of two layers, forward "
             "and backward.",
         ),

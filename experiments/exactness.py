@@ -265,12 +265,11 @@ experiment = Experiment(
     parallel_over=("model", "length"),
     run=run,
     precise=True,
+    protocol={"written": 32, "draws": 2},
     budgets=(
         Budget("smoke", points((16, 32), seeds=2), {"written": 8, "draws": 1}, timeout=60),
-        Budget("quick", points((16, 64, 128), seeds=3), {"written": 16, "draws": 2}, timeout=120),
-        Budget(
-            "full", points((16, 128, 1024, 8192), seeds=10), {"written": 128, "draws": 5}, timeout=7_200
-        ),
+        Budget("quick", points((16, 64, 128), seeds=3), timeout=120),
+        Budget("full", points((16, 64, 128, 1024, 8192), seeds=10), timeout=7_200),
     ),
     claims=(
         Claim(

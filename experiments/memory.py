@@ -34,13 +34,12 @@ not stop it from growing.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 
 import mlx.core as mx
 from mlx import nn
 
-from seqlab.errors import UsageError
 from seqlab.machine import kernels
 from seqlab.measure.capacity import capacity, limited
 from seqlab.measure.growth import FEWEST, climb, exponent, filled_length, lengths_to, probe
@@ -62,6 +61,9 @@ SEQUENTIAL = ("RNN", "LSTM", "GRU")  # their variants are equal uncompiled, and 
 PARALLEL = (TRANSFORMER, "minGRU", "LRU", LINEAR, "TCN")
 NETWORKS = (TRANSFORMER, *SEQUENTIAL, *PARALLEL[1:])
 PLAIN, IN_USE = "plain", "in use"
+LONGEST = {"smoke": 128, "quick": 1_024, "full": 8_192}  # tokens of a sequence that is trained on
+# The lengths of all budgets. Each is climbed to through the shorter ones; the first takes 100 MB at most.
+LADDER = sorted({length for longest in LONGEST.values() for length in lengths_to(longest)})
 PROBE = 2  # times the longest length measured
 LONGEST_CACHE = 8192  # tokens, at these widths and batches
 WIDTHS, BATCHES = (64, 256, 1024), (1, 8, 64)
@@ -82,6 +84,7 @@ def run(trial: Trial) -> Iterator[Measurement]:
     yield from parts[trial["part"]](trial)
 
 
+@cache  # of all that climbs to a length or through it
 def peak_of_step(name: str, form: str, steps: int, length: int) -> int:
     """Bytes of a training step on one sequence: by plain kernels, or as a run of `steps` trains here."""
     plain = form == PLAIN
@@ -91,22 +94,17 @@ def peak_of_step(name: str, form: str, steps: int, length: int) -> int:
         return peak_memory(step_arm(model, batch, steps=steps, compiled=False if plain else None).step)
 
 
-@cache  # wanted length by length, and whole for the fit
-def peaks(name: str, form: str, steps: int, longest: int) -> Mapping[int, int]:
+def peaks(name: str, form: str, steps: int, lengths: Sequence[int]) -> Mapping[int, int]:
     """Bytes by length, up to the last that is sure to take no more than is allowed."""
-    lengths = lengths_to(longest)  # the first takes 100 MB at most
     peak = partial(peak_of_step, name, form, steps)
     return climb(peak, lengths, allowed=lambda: capacity().allowed)
 
 
 def training(trial: Trial) -> Iterator[Measurement]:
     """The peak at one length; nothing where it was not tried."""
-    length, longest = trial["length"], trial["longest"]
-    if length not in lengths_to(longest):
-        raise UsageError(
-            f"length must be one of {lengths_to(longest)}, found {length}. Change them by --set longest=..."
-        )
-    found = peaks(trial["model"], trial["form"], trial["steps"], longest)
+    length = trial["length"]
+    climbed = [*(each for each in LADDER if each < length), length]
+    found = peaks(trial["model"], trial["form"], trial["steps"], climbed)
     if length in found:
         yield Measurement("peak_memory", found[length])
 
@@ -114,7 +112,7 @@ def training(trial: Trial) -> Iterator[Measurement]:
 def limit(trial: Trial) -> Iterator[Measurement]:
     """One probe of the fit at a length that is safe, and where a sequence would fill the memory."""
     name, form, steps = trial["model"], trial["form"], trial["steps"]
-    found = dict(peaks(name, form, steps, trial["longest"]))
+    found = dict(peaks(name, form, steps, lengths_to(trial["longest"])))
     if len(found) < FEWEST:
         return
     yield Measurement("memory_exponent", exponent(found))
@@ -159,29 +157,29 @@ def decoding(trial: Trial) -> Iterator[Measurement]:
 
 def budget(
     name: BudgetName,
-    *,
-    longest: int,
+    *smaller: BudgetName,
     counted: tuple[int, ...],
     in_use: tuple[str, ...],
     left_out: str = "",
-    steps: int,
     timeout: float,
 ) -> Budget:
-    """All parts. The form in use is measured of the networks `in_use`; `left_out` is not trained at all.
+    """All parts, those of `smaller` budgets included.
 
-    `steps` are those of the run whose step is measured as trained here; a device compiles long runs alone.
+    The form in use is measured of the networks `in_use`; `left_out` is not trained at all.
     """
+    longest = [LONGEST[each] for each in (*smaller, name)]
+    lengths = sorted({length for each in longest for length in lengths_to(each)})
     points: tuple[Point, ...] = ()
     measured = tuple(network for network in NETWORKS if network != left_out)
     for form, models in ((PLAIN, measured), (IN_USE, in_use)):
-        points += grid(part="training", model=models, form=form, length=lengths_to(longest))
-        points += grid(part="limit", model=models, form=form)
+        points += grid(part="training", model=models, form=form, length=lengths)
+        points += grid(part="limit", model=models, form=form, longest=longest)
     points += grid(part="activations", model=NETWORKS, length=counted)
     # Arithmetic on shapes, so that every budget covers the whole range.
     room = (32, 128, 512, 2048, LONGEST_CACHE)
     points += grid(part="cache", model=NETWORKS, width=WIDTH, batch=1, length=room)
     points += grid(part="cache", model=TRANSFORMER, width=WIDTHS, batch=BATCHES, length=LONGEST_CACHE)
-    return Budget(name, points, {"longest": longest, "steps": steps}, timeout=timeout)
+    return Budget(name, points, timeout=timeout)
 
 
 TRAINING, LIMIT = {"part": "training"}, {"part": "limit"}
@@ -193,19 +191,12 @@ by_model, by_width = partial(Table, rows=("model",)), partial(Table, rows=("widt
 experiment = Experiment(
     chapter=6,
     run=run,
+    # A step is measured as a run of so many steps takes it: a device compiles long runs alone.
+    protocol={"steps": 100},
     budgets=(
-        budget(
-            "smoke", longest=128, counted=(16, 64), in_use=(TRANSFORMER,), left_out="GRU",
-            steps=30, timeout=120,
-        ),
-        budget(
-            "quick", longest=1024, counted=(64, 256), in_use=PARALLEL, left_out="GRU",
-            steps=90, timeout=300,
-        ),
-        budget(
-            "full", longest=8192, counted=(64, 256, 1024), in_use=NETWORKS,
-            steps=5_000, timeout=3_600,
-        ),
+        budget("smoke", counted=(16, 64), in_use=(TRANSFORMER,), left_out="GRU", timeout=120),
+        budget("quick", counted=(64, 256), in_use=PARALLEL, left_out="GRU", timeout=300),
+        budget("full", "quick", counted=(64, 256, 1024), in_use=NETWORKS, timeout=3_600),
     ),
     claims=(
         Claim(
@@ -214,9 +205,9 @@ experiment = Experiment(
                 metric="peak_memory", x="length", x_scale="log2", y_scale="log2",
                 where=TRAINING | {"model": TRANSFORMER, "form": PLAIN}, below=1.5, seeds=1,
             ),
-            "Over three doublings of the length, the memory of a training step of the Transformer, by plain "
-            "kernels, grows more slowly than the length to the power of one and a half. (At the power of "
-            "two, twice the length would take four times the memory.)",
+            "Over three or more doublings of the length, the memory of a training step of the Transformer, "
+            "by plain kernels, grows more slowly than the length to the power of one and a half. (At the "
+            "power of two, twice the length would take four times the memory.)",
         ),
         Claim(
             "C24",
@@ -234,24 +225,25 @@ experiment = Experiment(
             "parameters, by plain kernels and as this device trains.",
         ),
         Interval(
-            x="memory_exponent", y="model", hue="form", where=LIMIT,
+            x="memory_exponent", y="model", hue="form", columns="longest", where=LIMIT,
             guides={"as the length": 1.0, "as its square": 2.0},
-            caption="The exponent with which that memory grows with the length, over the three doublings "
-            "measured. An exponent below 1 means that memory of constant size still weighs; attention that "
-            "keeps no scores grows no faster than the length.",
+            caption="The exponent with which that memory grows with the length, over three doublings up to "
+            "the longest. An exponent below 1 means that memory of constant size still weighs; attention "
+            "that keeps no scores grows no faster than the length.",
         ),
         Table(
-            rows=("model", "form"), where=LIMIT,
+            rows=("longest", "model", "form"), where=LIMIT,
             metrics=(
                 "device_memory", "out_of_memory_length", "out_of_memory_low", "out_of_memory_high",
                 "probe_length", "probe_inside",
             ),
             caption="The length at which a training step on one sequence would fill the device's memory, and "
-            "the ends of the fit's interval; the length of the one probe, and whether it took as much as "
-            "predicted. A dash: the length is beyond the fit's reach, or there was no room for a probe.",
+            "the ends of the interval of the fit to lengths up to the longest; the length of the one probe, "
+            "and whether it took as much as predicted. A dash: the length is beyond the fit's reach, or "
+            "there was no room for a probe.",
         ),
-        by_model(
-            columns="form", metrics=("prediction_error",), where=LIMIT,
+        Table(
+            rows=("longest", "model"), columns="form", metrics=("prediction_error",), where=LIMIT,
             caption="How much more memory the probe took than predicted, as a share; negative where it took "
             "less.",
         ),

@@ -171,10 +171,11 @@ def points(seeds: int) -> tuple[Point, ...]:
 experiment = Experiment(
     chapter=25,
     run=run,
+    protocol={"repeats": 5},
     budgets=(
         Budget("smoke", points(seeds=1), {"repeats": 2}, timeout=60),
-        Budget("quick", points(seeds=1), {"repeats": 5}, timeout=120),
-        Budget("full", points(seeds=10), {"repeats": 30}),
+        Budget("quick", points(seeds=1), timeout=120),
+        Budget("full", points(seeds=10)),
     ),
     figures=(
         Curve(

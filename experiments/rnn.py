@@ -25,11 +25,12 @@ A training step on a single sequence takes time of two kinds: time that every fu
 a fixed part. The fixed part is spent on launching operations, waiting for the one before, and updating the
 weights. A straight line through the times of the smallest and the largest batch separates the two.
 
-All implementations at one length, and all batches, are timed in turn, in blocks of shuffled order. Compiling
-a network on a CPU takes ten seconds and more, so the smoke budget compiles none and the quick budget the RNN
-alone. Where batches are compared, networks are compiled if that pays by this device's settings (`seqlab
-doctor`). At the full budget, MLX's own layers and compiled networks go up to 1,024 tokens: beyond that the
-former would not fit into memory, and compilation follows the chain of operations by recursion.
+All implementations at one length, and all batches up to 64 sequences, are timed in turn, in blocks of
+shuffled order; a compiled network takes its turns with MLX's own, and a larger batch with a single sequence.
+Compiling a network on a CPU takes ten seconds and more, so the smoke budget compiles none and the quick
+budget the RNN alone. Where batches are compared, networks are compiled if that pays by this device's settings
+(`seqlab doctor`). At the full budget, MLX's own layers and compiled networks go up to 1,024 tokens: beyond
+that the former would not fit into memory, and compilation follows the chain of operations by recursion.
 """
 
 from collections.abc import Iterator, Mapping
@@ -57,7 +58,9 @@ from seqlab.training.token_step import random_tokens, step_arm
 
 HEAD = TokenHead(vocabulary=64)
 SEQUENCE = 32  # tokens of a sequence where batches are compared: 64 of them are two thousand words
+COMMON = 64 * SEQUENCE  # tokens: the batches up to here are timed together, each larger one with a sequence
 
+UNROLLED_TO = 1_024  # tokens, for MLX's layers and compiled networks: beyond, memory or recursion ends them
 UNROLLED = ("RNN", "LSTM", "GRU")
 RECURRENT = (*UNROLLED, "minGRU")
 NETWORKS = (*RECURRENT, TRANSFORMER)
@@ -93,13 +96,20 @@ def reference_tier(model: str) -> str:
     return "loop" if model == "minGRU" else STOCK
 
 
-def tiers(model: str, length: int, *, compiled: str, unrolled_to: int) -> tuple[str, ...]:
-    """The implementations timed at this length; `compiled` names the networks that are compiled too."""
-    compiles = model in compiled.split() and length <= unrolled_to
+def tiers(model: str, length: int, *, compiled: bool) -> tuple[str, ...]:
+    """The implementations of a network that are timed at this length."""
+    compiled = compiled and length <= UNROLLED_TO
     if model == "minGRU":
-        return tuple(tier for tier in SCANS if compiles or "compiled" not in tier)
-    stock = (STOCK,) if length <= unrolled_to else ()
-    return (*stock, OURS, *((COMPILED,) if compiles else ()))
+        return tuple(tier for tier in SCANS if compiled or "compiled" not in tier)
+    stock = (STOCK,) if length <= UNROLLED_TO else ()
+    return (*stock, OURS, *((COMPILED,) if compiled else ()))
+
+
+def group_of(model: str, tier: str, length: int) -> tuple[tuple[str, str], ...]:
+    """The networks and implementations that one is timed with: all uncompiled ones, or its own reference."""
+    if "compiled" in tier:
+        return (model, reference_tier(model)), (model, tier)
+    return tuple((name, other) for name in RECURRENT for other in tiers(name, length, compiled=False))
 
 
 def steps_of(largest: int) -> tuple[int, ...]:
@@ -109,25 +119,26 @@ def steps_of(largest: int) -> tuple[int, ...]:
 
 @cache  # all arms of a comparison at once, so that they interleave; each trial then yields its own
 def timed_tiers(
-    length: int, batch: int, width: int, blocks: int, compiled: str, unrolled_to: int, seed: int
+    group: tuple[tuple[str, str], ...], length: int, batch: int, width: int, blocks: int, seed: int
 ) -> Mapping[str, Times]:
-    """Every recurrent network in every implementation, at one length."""
+    """Networks in some implementations, at one length."""
     arms = {}
-    for model in RECURRENT:
-        for tier in tiers(model, length, compiled=compiled, unrolled_to=unrolled_to):
-            network = language_model(model, tier, width, seed)
-            tokens = random_tokens(HEAD.vocabulary, batch=batch, length=length)
-            arms[named(model, tier)] = step_arm(network, tokens, compiled="compiled" in tier)
+    for model, tier in group:
+        network = language_model(model, tier, width, seed)
+        tokens = random_tokens(HEAD.vocabulary, batch=batch, length=length)
+        arms[named(model, tier)] = step_arm(network, tokens, compiled="compiled" in tier)
     with no_kernels() if seed == 0 else nullcontext():  # so that the first seed compiles from nothing
         return time_blocks(arms, blocks=blocks, rng=np.random.default_rng((seed, length)), warmup_steps=0)
 
 
 @cache
-def timed_batches(largest: int, width: int, blocks: int, steps: int, seed: int) -> Mapping[str, Times]:
-    """Every network, as a run of so many steps computes it, with every number of tokens in one step."""
+def timed_batches(
+    group: tuple[int, ...], width: int, blocks: int, steps: int, seed: int
+) -> Mapping[str, Times]:
+    """Every network, as a run of so many steps computes it, with these numbers of tokens in one step."""
     arms = {}
     for model in NETWORKS:
-        for tokens in steps_of(largest):
+        for tokens in group:
             network = language_model(model, default_tier(model), width, seed)
             batch = random_tokens(HEAD.vocabulary, batch=tokens // SEQUENCE, length=SEQUENCE)
             arms[named(model, tokens)] = step_arm(network, batch, steps=steps)
@@ -165,8 +176,8 @@ def run(trial: Trial) -> Iterator[Measurement]:
 def implementation(trial: Trial) -> Iterator[Measurement]:
     """One network in one implementation at one length."""
     model, length, batch = trial["model"], trial["length"], trial["batch"]
-    settings = [trial[name] for name in ("width", "blocks", "compiled", "unrolled_to")]
-    found = timed_tiers(length, batch, *settings, trial.seed)
+    group = group_of(model, trial["tier"], length)
+    found = timed_tiers(group, length, batch, trial["width"], trial["blocks"], trial.seed)
     yield from step_measurements(trial, trial["tier"], found[named(model, trial["tier"])], batch, length)
     if (reference := found.get(named(model, reference_tier(model)))) is not None:
         for block, seconds in found[named(model, trial["tier"])].kept.items():
@@ -176,7 +187,7 @@ def implementation(trial: Trial) -> Iterator[Measurement]:
 def batch_size(trial: Trial) -> Iterator[Measurement]:
     """One network with one number of tokens in a training step."""
     model, batch = trial["model"], trial["tokens"] // SEQUENCE
-    found = batches_of(trial)
+    found = batches_of(trial, trial["tokens"])
     times, one = found[named(model, trial["tokens"])], found[named(model, SEQUENCE)]
     yield from step_measurements(trial, default_tier(model), times, batch, SEQUENCE)
     for block, seconds in times.kept.items():
@@ -201,30 +212,37 @@ def fixed_share(trial: Trial) -> Iterator[Measurement]:
 
     On the line time = fixed + each x batch through the batches 1 and B, fixed = (B t_1 - t_B) / (B - 1).
     """
-    times, largest = batches_of(trial), steps_of(trial["largest"])[-1]
+    largest = trial["largest"]
+    times = batches_of(trial, largest)
     one, many = (undisturbed(times[named(trial["model"], tokens)]).kept for tokens in (SEQUENCE, largest))
     batch = largest // SEQUENCE
     for block, seconds in one.items():
         yield Measurement("fixed_share", (batch - many[block] / seconds) / (batch - 1), step=block)
 
 
-def batches_of(trial: Trial) -> Mapping[str, Times]:
-    """The times of all batches that this trial's is compared with."""
-    return timed_batches(trial["largest"], trial["width"], trial["blocks"], trial["steps"], trial.seed)
+def batches_of(trial: Trial, tokens: int) -> Mapping[str, Times]:
+    """The times of the batches that one of so many tokens is compared with, a single sequence included."""
+    group = steps_of(COMMON) if tokens <= COMMON else (SEQUENCE, tokens)
+    return timed_batches(group, trial["width"], trial["blocks"], trial["steps"], trial.seed)
 
 
 def budget(
-    name: BudgetName, *, lengths: tuple[int, ...], seeds: int, timeout: float, **settings: Level
+    name: BudgetName,
+    *largest: int,  # tokens of the batches that are compared with a single sequence
+    lengths: tuple[int, ...],
+    compiled: tuple[str, ...] = (),  # the networks that are compiled too
+    seeds: int,
+    timeout: float,
+    **settings: Level,
 ) -> Budget:
-    """The three parts at these lengths, with these settings."""
-    compiled, unrolled_to = str(settings["compiled"]), int(settings["unrolled_to"])
+    """The three parts at these lengths and batches."""
     points: tuple[Point, ...] = ()
     for length in lengths:
         for model in RECURRENT:
-            names = tiers(model, length, compiled=compiled, unrolled_to=unrolled_to)
+            names = tiers(model, length, compiled=model in compiled)
             points += grid(part="tier", model=model, tier=names, length=length, seeds=seeds)
-    points += grid(part="batch", model=NETWORKS, tokens=steps_of(int(settings["largest"])), seeds=seeds)
-    points += grid(part="fixed", model=NETWORKS, seeds=seeds)
+    points += grid(part="batch", model=NETWORKS, tokens=steps_of(largest[-1]), seeds=seeds)
+    points += grid(part="fixed", model=NETWORKS, largest=largest, seeds=seeds)
     return Budget(name, points, settings, timeout=timeout)
 
 
@@ -241,19 +259,16 @@ many_tokens = partial(
 experiment = Experiment(
     chapter=3,
     run=run,
+    # A budget that wants more precision has more seeds, each of which times everything anew.
+    protocol={"batch": 8, "width": 64, "blocks": 3, "steps": 100},
     budgets=(
         budget(
-            "smoke", lengths=(8, 16), seeds=2, timeout=120,
-            batch=8, width=32, blocks=2, largest=2048, steps=30, compiled="none", unrolled_to=1024,
+            "smoke", COMMON, lengths=(8, 16), seeds=2, timeout=120, width=32, blocks=2, steps=30,
         ),
+        budget("quick", COMMON, lengths=(8, 16, 32), compiled=("RNN",), seeds=5, timeout=300),
         budget(
-            "quick", lengths=(8, 16, 32), seeds=5, timeout=300,
-            batch=8, width=64, blocks=3, largest=2048, steps=90, compiled="RNN", unrolled_to=1024,
-        ),
-        budget(
-            "full", lengths=(64, 128, 256, 512, 1024, 2048, 4096, 8192), seeds=10, timeout=8 * 3_600,
-            batch=8, width=64, blocks=30, largest=32_768, steps=5_000, compiled="RNN LSTM GRU minGRU",
-            unrolled_to=1024,
+            "full", COMMON, 16 * COMMON, lengths=(8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192),
+            compiled=RECURRENT, seeds=20, timeout=8 * 3_600,
         ),
     ),
     claims=(
@@ -301,9 +316,10 @@ experiment = Experiment(
             "line; above the upper one the sentence is refuted.",
         ),
         Interval(
-            x="fixed_share", y="model", where=FIXED,
-            caption="The share of a training step on a single sequence that further sequences do not add to: "
-            "launching operations, waiting, updating the weights. The rest is work on the sequence itself.",
+            x="fixed_share", y="model", columns="largest", where=FIXED,
+            caption="The share of a training step on a single sequence that further sequences, up to the "
+            "largest batch in tokens, do not add to: launching operations, waiting, updating the weights. "
+            "The rest is work on the sequence itself.",
         ),
         gain(
             columns="model", where=TIER | {"model": UNROLLED}, guides={"twice": 2.0},

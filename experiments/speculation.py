@@ -121,6 +121,10 @@ ONE_PASS_EACH = Exact(metric="passes_per_token", per=("method",), along="method"
 experiment = Experiment(
     chapter=9,
     run=run,
+    protocol={
+        "text_width": 64, "text_batch": 16, "text_context": 64, "text_steps": 400, "text_rate": 1e-2,
+        "text_prompts": 8, "text_written": 64,
+    },
     budgets=(
         Budget(
             "smoke",
@@ -131,24 +135,8 @@ experiment = Experiment(
             },
             timeout=60,
         ),
-        Budget(
-            "quick",
-            grid(method=(PLAIN, SPECULATIVE), seeds=3),
-            {
-                "text_width": 64, "text_batch": 16, "text_context": 64, "text_steps": 60, "text_rate": 3e-2,
-                "text_prompts": 5, "text_written": 48,
-            },
-            timeout=180,
-        ),
-        Budget(
-            "full",
-            grid(method=(PLAIN, SPECULATIVE), seeds=3),
-            {
-                "text_width": 256, "text_batch": 32, "text_context": 256, "text_steps": 2_000,
-                "text_rate": 1e-3, "text_prompts": 32, "text_written": 256,
-            },
-            timeout=4 * 3_600,
-        ),
+        Budget("quick", grid(method=(PLAIN, SPECULATIVE), seeds=3), timeout=180),
+        Budget("full", grid(method=(PLAIN, SPECULATIVE), seeds=10), timeout=3_600),
     ),
     claims=(
         Claim(

@@ -16,14 +16,15 @@ fixed matrix product took more or less time than usual are dropped, and counted.
 
 The opponent is the fastest recurrent network of each length. Much of a recurrence's time is spent on
 launching small operations rather than doing them [@poppel2024flashrnn], and compiling a step fuses many of
-them. At the full budget every network is tried compiled and uncompiled, on blocks that are used for nothing
-else, and runs the faster way; only a recurrence of more than a thousand steps is never compiled, since MLX
-walks such a graph by recursion. The smaller budgets would spend all their time on a CPU compiling, so there
-each network runs as this device's settings have it (`seqlab doctor`). Compiling helps a recurrence the most,
-so a verdict of a small budget in the Transformer's favour is the one to doubt. These budgets also leave out
-the GRU, a cell much like the LSTM. The timed step may use another kernel for the same computation where that
-is faster on this device: on a CPU, attention skips most scores of later tokens. Work is counted for the plain
-kernels, which compute all of them.
+them. Each network runs as this device's settings have it for a short training (`seqlab doctor`), since on a
+CPU compiling takes longer than all that is timed here. Compiling helps a recurrence the most, so a verdict in
+the Transformer's favour is the one to doubt. For that doubt, the full budget tries every network compiled and
+uncompiled, on blocks that are used for nothing else, and shows the times of the faster way in a table of its
+own; only a recurrence of more than a thousand steps is never compiled, since MLX walks such a graph by
+recursion. The smaller budgets leave out the GRU, a cell much like the LSTM; it is timed beside the
+Transformer alone. The timed step may use another kernel for the same computation where that is faster on this
+device: on a CPU, attention skips most scores of later tokens. Work is counted for the plain kernels, which
+compute all of them.
 
 Equal parameters are not equal work: with the length, attention does more and more work with the same
 parameters. A second view therefore enlarges every other network until its step takes as much work as the
@@ -35,7 +36,7 @@ A CPU runs little in parallel. The verdicts are about the device that their scop
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from statistics import median
 
@@ -62,35 +63,42 @@ BATCH, WIDTH = 8, 64  # the defaults, where neither is varied
 SHORTEST = 16  # tokens
 RECURRENT = (*SEQUENTIAL, "minGRU")
 NETWORKS = (TRANSFORMER, *RECURRENT, "TCN")
-NONE = "none"
+EXTRA = "GRU"  # timed by the full budget alone
+COMMON = tuple(name for name in NETWORKS if name != EXTRA)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How to time: in so many blocks; compiled where a run of `steps` is, or in the faster of both ways.
-
-    The forward pass by itself is timed with the first `forward_seeds` seeds.
-    """
+    """How to time: in so many blocks, compiled where a run of `steps` is."""
 
     blocks: int
     steps: int
-    both_ways: bool
-    forward_seeds: int
-    left_out: str  # the network that the budget does without
 
 
-def networks(left_out: str) -> tuple[str, ...]:
-    """Those that a budget times."""
-    return tuple(name for name in NETWORKS if name != left_out)
+@dataclass(frozen=True)
+class Group:
+    """The networks that are timed side by side; `both_ways` lets each run the faster way."""
+
+    names: tuple[str, ...]
+    both_ways: bool = False
+
+
+def group_of(trial: Trial) -> Group:
+    """The networks that this trial's is timed with."""
+    if trial["part"] == "both ways":
+        return Group(NETWORKS, both_ways=True)
+    return Group((TRANSFORMER, EXTRA) if trial["model"] == EXTRA else COMMON)
 
 
 @cache  # one measurement for the trials of all networks, so that they are timed side by side
-def timed(cell: Cell, plan: Plan, seed: int) -> Mapping[str, tuple[Times, Times | None]]:
-    """The training step of every network and, at the default batch and width, its forward pass."""
-    forward = cell == Cell(cell.length, BATCH, WIDTH) and seed < plan.forward_seeds
+def timed(group: Group, cell: Cell, plan: Plan, seed: int) -> Mapping[str, tuple[Times, Times | None]]:
+    """The training step of every network and, at the default batch and width, its forward pass.
+
+    The forward pass is shown, not judged: the first seed's will do.
+    """
+    forward = cell == Cell(cell.length, BATCH, WIDTH) and seed == 0
     compiled = {
-        name: compiles(name, cell, steps=plan.steps, both_ways=plan.both_ways)
-        for name in networks(plan.left_out)
+        name: compiles(name, cell, steps=plan.steps, both_ways=group.both_ways) for name in group.names
     }
     return time_side_by_side(compiled, cell, blocks=plan.blocks, seed=seed, forward=forward)
 
@@ -99,12 +107,15 @@ def run(trial: Trial) -> Iterator[Measurement]:
     """One network's share of what was timed together."""
     name = trial["model"]
     cell = Cell(trial["length"], trial["batch"], trial["width"], trial["view"])
-    plan = trial.fill(Plan)
+    group, plan = group_of(trial), trial.fill(Plan)
+    if trial["part"] == "growth":
+        yield from over_lengths(group, name, cell, plan, trial.seed)
+        return
     hidden = hidden_size(name, cell)
     yield Measurement("parameters", parameters(language_model(name, cell, hidden)))
     yield Measurement("step_flops", work(name, cell, hidden))
-    yield Measurement("compiled", float(compiles(name, cell, steps=plan.steps, both_ways=plan.both_ways)))
-    together = timed(cell, plan, trial.seed)
+    yield Measurement("compiled", float(compiles(name, cell, steps=plan.steps, both_ways=group.both_ways)))
+    together = timed(group, cell, plan, trial.seed)
     step, forward = together[name]
     yield from step.measurements()
     for block, seconds in step.kept.items():
@@ -114,14 +125,12 @@ def run(trial: Trial) -> Iterator[Measurement]:
             yield Measurement("relative_time", seconds / other, step=block)
     for block, seconds in forward.kept.items() if forward else ():
         yield Measurement("forward_time", seconds, step=block)
-    if trial["part"] == "length" and cell == Cell(trial["longest"], BATCH, WIDTH):
-        yield from over_lengths(name, cell, plan, trial.seed)
 
 
-def over_lengths(name: str, longest: Cell, plan: Plan, seed: int) -> Iterator[Measurement]:
+def over_lengths(group: Group, name: str, longest: Cell, plan: Plan, seed: int) -> Iterator[Measurement]:
     """How the time of a step grows, and where it crosses the Transformer's, if it does."""
     lengths = octaves(longest.length)
-    sweep = {length: timed(replace(longest, length=length), plan, seed) for length in lengths}
+    sweep = {length: timed(group, replace(longest, length=length), plan, seed) for length in lengths}
     if not all(found[name][0].kept for found in sweep.values()):
         return  # at some length every block was disturbed
     own, other = (
@@ -141,28 +150,33 @@ def octaves(longest: int) -> tuple[int, ...]:
 
 def budget(
     name: BudgetName,
-    plan: Plan,
-    *,
-    longest: int,
+    *longest: int,  # lengths up to which the growth of the time is told
     worked: tuple[int, ...],  # lengths at which work is equal
     length: int,  # while batch or width are varied
     batches: tuple[int, ...],
     widths: tuple[int, ...],
-    traded: Mapping[int, int],  # length: batch, with as many tokens in all
+    traded: Mapping[int, tuple[int, ...]],  # tokens of a step: lengths
+    both_ways: tuple[int, ...] = (),  # lengths at which compiled and uncompiled steps are tried
+    models: tuple[str, ...] = COMMON,
     seeds: int,  # of what a verdict rests on
     few: int,  # of what is shown beside it
     timeout: float,
+    **settings: int,
 ) -> Budget:
     """All views at these sizes."""
-    models = networks(plan.left_out)
     vary = partial(grid, model=models, view=PARAMETERS)
-    points = vary(part="length", length=octaves(longest), batch=BATCH, width=WIDTH, seeds=seeds)
+    default = {"batch": BATCH, "width": WIDTH}
+    points = vary(part="length", length=octaves(longest[-1]), seeds=seeds, **default)
+    points += vary(part="growth", length=longest, seeds=seeds, **default)
     points += vary(part="batch", length=length, batch=batches, width=WIDTH, seeds=seeds)
     points += vary(part="width", length=length, batch=BATCH, width=widths, seeds=few)
-    for each, batch in traded.items():
-        points += vary(part="tokens", length=each, batch=batch, width=WIDTH, seeds=few)
-    points += grid(part="length", model=models, view=WORK, length=worked, batch=BATCH, width=WIDTH, seeds=few)
-    return Budget(name, points, asdict(plan) | {"longest": longest}, timeout=timeout)
+    for tokens, lengths in traded.items():
+        for each in lengths:
+            batch = tokens // each
+            points += vary(part="tokens", tokens=tokens, length=each, batch=batch, width=WIDTH, seeds=few)
+    points += vary(part="both ways", length=both_ways, seeds=few, **default)
+    points += grid(part="length", model=models, view=WORK, length=worked, seeds=few, **default)
+    return Budget(name, points, settings, timeout=timeout)
 
 
 LENGTH, ALL_LENGTHS = {"part": "length", "view": PARAMETERS}, {"part": "length"}
@@ -177,22 +191,21 @@ line = partial(Curve, hue="model", x_scale="log2")
 experiment = Experiment(
     chapter=4,
     run=run,
+    # A budget that wants more precision has more seeds, each of which times everything anew.
+    protocol={"blocks": 3, "steps": 100},
     budgets=(
         budget(
-            "smoke", Plan(blocks=2, steps=30, both_ways=False, forward_seeds=1, left_out="GRU"),
-            longest=32, worked=(32,), length=16, batches=(1, 8), widths=(32, 64), traded={16: 8, 32: 4},
-            seeds=2, few=1, timeout=120,
+            "smoke", 32, worked=(32,), length=16, batches=(1, 8), widths=(32, 64), traded={128: (16, 32)},
+            seeds=2, few=1, timeout=120, blocks=2, steps=30,
         ),
         budget(
-            "quick", Plan(blocks=3, steps=100, both_ways=False, forward_seeds=1, left_out="GRU"),
-            longest=128, worked=(64, 128), length=32, batches=(1, 4, 16), widths=(32, 128),
-            traded={16: 32, 32: 16, 128: 4}, seeds=5, few=3, timeout=600,
+            "quick", 128, worked=(64, 128), length=64, batches=(1, 4, 16), widths=(32, 128),
+            traded={512: (16, 32, 128)}, seeds=5, few=3, timeout=600,
         ),
         budget(
-            "full", Plan(blocks=30, steps=5_000, both_ways=True, forward_seeds=5, left_out=NONE),
-            longest=8192, worked=(64, 256, 1024, 4096), length=256, batches=(1, 8, 64),
-            widths=(64, 256, 1024), traded={length: 16_384 // length for length in octaves(8192)},
-            seeds=10, few=5,
+            "full", 128, 8192, worked=(64, 128, 256, 1024, 4096), length=64, batches=(1, 4, 16, 64, 256),
+            widths=(32, 64, 128, 256, 1024), traded={512: (16, 32, 128), 16_384: octaves(8192)},
+            both_ways=(64, 256, 1024), models=NETWORKS, seeds=20, few=5,
             timeout=12 * 3_600,  # the trial of the longest sequence may have to time all shorter ones
         ),
     ),
@@ -232,7 +245,7 @@ experiment = Experiment(
             caption="Training throughput in tokens a second, against the number of sequences in a batch.",
         ),
         line(
-            x="length", y="token_rate", y_scale="log10", where=TOKENS,
+            x="length", y="token_rate", columns="tokens", y_scale="log10", where=TOKENS,
             caption="Training throughput with the same number of tokens in every step: many short sequences "
             "on the left, few long ones on the right. The line falls where steps must wait for each other.",
         ),
@@ -243,10 +256,16 @@ experiment = Experiment(
             "of a run's blocks, and the time of the very first step, which is a cold start.",
         ),
         Table(
-            rows=("model",), where=LENGTH, metrics=("time_exponent", "crossover_length"),
-            caption="The exponent with which the time of a step grows with the length over the last three "
-            "doublings, and the length at which the Transformer takes as long. The second figure shows which "
-            "of the two is faster beyond that length. A dash: the lines do not cross.",
+            rows=("length", "model"), where={"part": "growth"},
+            metrics=("time_exponent", "crossover_length"),
+            caption="The exponent with which the time of a step grows over the last three doublings up to "
+            "the length, and the length up to there at which the Transformer takes as long. The second "
+            "figure shows which of the two is faster beyond that. A dash: the lines do not cross.",
+        ),
+        Table(
+            rows=("model",), columns="length", where={"part": "both ways"}, metrics=("relative_time",),
+            caption="Time of a step over the Transformer's, where each network was tried compiled and "
+            "uncompiled and runs the faster way.",
         ),
         Table(
             rows=("view", "model"), columns="length", where=ALL_LENGTHS, metrics=("relative_time",),

@@ -78,40 +78,42 @@ class Cell:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a budget tries: all networks at some widths, then with the tokens of a step in some batches.
+    """What is tried with so many tokens a step: all networks at some widths, then at one in some batches.
 
     `room` are widths and tokens of steps of the Transformer alone: its chances to use the device fully.
     """
 
+    tokens: int
     widths: tuple[int, ...]
-    batches: tuple[int, ...]
     width: int  # where batches vary, and where the products are timed apart
-    batch: int  # where widths vary
-    length: int  # in that batch
+    batches: tuple[int, ...]
     room: tuple[tuple[int, int], ...]
 
-    def cell(self, *, width: int = 0, batch: int = 0) -> Cell:
-        """The cell of a width, or of a batch of shorter or longer sequences: as many tokens as in any."""
-        batch = batch or self.batch
-        return Cell(width or self.width, self.length * self.batch // batch, batch)
 
-    def roomy(self, width: int, tokens: int) -> Cell:
-        """A cell of the common length with so many tokens."""
-        return Cell(width, self.length, tokens // self.length)
+def length_of(tokens: int) -> int:
+    """Tokens of a sequence where the batch is not varied: more of them in a large step."""
+    return 32 if tokens < 4_096 else 512
 
 
-SIZES: Mapping[BudgetName, Sizes] = {
-    "smoke": Sizes(widths=(32, 64), batches=(2, 8), width=64, batch=8, length=8, room=((64, 64), (64, 256))),
-    "quick": Sizes(
-        widths=(32, 64, 128), batches=(4, 8, 32), width=128, batch=8, length=32,
-        room=((256, 64), (256, 256), (256, 1_024)),
-    ),
-    # Some thousand tokens fill a data-centre GPU; at 8,192 in one sequence, scores take a gigabyte a layer.
-    "full": Sizes(
-        widths=(64, 256, 1_024), batches=(1, 4, 16, 64, 256), width=256, batch=16, length=512,
-        room=((1_024, 8_192), (1_024, 32_768), (2_048, 8_192)),
-    ),
+def cell_of(width: int, tokens: int, batch: int = 0) -> Cell:
+    """The cell of so many tokens a step: in sequences of the usual length, or in so many sequences."""
+    length = tokens // batch if batch else length_of(tokens)
+    return Cell(width, length, tokens // length)
+
+
+SMOKE = Sizes(64, widths=(32, 64), width=64, batches=(2, 8), room=((64, 64), (64, 256)))
+SMALL = Sizes(
+    256, widths=(32, 64, 128), width=128, batches=(4, 8, 32), room=((256, 64), (256, 256), (256, 1_024))
+)
+# Some thousand tokens fill a data-centre GPU; at 8,192 in one sequence, scores take a gigabyte a layer.
+LARGE = Sizes(
+    8_192, widths=(256, 512, 1_024), width=256, batches=(1, 4, 16, 64, 256),
+    room=((1_024, 8_192), (1_024, 32_768), (2_048, 8_192)),
+)  # fmt: skip
+ROOMS = {
+    "64 to 256 tokens": SMOKE.room, "64 to 1,024 tokens": SMALL.room, "8,192 to 32,768 tokens": LARGE.room
 }  # fmt: skip
+APART = {each.tokens: each.width for each in (SMOKE, SMALL, LARGE)}  # the widths of the products timed apart
 
 
 def language_model(name: str, width: int, seed: int) -> nn.Module:
@@ -187,9 +189,10 @@ def products_of(name: str) -> str:
 
 
 def timed_for(trial: Trial, cell: Cell, *, alone: bool = False) -> Mapping[str, Times]:
-    """The times of a cell of this trial's budget, of the Transformer alone or of all networks."""
+    """The times of a cell, of the Transformer alone or of all networks."""
     networks = (TRANSFORMER,) if alone else networks_at(cell.length)
-    apart = not alone and cell == SIZES[trial.budget].cell()
+    tokens = cell.batch * cell.length
+    apart = not alone and cell == cell_of(APART.get(tokens, 0), tokens)
     return timed(cell, networks, apart=apart, seed=trial.seed, blocks=trial["blocks"], steps=trial["steps"])
 
 
@@ -210,11 +213,8 @@ def run(trial: Trial) -> Iterator[Measurement]:
 
 def step(trial: Trial) -> Iterator[Measurement]:
     """How fast one training step works, on how many bytes, beside the ceiling."""
-    name, sizes, alone = trial["model"], SIZES[trial.budget], trial["part"] == "room"
-    if alone:
-        cell = sizes.roomy(trial["width"], trial["tokens"])
-    else:
-        cell = sizes.cell(width=trial.get("width", 0), batch=trial.get("batch", 0))
+    name, alone = trial["model"], trial["part"] == "room"
+    cell = cell_of(trial["width"], trial["tokens"], trial.get("batch", 0))
     found, done = timed_for(trial, cell, alone=alone), work_of(name, cell)
     yield Measurement("parameters", parameters(language_model(name, cell.width, trial.seed)))
     yield Measurement("step_flops", done.flops)
@@ -234,8 +234,8 @@ def best(trial: Trial) -> Iterator[Measurement]:
         yield Measurement("utilisation", 1.0)
         return
     tried = []
-    for width, tokens in SIZES[trial.budget].room:
-        cell = SIZES[trial.budget].roomy(width, tokens)
+    for width, tokens in ROOMS[trial["tried"]]:
+        cell = cell_of(width, tokens)
         found = rates(timed_for(trial, cell, alone=True), trial["model"], cell)
         tried.append({block: rate / ceiling for block, (rate, ceiling) in found.items()})
     kept = [shares for shares in tried if shares]  # on a busy machine no block may be left
@@ -245,7 +245,7 @@ def best(trial: Trial) -> Iterator[Measurement]:
 
 def share(trial: Trial) -> Iterator[Measurement]:
     """How much of the work, or of the time, is not matrix products."""
-    name, cell = trial["model"], SIZES[trial.budget].cell()
+    name, cell = trial["model"], cell_of(APART[trial["tokens"]], trial["tokens"])
     if trial["share_of"] == "work":
         done = work_of(name, cell)
         yield Measurement("primitives", done.primitives)
@@ -257,18 +257,27 @@ def share(trial: Trial) -> Iterator[Measurement]:
         yield Measurement("other_share", 1 - found[products_of(name)].kept[block] / taken, step=block)
 
 
-def budget(name: BudgetName, *, seeds: int, judged: int, timeout: float, **settings: int) -> Budget:
-    """All parts at a budget's sizes; what a verdict rests on has `judged` seeds."""
-    sizes = SIZES[name]
-    points = grid(part="width", model=NETWORKS, width=sizes.widths, seeds=seeds)
-    for batch in sizes.batches:
-        networks = networks_at(sizes.cell(batch=batch).length)
-        points += grid(part="batch", model=networks, batch=batch, seeds=seeds)
-    for width, tokens in sizes.room:
-        points += grid(part="room", model=TRANSFORMER, width=width, tokens=tokens, seeds=judged)
-    points += grid(part="best", model=TRANSFORMER, seeds=judged) + grid(part="best", model=CEILING)
-    points += grid(part="share", share_of="work", model=(*NETWORKS, ATTENTION, SOFTMAX))
-    points += grid(part="share", share_of="time", model=(*NETWORKS, ATTENTION), seeds=seeds)
+def budget(
+    name: BudgetName, *sizes: Sizes, seeds: int, judged: int, timeout: float, **settings: int
+) -> Budget:
+    """All parts at these sizes, the best of the last one's room; what a verdict rests on has `judged` seeds.
+
+    A budget that tries more finds another best, so that it shares all trials with a smaller one but these.
+    """
+    (tried,) = (name for name, room in ROOMS.items() if room == sizes[-1].room)
+    points = grid(part="best", model=TRANSFORMER, tried=tried, seeds=judged)
+    points += grid(part="best", model=CEILING, tried=tried)
+    for size in sizes:
+        tokens = size.tokens
+        points += grid(part="width", model=NETWORKS, width=size.widths, tokens=tokens, seeds=seeds)
+        for batch in size.batches:
+            networks, width = networks_at(tokens // batch), size.width
+            points += grid(part="batch", model=networks, batch=batch, width=width, tokens=tokens, seeds=seeds)
+        for width, many in size.room:
+            points += grid(part="room", model=TRANSFORMER, width=width, tokens=many, seeds=judged)
+        share = partial(grid, part="share", tokens=tokens)
+        points += share(share_of="work", model=(*NETWORKS, ATTENTION, SOFTMAX))
+        points += share(share_of="time", model=(*NETWORKS, ATTENTION), seeds=seeds)
     return Budget(name, points, settings, timeout=timeout)
 
 
@@ -285,14 +294,16 @@ step_table = partial(
 experiment = Experiment(
     chapter=5,
     run=run,
-    # `elements` of an array to move: more than a cache holds, and no more than a budget has time for. The
-    # first trial of a cell times all of its networks. `steps`: enough, in full, to compile where that pays.
+    # `elements` of an array to move: more than a cache holds. A budget that wants more precision has more
+    # seeds, each of which times everything anew; the first trial of a cell times all of its networks.
+    protocol={"blocks": 3, "steps": 100, "elements": ELEMENTS},
     budgets=(
-        budget("smoke", seeds=2, judged=2, timeout=120, blocks=2, steps=10, elements=1 << 24),
-        budget("quick", seeds=3, judged=5, timeout=300, blocks=3, steps=10, elements=1 << 25),
         budget(
-            "full", seeds=10, judged=10, timeout=13 * 3_600, blocks=30, steps=10_000, elements=ELEMENTS
+            "smoke", SMOKE, seeds=2, judged=2, timeout=120,
+            blocks=2, steps=10, elements=1 << 24,
         ),
+        budget("quick", SMALL, seeds=3, judged=5, timeout=300),
+        budget("full", SMALL, LARGE, seeds=10, judged=20, timeout=13 * 3_600),
     ),
     claims=(
         Claim(
@@ -323,7 +334,7 @@ experiment = Experiment(
             "runs [@chowdhery2022palm], and the share from which the cores count as fully used here.",
         ),
         utilisation(
-            x="width", hue="model", where=WIDTH,
+            x="width", hue="model", columns="tokens", where=WIDTH,
             caption="Utilisation against the width of the network, for several networks at equal parameters "
             "and tokens.",
         ),
@@ -335,18 +346,18 @@ experiment = Experiment(
             "what lies above the slope found its numbers in a cache.",
         ),
         Interval(
-            x="other_share", y="model", hue="share_of", where=SHARE, guides=BERT,
+            x="other_share", y="model", hue="share_of", columns="tokens", where=SHARE, guides=BERT,
             caption="Everything but matrix products: its share of the work, counted, and of the time, "
             "measured beside the products alone. Dashed: the time of a training step of BERT "
             "[@ivanov2020data].",
         ),
         utilisation(
-            x="batch", hue="model", where=BATCH,
+            x="batch", hue="model", columns="tokens", where=BATCH,
             caption="Utilisation with as many tokens a step, cut into few long sequences (left) or many "
             "short ones (right).",
         ),
         step_table(
-            rows=("model", "width"), where=WIDTH,
+            rows=("tokens", "model", "width"), where=WIDTH,
             caption="Steps of all networks in numbers: work for each byte is counted, all else is measured.",
         ),
         step_table(
@@ -354,7 +365,7 @@ experiment = Experiment(
             caption="Steps of wider Transformers with more tokens.",
         ),
         Table(
-            rows=("model",), where=SHARE | {"share_of": "work"},
+            rows=("tokens", "model"), where=SHARE | {"share_of": "work"},
             metrics=("primitives", "matrix_products", "other_share"),
             caption="Operations of a training step in MLX's graph, how many of them are matrix products, and "
             "the share of the work that is not.",

@@ -20,6 +20,13 @@ from seqlab.notebook.figures import ArtifactFigure, Curve, Figure, Heatmap, Inte
 from seqlab.notebook.metrics import metric_named
 from seqlab.notebook.uncached import UncachedLoader, use_for
 
+# Pages whose budgets still train in different ways. Each leaves the list once it has a protocol.
+_BEFORE_PROTOCOLS = """
+    code distance dynamics extrapolation gradients infilling language music protein recall scaling timeseries
+    vit word_vectors
+"""
+BEFORE_PROTOCOLS = frozenset(_BEFORE_PROTOCOLS.split())
+
 
 @dataclass(frozen=True)
 class Pages:
@@ -107,7 +114,19 @@ def _undented(prose: str) -> str:
 
 
 def check(experiment: Experiment, claims: frozenset[str]) -> None:
-    """Every metric, factor and claim that the page names must exist, before anything trains."""
+    """Every metric, factor and claim that the page names must exist, before anything trains.
+
+    And a trial must be made in the same way at every budget that gives verdicts.
+    """
+    if experiment.name not in BEFORE_PROTOCOLS and (names := experiment.departures()):
+        raise UsageError(
+            f"the budgets quick and full may not set {', '.join(names)}: how a trial is made is the page's "
+            "protocol; budgets differ in points and seeds (only smoke has settings of its own)."
+        )
+    for budget in experiment.budgets if experiment.protocol else ():
+        for name in budget.settings:
+            if name not in experiment.protocol:
+                raise UsageError(unknown("setting of the protocol", name, experiment.protocol))
     for budget in experiment.budgets:
         points = [*budget.points, Point(experiment.settings(budget), None)]
         named: list[tuple[str, object]] = [item for point in points for item in point.factors.items()]

@@ -202,6 +202,16 @@ class Experiment:
             if name not in factors:
                 raise UsageError(unknown("factor to run trials in parallel over", name, sorted(factors)))
 
+    def departures(self) -> list[str]:
+        """The settings in which quick or full depart from the protocol; without one, from each other."""
+        own = [self.settings(budget) for budget in self.budgets if budget.name != "smoke"]
+        common = self.protocol or (own[0] if own else {})
+        names = {name for settings in own for name in settings.keys() | common.keys()}
+        # As text, since 1 and 1.0 make trials of different keys.
+        return sorted(
+            name for name in names if any(repr(one.get(name)) != repr(common.get(name)) for one in own)
+        )
+
     def settings(self, budget: Budget) -> dict[str, Level]:
         """The settings of the budget's trials: the protocol, with the budget's own laid over it."""
         return {**self.protocol, **budget.settings}

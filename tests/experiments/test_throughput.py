@@ -3,7 +3,7 @@
 import pytest
 
 from experiments import throughput
-from experiments.throughput import PARAMETERS, TRANSFORMER, Cell, Plan
+from experiments.throughput import PARAMETERS, TRANSFORMER, Cell, Group, Plan
 from seqlab.measure.blocks import Times
 from seqlab.notebook import Trial
 
@@ -11,7 +11,7 @@ from seqlab.notebook import Trial
 def test_a_trial_yields_its_share_and_the_longest_how_time_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a network whose time is linear in the length and crosses the Transformer's, a square, at 100."""
 
-    def timed(cell: Cell, plan: Plan, seed: int) -> dict[str, tuple[Times, Times | None]]:
+    def timed(group: Group, cell: Cell, plan: Plan, seed: int) -> dict[str, tuple[Times, Times | None]]:
         def times(seconds: float) -> Times:
             return Times(first=1.0, kept={2: seconds, 5: 3 * seconds, 6: seconds}, dropped=4)
 
@@ -21,13 +21,11 @@ def test_a_trial_yields_its_share_and_the_longest_how_time_grows(monkeypatch: py
         }
 
     monkeypatch.setattr(throughput, "timed", timed)
-    settings = {
-        "blocks": 3, "steps": 30, "both_ways": False, "forward_seeds": 1, "left_out": "none", "longest": 256
-    }  # fmt: skip
+    settings = {"blocks": 3, "steps": 30}
 
-    def run(model: str, length: int) -> dict[str, list[tuple[int | None, float]]]:
+    def run(model: str, length: int, part: str = "length") -> dict[str, list[tuple[int | None, float]]]:
         factors = {
-            "part": "length", "view": PARAMETERS, "length": length, "batch": 8, "width": 64, "model": model
+            "part": part, "view": PARAMETERS, "length": length, "batch": 8, "width": 64, "model": model
         }  # fmt: skip
         found: dict[str, list[tuple[int | None, float]]] = {}
         for each in throughput.run(Trial("throughput", factors, 0, "smoke", settings)):
@@ -42,13 +40,17 @@ def test_a_trial_yields_its_share_and_the_longest_how_time_grows(monkeypatch: py
     assert {"parameters", "step_flops", "compile_time"} <= set(short)
     assert {"time_exponent", "crossover_length", "forward_time"} & set(short) == set()
 
-    ((_, power),), ((_, place),) = (run("RNN", 256)[name] for name in ("time_exponent", "crossover_length"))
+    ((_, power),), ((_, place),) = (
+        run("RNN", 256, "growth")[name] for name in ("time_exponent", "crossover_length")
+    )
     assert power == pytest.approx(1)
     assert place == pytest.approx(100)
+    growth = run(TRANSFORMER, 256, "growth")
+    assert growth["time_exponent"][0][1] == pytest.approx(2)
+    assert set(growth) == {"time_exponent"}
     transformer = run(TRANSFORMER, 256)
-    assert transformer["time_exponent"][0][1] == pytest.approx(2)
     assert len(transformer["forward_time"]) == 3
-    assert {"relative_time", "crossover_length"} & set(transformer) == set()
+    assert "relative_time" not in transformer
 
 
 def test_every_view_of_a_verdict_is_planned_for_all_networks() -> None:
@@ -58,8 +60,11 @@ def test_every_view_of_a_verdict_is_planned_for_all_networks() -> None:
         for point in budget.points:
             key = tuple(level for name, level in point.factors.items() if name != "model")
             cells.setdefault(key, set()).add(point.factors["model"])
-        networks = set(throughput.networks(str(budget.settings["left_out"])))
+        networks = set(throughput.NETWORKS if budget.name == "full" else throughput.COMMON)
         assert all(models == networks for models in cells.values())
         assert {TRANSFORMER, "RNN", "LSTM", "minGRU", "TCN"} <= networks
-        lengths = {p.factors["length"] for p in budget.points if p.factors["part"] == "length"}
-        assert set(throughput.octaves(int(budget.settings["longest"]))) == lengths
+        lengths, longest = (
+            {int(p.factors["length"]) for p in budget.points if p.factors["part"] == part}
+            for part in ("length", "growth")
+        )
+        assert set(throughput.octaves(max(longest))) == lengths

@@ -83,6 +83,41 @@ def test_a_wrong_page_fails_alone(tmp_path: Path, old: str, new: str, words: str
         discover(tmp_path, {"C01"}).named("page")
 
 
+TWO = (
+    'budgets=(Budget("quick", grid(model="RNN", length=1), {quick}), '
+    'Budget("full", grid(model="RNN", length=1), {full})),'
+)
+PROTOCOL = "protocol=dict(steps=9, rate=0.1), " + TWO
+
+
+@pytest.mark.parametrize(
+    ("budgets", "names"),
+    [
+        (TWO.format(quick={"steps": 5}, full={"steps": 5}), ""),
+        (TWO.format(quick={"steps": 5}, full={"steps": 6, "rate": 0.1}), "rate, steps"),
+        (TWO.format(quick={"steps": 5}, full={"steps": 5.0}), "steps"),
+        (PROTOCOL.format(quick={}, full={"steps": 9}), ""),
+        (PROTOCOL.format(quick={}, full={"steps": 8}), "steps"),
+        (PROTOCOL.format(quick={"width": 8}, full={"width": 8}), "width"),
+    ],
+)
+def test_quick_and_full_make_trials_in_one_way(tmp_path: Path, budgets: str, names: str) -> None:
+    start = GOOD.index("budgets=(")
+    page = GOOD[:start] + budgets + GOOD[GOOD.index("\n", start) :]
+    names_read, broken = read(tmp_path, page=page)
+    if names:
+        assert f"the budgets quick and full may not set {names}: how a trial is made" in broken["page"]
+    else:
+        assert (names_read, broken) == (["page"], {})
+
+
+def test_smoke_changes_settings_of_the_protocol_and_no_others(tmp_path: Path) -> None:
+    start = GOOD.index("budgets=(")
+    budgets = 'protocol={"steps": 9}, budgets=(Budget("smoke", grid(model="RNN", length=1), {"stesp": 5}),),'
+    _, broken = read(tmp_path, page=GOOD[:start] + budgets + GOOD[GOOD.index("\n", start) :])
+    assert "unknown setting of the protocol 'stesp'; known: steps. Did you mean 'steps'?" in broken["page"]
+
+
 def test_a_name_taken_twice_is_refused(tmp_path: Path) -> None:
     names, broken = read(tmp_path, Vit=GOOD, vit=GOOD)
     assert names == ["Vit"]

@@ -93,14 +93,12 @@ def run(trial: Trial) -> Iterator[Measurement]:
     yield Measurement("parameters", parameters(network(width, seed)))
 
 
-REAL = {"order": "drawn", "clock": "real"}
-
 experiment = Experiment(
     run=run,
+    protocol={"order": "drawn", "clock": "real", "repeats": 6},
     budgets=(
-        Budget("smoke", grid(model=NAMES, width=WIDTHS, seeds=5), REAL | {"repeats": 3}),
-        Budget("quick", grid(model=NAMES, width=WIDTHS, seeds=5), REAL | {"repeats": 6}),
-        Budget("full", grid(model=NAMES, width=WIDTHS, seeds=10), REAL | {"repeats": 12}),
+        Budget("quick", grid(model=NAMES, width=WIDTHS, seeds=5)),
+        Budget("full", grid(model=NAMES, width=WIDTHS, seeds=10)),
     ),
     claims=(
         Claim(
