@@ -42,13 +42,14 @@ from seqlab.notebook import (
     Table,
     TextSamples,
     Trial,
+    Tuning,
     grid,
 )
 from seqlab.tasks import characters
 from seqlab.tasks.characters import SplitName
 from seqlab.tasks.kneser_ney import ngram
 from seqlab.tasks.masking import Masking
-from seqlab.training import TRIED_RATES, Batch, TunedRate, train
+from seqlab.training import Batch, TriedRates, train
 
 SINGLE, SPANS = "single characters", "spans"  # what is masked: the levels of `gaps`
 ENCODER_DECODER = "encoder-decoder"
@@ -60,9 +61,8 @@ NGRAMS: Mapping[str, Mapping[str, int]] = {
     LEFT_SIDE: {"order": 5, "after": 0},
     FREQUENCIES: {"order": 1, "after": 0},
 }
-# The best of three learning rates around those of the chapter on language, at the quick budget with seed
-# 1000. The full budget searches by itself.
-RATE, TUNED_STEPS = 1e-2, 100
+RATES = TriedRates.beside(__file__)
+MIN_GAIN = 0.005  # bits
 DEPTHS = {144: 4}  # of an encoder; other widths have 2 layers
 AT_ONCE = 64  # windows of one evaluation
 
@@ -188,7 +188,7 @@ def run(trial: Trial) -> Iterator[Measurement | Artifact]:
     if trial["reader"] in NGRAMS:
         yield from ngram_scores(recipe, **NGRAMS[trial["reader"]])
         return
-    model = yield from train(trial, recipe, TunedRate(RATE, TRIED_RATES, TUNED_STEPS))
+    model = yield from train(trial, recipe, RATES, min_gain=MIN_GAIN)
     yield from recipe.scores(model, "test")
     yield Artifact.text("gaps", recipe.example(model))
 
@@ -207,22 +207,18 @@ experiment = Experiment(
     chapter=16,
     parallel_over=("gaps", "reader"),
     run=run,
+    protocol={"batch": 8, "context": 64, "steps": 2_000, "evaluations": 20, "scored": 5_000, "rate": 0.0},
+    tuning=Tuning(
+        grid(gaps=SINGLE, width=64, reader=ENCODER) + grid(gaps=SPANS, width=64, reader=ENCODER_DECODER),
+        by=("reader",), settings={"steps": 400},
+    ),
     budgets=(
         Budget(
             "smoke", points(32, seeds=1),
-            {"batch": 4, "context": 32, "steps": 12, "scored": 2_000, "rate": 0.0}, timeout=120,
+            {"batch": 4, "context": 32, "steps": 12, "scored": 2_000, "rate": 0.01}, timeout=120,
         ),
-        Budget(
-            "quick", points(64, seeds=2),
-            {"batch": 8, "context": 64, "steps": TUNED_STEPS, "scored": 3_000, "rate": 0.0}, timeout=300,
-        ),
-        Budget(
-            "full", points(144, seeds=5),
-            {
-                "batch": 32, "context": 256, "steps": 10_000, "scored": 100_000, "rate": 0.0, "tuning": 12,
-            },
-            timeout=13 * 3_600,  # the first trial of each network searches
-        ),
+        Budget("quick", points(64, seeds=2), timeout=1_200),
+        Budget("full", points(64, seeds=5), timeout=3_600),
     ),
     figures=(
         Table(

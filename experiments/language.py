@@ -227,6 +227,7 @@ experiment = Experiment(
             Ratio(
                 metric="time_to_target", where={"part": TIMED}, per=("width",), left={"model": TRANSFORMER},
                 right=tuple({"model": name} for name in SEQUENTIAL), below=0.5, matched=(*MATCHED, "steps"),
+                finished=False,  # how soon is the question
             ),
             "The Transformer reaches the target on the validation play in less than half the training time "
             "that the faster of RNN and LSTM takes.",

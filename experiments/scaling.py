@@ -12,13 +12,12 @@ enough sizes and amounts, the form of @hoffmann2022training is fitted too, which
 can pass. Neither fit is extrapolated. The work of a training counts all operations of attention; the common
 estimate of six times parameters times tokens leaves out the products of queries and keys.
 
-At the smaller budgets the networks read a few pages of text. How fast they learn at first then matters more
-than how much they could learn, so these exponents are about the beginning of training. Historically the
-limit on recurrent networks was the time of training on many machines, which the chapters on speed measure;
-this chapter asks what equal data buys.
+Equal text is the question here, so no network trains until it is finished: each reads its text once.
+Historically the limit on recurrent networks was the time of training on many machines, which the chapters on
+speed measure; this chapter asks what equal data buys.
 """
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
@@ -32,24 +31,26 @@ from seqlab.measure.scaling import exponent, together
 from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import parameters
-from seqlab.notebook import Budget, Claim, Difference, Experiment, Measurement, Point, Trial, grid
-from seqlab.notebook.experiment import BudgetName
+from seqlab.notebook import (
+    Budget,
+    Claim,
+    Difference,
+    Experiment,
+    Measurement,
+    Point,
+    Trial,
+    Tuning,
+    grid,
+)
 from seqlab.notebook.figures import Curve, Interval, Table, Tradeoff
 from seqlab.tasks import characters
 from seqlab.tasks.characters import SplitName
-from seqlab.training import TRIED_RATES, Batch, Recorded, TunedRate, train_once
+from seqlab.training import Batch, Recorded, TriedRates, train_once
 from seqlab.training.token_step import step_flops
 
-# Of TRIED_RATES, at the quick budget's largest amount of text with seed 1000: the lowest validation loss. To
-# try again: nox -s scaling -- --seed 1000 --set rate=0.003 --set part=loss --set characters=32768
-RATES: Mapping[str, Mapping[int, float]] = {
-    TRANSFORMER: {16: 1e-1, 32: 3e-2, 64: 1e-2},
-    "LSTM": {16: 1e-1, 32: 1e-1, 64: 3e-2},
-}
-RIVALS = tuple(RATES)
-OTHER_RATE = 1e-2  # of widths that were not tried
-TUNED_STEPS = 64
-EVALUATIONS = 3  # on the validation play during training; the best weights are kept
+RATES = TriedRates.beside(__file__)
+RIVALS = (TRANSFORMER, "LSTM")
+EVALUATIONS = 4  # on the validation play during training; the best weights are kept
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,8 @@ def train_cell(trial: Trial, width: int, amount: int) -> Generator[Measurement, 
     shared = {name: trial[name] for name in ("model", "batch", "context", "scored")}
     largest = Recipe(**shared, width=width, characters=trial["steps"] * trial["batch"] * trial["context"])
     recipe = replace(largest, characters=amount)
-    tuned = TunedRate(RATES.get(trial["model"], {}).get(width, OTHER_RATE), TRIED_RATES, TUNED_STEPS)
-    trained = yield from train_once(trial, recipe, tuned, evaluations=EVALUATIONS, searched=largest)
+    of_width = replace(trial, factors={**trial.factors, "width": width})
+    trained = yield from train_once(of_width, recipe, RATES, evaluations=EVALUATIONS, searched=largest)
     trained.check()
     bits, size = recipe.bits(trained.model, "test"), parameters(trained.model)
     work = recipe.steps * step_work(recipe)
@@ -135,7 +136,8 @@ def run(trial: Trial) -> Iterator[Measurement]:
         yield from trained.measurements
         return
     found: dict[tuple[int, int], Trained] = {}
-    for width, amount in cells(trial.budget):
+    grid_of_budget = SMOKE if trial.budget == "smoke" else WHOLE
+    for width, amount in product(*grid_of_budget):
         training = Recorded(train_cell(trial, width, amount))
         found[width, amount] = training.finish()
     most, largest = max(amount for _, amount in found), max(width for width, _ in found)
@@ -155,35 +157,23 @@ def run(trial: Trial) -> Iterator[Measurement]:
 
 
 # Widths, and characters to train on. Each is used once, so the length of the plays is the limit.
-GRIDS: Mapping[BudgetName, tuple[tuple[int, ...], tuple[int, ...]]] = {
-    "smoke": ((8, 16, 32), (256, 512, 1_024)),
-    "quick": ((16, 32, 64), (8_192, 16_384, 32_768)),
-    "full": ((16, 32, 64, 128, 256), (65_536, 131_072, 262_144, 524_288)),
-}
+Grid = tuple[tuple[int, ...], tuple[int, ...]]
+SMOKE: Grid = ((8, 16, 32), (256, 512, 1_024))
+WHOLE: Grid = ((16, 32, 64, 128), (65_536, 131_072, 262_144, 524_288))
 ENOUGH = 12  # points to fit five numbers to, with as many again to contradict them
 
 
-def cells(budget: BudgetName) -> tuple[tuple[int, int], ...]:
-    """Widths and amounts of text: all pairs in full, else one row and one column."""
-    widths, amounts = GRIDS[budget]
-    return tuple(
-        (width, amount)
-        for width, amount in product(widths, amounts)
-        if budget == "full" or amount == amounts[-1] or width == widths[-1]
+def points(widths_and_amounts: Grid, *, networks: tuple[str, ...], seeds: int) -> tuple[Point, ...]:
+    """Every width with every amount of text, and the exponents over them."""
+    widths, amounts = widths_and_amounts
+    return grid(part="powers", model=networks, seeds=seeds) + grid(
+        part="loss", model=networks, width=widths, characters=amounts, seeds=seeds
     )
 
 
-def points(budget: BudgetName, *, networks: tuple[str, ...], seeds: int) -> tuple[Point, ...]:
-    """Every cell, and the exponents over them."""
-    found = grid(part="powers", model=networks, seeds=seeds)
-    for width, amount in cells(budget):
-        found += grid(part="loss", model=networks, width=width, characters=amount, seeds=seeds)
-    return found
-
-
 LOSS, POWERS = {"part": "loss"}, {"part": "powers"}
-MOST_TEXT = LOSS | {"characters": tuple(max(amounts) for _, amounts in GRIDS.values())}
-LARGEST = LOSS | {"width": tuple(max(widths) for widths, _ in GRIDS.values())}
+MOST_TEXT = LOSS | {"characters": tuple(max(amounts) for _, amounts in (SMOKE, WHOLE))}
+LARGEST = LOSS | {"width": tuple(max(widths) for widths, _ in (SMOKE, WHOLE))}
 
 
 def bits_against(cost: str, caption: str) -> Tradeoff:
@@ -199,29 +189,24 @@ experiment = Experiment(
     parallel_over=("model",),
     run=run,
     # `steps` are those that the largest amount of text lasts for.
+    protocol={"batch": 16, "context": 64, "steps": 512, "scored": 10_000, "rate": 0.0},
+    tuning=Tuning(
+        grid(part="loss", model=RIVALS, width=WHOLE[0], characters=max(WHOLE[1])), by=("model", "width")
+    ),
     budgets=(
         Budget(
-            "smoke", points("smoke", networks=RIVALS, seeds=2),
-            {"batch": 8, "context": 16, "steps": 8, "scored": 1_000, "rate": 0.0, "together": 1}, timeout=120,
+            "smoke", points(SMOKE, networks=RIVALS, seeds=2),
+            {"batch": 8, "context": 16, "steps": 8, "scored": 1_000, "rate": 0.01}, timeout=120,
         ),
-        Budget(
-            "quick", points("quick", networks=RIVALS, seeds=5),
-            {"batch": 16, "context": 32, "steps": TUNED_STEPS, "scored": 6_000, "rate": 0.0, "together": 5},
-            timeout=300,
-        ),
-        Budget(
-            "full", points("full", networks=(*RIVALS, "minGRU"), seeds=10),
-            {"batch": 16, "context": 128, "steps": 256, "scored": 50_000, "rate": 0.0, "tuning": 12,
-             "together": 1},
-            timeout=13 * 3_600,  # the first trial of each width searches
-        ),
+        Budget("quick", points(WHOLE, networks=RIVALS, seeds=5), timeout=1_800),
+        Budget("full", points(WHOLE, networks=RIVALS, seeds=10), timeout=1_800),
     ),
     claims=(
         Claim(
             "C05",
             Difference(
                 metric="size_exponent", where=POWERS, left={"model": TRANSFORMER},
-                right={"model": "LSTM"}, above=0.0, matched=("examples", "tuning"),
+                right={"model": "LSTM"}, above=0.0, matched=("examples", "tuning"), finished=False,
             ),
             "If recurrent networks scaled less well, the loss of a larger Transformer would fall with a "
             "higher power of its parameters than that of an LSTM, from equal text and at equal sizes.",
@@ -260,8 +245,7 @@ experiment = Experiment(
         Table(
             rows=("model", "width"), columns="characters", where=LOSS, split="test",
             metrics=("bits_per_character",),
-            caption="Bits per character of the test play, by width and by characters trained on. A dash "
-            "marks what the budget does not train.",
+            caption="Bits per character of the test play, by width and by characters trained on.",
         ),
         Table(
             rows=("model", "width"), where=MOST_TEXT,

@@ -25,11 +25,11 @@ import numpy as np
 from mlx import nn
 
 from seqlab.models import skip_gram
-from seqlab.notebook import Artifact, Budget, Experiment, Measurement, Table, TextSamples, Trial, grid
+from seqlab.notebook import Artifact, Budget, Experiment, Measurement, Table, TextSamples, Trial, Tuning, grid
 from seqlab.tasks import characters
 from seqlab.tasks.characters import SplitName
 from seqlab.tasks.word_contexts import Vocabulary
-from seqlab.training import TRIED_RATES, Batch, TunedRate, train
+from seqlab.training import Batch, TriedRates, train
 
 MIN_COUNT = 10  # rarer words have too few contexts to learn from
 WINDOW = 4  # words on each side
@@ -37,9 +37,8 @@ NEGATIVES = 5  # negative samples for each context, as in word2vec
 WORDS = ("king", "father", "night", "love", "thou", "shall", "sir", "good")  # whose neighbours are shown
 NEAREST = 6
 
-# The best of three learning rates around those of the chapter on language, at the quick budget with seed
-# 1000. The full budget searches by itself.
-RATE, TUNED_STEPS = 3e-2, 300
+RATES = TriedRates.beside(__file__)
+MIN_GAIN = 0.0025  # of the accuracy
 
 
 @cache
@@ -96,7 +95,7 @@ class Recipe:
 def run(trial: Trial) -> Iterator[Measurement | Artifact]:
     """Train vectors; show the nearest neighbours of some words."""
     recipe = Recipe(trial["width"], trial["batch"], trial["steps"])
-    model = yield from train(trial, recipe, TunedRate(RATE, TRIED_RATES, TUNED_STEPS))
+    model = yield from train(trial, recipe, RATES, min_gain=MIN_GAIN)
     yield recipe.accuracy(model, "test")
     words = vocabulary().words
     lines = (
@@ -110,15 +109,12 @@ experiment = Experiment(
     chapter=17,
     parallel_over=("width",),
     run=run,
+    protocol={"batch": 128, "steps": 3_000, "evaluations": 30, "rate": 0.0},
+    tuning=Tuning(grid(width=64), by=("width",), settings={"steps": 600}),
     budgets=(
-        Budget("smoke", grid(width=32, seeds=1), {"batch": 64, "steps": 20, "rate": 0.0}, timeout=120),
-        Budget(
-            "quick", grid(width=64, seeds=1), {"batch": 128, "steps": TUNED_STEPS, "rate": 0.0}, timeout=300
-        ),
-        Budget(
-            "full", grid(width=144, seeds=1), {"batch": 256, "steps": 3_000, "rate": 0.0, "tuning": 12},
-            timeout=13 * 3_600,  # it searches first
-        ),
+        Budget("smoke", grid(width=32, seeds=1), {"batch": 64, "steps": 20, "rate": 0.03}, timeout=120),
+        Budget("quick", grid(width=64, seeds=1), timeout=600),
+        Budget("full", grid(width=64, seeds=5), timeout=600),
     ),
     figures=(
         Table(

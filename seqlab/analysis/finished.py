@@ -14,7 +14,7 @@ import numpy as np
 from seqlab.analysis import maturity
 from seqlab.analysis.cells import Effects
 from seqlab.analysis.decisions import threshold_of
-from seqlab.notebook.claims import Cell, Fairness, Rule
+from seqlab.notebook.claims import Cell, Comparison, Fairness, Rule
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Finished:
 
 def finished(rule: Rule, effect: Effects, cell: Cell) -> Finished:
     """The cell, set back to open where a network that it compares was not finished."""
+    if not (isinstance(rule, Comparison) and rule.finished):
+        return Finished(cell)
     threshold = threshold_of(rule, effect)
     records, reasons = [], []
     for one in (effect, *effect.rivals):

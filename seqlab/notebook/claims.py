@@ -73,8 +73,8 @@ class Rule:
         parts = [type(self).__name__]
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name == "margin" and value is None:
-                continue  # rules without one keep the hash that they had before there were margins
+            if (item.name, value) in (("margin", None), ("finished", True)):
+                continue  # such rules keep the hash that they had before there were these fields
             shown = sorted(value.items()) if isinstance(value, Mapping) else value
             parts.append(f"{item.name}={shown!r}")
         return hashlib.sha256("; ".join(parts).encode()).hexdigest()[:16]
@@ -116,11 +116,14 @@ class Comparison(Rule):
     validation split where the metric was measured there, so that the test split chooses nothing.
     `matched` lists what must be equal on both sides within tolerance (parameters 2 %, FLOPs of a
     step 5 %, the others exactly); otherwise the comparison is unfair and the verdict inconclusive.
+    `finished` says that networks must have finished learning; it is off where the amount of training is part
+    of the question.
     """
 
     left: Where
     right: Where | tuple[Where, ...]
     matched: tuple[Matched, ...] = ("parameters", "flops", "steps", "examples", "tuning")
+    finished: bool = True
 
     @property
     def opponents(self) -> tuple[Where, ...]:

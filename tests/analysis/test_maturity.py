@@ -1,6 +1,7 @@
 """Is a comparison of networks that were still learning blocked, and one of finished networks passed?"""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -127,6 +128,14 @@ def test_a_training_that_was_never_measured_tells_nothing() -> None:
     found = verdict(ATTENTION, [*side("A", 0.85, 0.0), *blind])
     assert found.outcome is Outcome.INCONCLUSIVE
     assert "B was not measured while it trained" in found.reason
+
+
+def test_the_amount_of_training_may_be_the_question() -> None:
+    rule = replace(ATTENTION, finished=False)
+    found = verdict(rule, [*side("A", 0.85, 0.0), *side("B", 0.80, 0.03)])
+    assert found.outcome is Outcome.SUPPORTED
+    assert "late_gain" not in {one.quantity for one in found.fairness}
+    assert rule.digest() != ATTENTION.digest()
 
 
 def test_a_verdict_may_rest_on_the_cells_that_are_finished() -> None:
