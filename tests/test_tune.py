@@ -1,4 +1,4 @@
-"""Does `seqlab tune` try every network at equally many rates, until no best rate is at an edge, and keep it?"""
+"""Does `seqlab tune` try every network at equally many rates, until no best is at an edge, and keep them?"""
 
 import csv
 import json
