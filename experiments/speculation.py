@@ -122,7 +122,7 @@ experiment = Experiment(
     chapter=9,
     run=run,
     protocol={
-        "text_width": 64, "text_batch": 16, "text_context": 64, "text_steps": 400, "text_rate": 1e-2,
+        "text_width": 64, "text_batch": 16, "text_context": 64, "text_steps": 200, "text_rate": 1e-2,
         "text_prompts": 8, "text_written": 64,
     },
     budgets=(
