@@ -18,7 +18,7 @@ on distance (ALiBi) [@press2021train]. The rules take the encoding that does bes
 the training lengths, as one would have to choose in practice. All networks have equally many parameters and
 steps, the same batches, and a learning rate chosen from equally many, at the same lengths. A low score may
 mean that a network did not learn the task at all. The accuracy at the training lengths is therefore given
-beside it; a small budget leaves some tasks half learned.
+beside it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,12 +33,13 @@ from mlx import nn
 
 from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.models.parts.positions import Positions
-from seqlab.notebook import Budget, Claim, Difference, Experiment, Matched, Measurement, Trial, grid
+from seqlab.notebook import Budget, Claim, Difference, Experiment, Matched, Measurement, Trial, Tuning, grid
 from seqlab.notebook.figures import Curve, Table
 from seqlab.tasks.synthetic import counter_language, counting, parity, permutations, string_copy
 from seqlab.tasks.synthetic.labelling import labelling_loss, scored_from
-from seqlab.training import TRIED_RATES, Batch, EvaluationSet, TunedRate, train
+from seqlab.training import Batch, EvaluationSet, TriedRates, train
 
+RATES = TriedRates.beside(__file__)
 VOCABULARY = 27  # of every task, so that a network's size does not depend on it: the bar and 26 letters
 SHORTEST = 4
 HEADS = 1  # of the Transformer: one head attends to a position in full; it learned copying better than two
@@ -111,37 +112,16 @@ class Recipe:
         return [Measurement("accuracy", float(np.mean(found)), "valid")]
 
 
-# The rates of TRIED_RATES with the best validation score at the quick budget, on seed 1000, which no verdict
-# uses; the lowest of equals. To repeat: nox -s extrapolation -- --seed 1000 --set together=1 rate=0.003
-# The tasks that only the full budget has, which searches, take the rates of parity.
-TUNED_STEPS = 120
-PARITY_RATES = {
-    "LSTM": 1e-2, "minGRU": 3e-2, f"{TRANSFORMER}, no positions": 1e-3, f"{TRANSFORMER}, sinusoids": 1e-2,
-    f"{TRANSFORMER}, RoPE": 1e-3, f"{TRANSFORMER}, ALiBi": 1e-3,
-}  # fmt: skip
-COPYING_RATES = {
-    "LSTM": 3e-2, "minGRU": 1e-1, f"{TRANSFORMER}, no positions": 1e-2, f"{TRANSFORMER}, sinusoids": 1e-2,
-    f"{TRANSFORMER}, RoPE": 1e-2, f"{TRANSFORMER}, ALiBi": 1e-2,
-}  # fmt: skip
-RATES = dict.fromkeys(TASKS, PARITY_RATES) | {"copying": COPYING_RATES}
-
-
 def run(trial: Trial) -> Iterator[Measurement]:
     """Train one network on one task with short sequences, then test it on longer ones."""
     recipe = trial.fill(Recipe)
-    rate = TunedRate(RATES[recipe.task][recipe.model], TRIED_RATES, TUNED_STEPS)
-    model = yield from train(trial, recipe, rate)
+    model = yield from train(trial, recipe, RATES)
     beyond = 0 if recipe.task in WHOLE else recipe.trained
     found = []
     for length in (2 * recipe.trained, 4 * recipe.trained, 8 * recipe.trained):
         found.append(recipe.accuracy(model, length, TEST, trial["sequences"], beyond=beyond))
         yield Measurement("accuracy_by_length", found[-1], "test", step=length)
     yield Measurement("accuracy", float(np.mean(found)), "test")
-
-
-def settings(**own: int | float) -> dict[str, int | float]:
-    """The settings that all budgets share, and a budget's own."""
-    return {"trained": 16, "width": 32, "depth": 2, "batch": 16, "sequences": 64, "rate": 0.0} | own
 
 
 FAIR: tuple[Matched, ...] = ("parameters", "steps", "tuning")
@@ -167,22 +147,20 @@ experiment = Experiment(
     chapter=13,
     parallel_over=("task", "model"),
     run=run,
+    protocol={
+        "trained": 16, "width": 32, "depth": 2, "batch": 16, "steps": 2_000, "evaluations": 20,
+        "sequences": 256, "together": 5, "rate": 0.0,
+    },
+    tuning=Tuning(
+        grid(task=TASKS, model=NETWORKS), by=("task", "model"), settings={"steps": 500, "together": 1}
+    ),
     budgets=(
         Budget(
             "smoke", grid(task=SMALL, model=("LSTM", f"{TRANSFORMER}, RoPE"), seeds=2),
-            settings(trained=8, steps=10, together=2), timeout=60,
+            {"trained": 8, "steps": 10, "sequences": 64, "together": 2, "rate": 0.01}, timeout=60,
         ),
-        Budget(
-            "quick", grid(task=SMALL, model=NETWORKS, seeds=5),
-            settings(steps=TUNED_STEPS, together=5, evaluations=3), timeout=900,
-        ),
-        Budget(
-            "full", grid(task=TASKS, model=NETWORKS, seeds=10),
-            settings(
-                trained=32, width=64, batch=128, steps=5_000, sequences=512, together=1, tuning=12
-            ),
-            timeout=13 * 3_600,  # the first trial of each network and task includes its search
-        ),
+        Budget("quick", grid(task=SMALL, model=NETWORKS, seeds=5), timeout=1_800),
+        Budget("full", grid(task=TASKS, model=NETWORKS, seeds=10), timeout=1_800),
     ),
     claims=(
         # The validation split chooses the encoding among the right-hand sides. The Transformer is therefore

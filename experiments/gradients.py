@@ -4,7 +4,7 @@ A network learns how a distant input matters from the gradient of the loss with 
 gradient shrinks at every step on its way back, the network cannot learn from the distant past: the gradient
 vanishes [@bengio1994learning; @pascanu2013difficulty]. This chapter measures the norm of the gradient at each
 distance. It calls a gradient vanishing where the norm falls by more than two powers of ten over a hundred
-steps. Budgets with shorter sequences extrapolate their trend to a hundred steps.
+steps. Networks in training have shorter sequences, whose trend is extrapolated to a hundred steps.
 
 The initial weights matter much, so the recurrent networks start in several ways. Recurrent weights are
 orthogonal, which by itself neither shrinks nor stretches a state, or uniform. The LSTM's forget gate
@@ -14,8 +14,8 @@ eigenvalues of the LRU, a linear recurrent network, start with magnitudes near o
 projection of the last output. The trend is fitted from distance one on: at distance zero the Transformer and
 the LRU also have a residual path, which no other position has, so that their gradient drops at once.
 
-Then all networks are trained, with equally many parameters and steps and a learning rate chosen from the same
-few. The task is associative recall of one pair [@arora2023zoology]: a key and a value, then blanks, then
+Then all networks are trained, with equally many parameters and steps and a learning rate chosen from equally
+many. The task is associative recall of one pair [@arora2023zoology]: a key and a value, then blanks, then
 the key again, at which the network must name the value. The chapter measures the gradient of the answer's log
 odds with respect to the value. This is the gradient of the loss without the factor that says how wrong the
 answer is. The sequences differ only in the place of the question, so that only the distance varies. The
@@ -48,23 +48,25 @@ from seqlab.models.backbones import BACKBONES, TRANSFORMER, Size, TokenHead, bui
 from seqlab.models.heads import LanguageModel
 from seqlab.models.parts.losses import cross_entropy
 from seqlab.models.sizing import parameters
-from seqlab.notebook import Budget, Claim, Difference, Experiment, Measurement, Point, Slope, Trial, grid
+from seqlab.notebook import (
+    Budget,
+    Claim,
+    Difference,
+    Experiment,
+    Measurement,
+    Point,
+    Slope,
+    Trial,
+    Tuning,
+    grid,
+)
 from seqlab.notebook.figures import Curve, Interval, Table, Where
 from seqlab.tasks.synthetic import recall
-from seqlab.training import Batch, TunedRate, fresh_batches, train_once
+from seqlab.training import Batch, TriedRates, fresh_batches, train_once
 
+RATES = TriedRates.beside(__file__)
 WIDTH = 32
 VOCABULARY = 8  # a blank, three keys, four values
-# The learning rates of TRIED_RATES with the lowest validation loss, at the quick budget with seed 1000,
-# which no verdict uses. To try again: nox -s gradients -- --seed 1000 --set part=learning --set rate=0.003
-# The full budget searches by itself, on that seed, with as many trials for every network.
-TRIED_RATES = (3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
-TUNED_STEPS = 60
-RATES = {
-    "RNN": 3e-2, "RNN, uniform": 3e-2, "LSTM, forget bias 0": 1e-1, "LSTM, forget bias 1": 1e-1,
-    "LSTM, forget bias 3": 1e-1, "GRU": 3e-1, "minGRU": 3e-1, "minLSTM": 3e-1, "LRU": 3e-2,
-    TRANSFORMER: 1e-1,
-}  # fmt: skip
 EVALUATION_SEED = 10**6  # of sequences that no training uses
 VALIDATED, TESTED = 64, 256  # sequences
 ONE_LAYER = Size(WIDTH, depth=1, residual=False)
@@ -191,14 +193,17 @@ def while_learning(trial: Trial) -> Iterator[Measurement]:
     recipe = Recipe(**{part.name: trial[part.name] for part in fields(Recipe)})
     steps = {BEFORE: 0, EARLY: max(1, recipe.steps // 10), AFTER: recipe.steps}
     trained = yield from train_once(
-        trial, recipe, TunedRate(RATES[recipe.model], TRIED_RATES, TUNED_STEPS), evaluations=10,
-        snapshots=tuple(steps.values()), keep_best=False, score_by="last",
-    )  # fmt: skip
+        trial, recipe, RATES, snapshots=tuple(steps.values()), keep_best=False, score_by="last"
+    )
     trained.check()
     moment = trial["moment"]
     model = trained.at(steps[moment])
     assert isinstance(model, LanguageModel)
-    yield from trained.measurements if moment == AFTER else [Measurement("train_steps", steps[moment])]
+    if moment == AFTER:
+        yield from trained.measurements
+    else:
+        yield Measurement("train_steps", steps[moment])
+        yield Measurement("step_limit", steps[moment])
     yield Measurement("parameters", parameters(model))
     yield from evaluate(recipe.task, model, trial["probes"])
 
@@ -215,6 +220,7 @@ def points(
 START = {"part": "start"}
 LEARNING = {"part": "learning"}
 DEPTH = {"part": "depth"}
+DEPTHS = (2, 4, 8, 16, 32)
 
 
 def vanishing(by: str, where: Where, metric: str = "gradient_norm", x: str = "step") -> Slope:
@@ -231,33 +237,21 @@ experiment = Experiment(
     chapter=10,
     parallel_over=("part", "model"),
     run=run,
+    protocol={
+        "span": 100, "probes": 8, "length": 34, "batch": 16, "steps": 300, "evaluations": 10, "together": 5,
+        "rate": 0.0,
+    },
+    # All steps: they are few.
+    tuning=Tuning(
+        grid(part="learning", model=NETWORKS, moment=AFTER), by=("model",), settings={"together": 1}
+    ),
     budgets=(
         Budget(
-            "smoke",
-            points(depths=(2, 4), seeds=2, learning_seeds=2, depth_seeds=2),
-            {
-                "span": 32, "probes": 4, "length": 18, "batch": 16, "steps": 10, "together": 2, "rate": 0.0,
-            },
-            timeout=60,
+            "smoke", points(depths=(2, 4), seeds=2, learning_seeds=2, depth_seeds=2),
+            {"span": 32, "probes": 4, "length": 18, "steps": 10, "together": 2, "rate": 0.03}, timeout=60,
         ),
-        Budget(
-            "quick",
-            points(depths=(2, 4, 8, 16, 32), seeds=10, learning_seeds=5, depth_seeds=5),
-            {
-                "span": 100, "probes": 8, "length": 34, "batch": 16, "steps": TUNED_STEPS, "together": 5,
-                "rate": 0.0,
-            },
-            timeout=300,
-        ),
-        Budget(
-            "full",
-            points(depths=(2, 4, 8, 16, 32), seeds=20, learning_seeds=10, depth_seeds=20),
-            {
-                "span": 200, "probes": 16, "length": 102, "batch": 32, "steps": 1_000, "together": 5,
-                "rate": 0.0, "tuning": 12,
-            },
-            timeout=3 * 3_600,  # the first trial of each trained model searches
-        ),
+        Budget("quick", points(depths=DEPTHS, seeds=10, learning_seeds=5, depth_seeds=5), timeout=900),
+        Budget("full", points(depths=DEPTHS, seeds=20, learning_seeds=10, depth_seeds=20), timeout=900),
     ),
     claims=(
         Claim(
@@ -289,6 +283,7 @@ experiment = Experiment(
                 along="moment", left={"model": TRANSFORMER},
                 right=tuple({"model": name} for name in RECURRENT), below=-2.0,
                 matched=("parameters", "steps", "tuning"),
+                finished=False,  # the amount of training is part of the question
             ),
             "During and after training to recall a value, at equal parameters, steps and tuning, the "
             "Transformer's gradient from the answer back to the value loses at least two powers of ten less "

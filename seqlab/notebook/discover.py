@@ -20,13 +20,6 @@ from seqlab.notebook.figures import ArtifactFigure, Curve, Figure, Heatmap, Inte
 from seqlab.notebook.metrics import metric_named
 from seqlab.notebook.uncached import UncachedLoader, use_for
 
-# Pages whose budgets still train in different ways. Each leaves the list once it has a protocol.
-_BEFORE_PROTOCOLS = """
-    code distance dynamics extrapolation gradients infilling language music protein recall scaling timeseries
-    vit word_vectors
-"""
-BEFORE_PROTOCOLS = frozenset(_BEFORE_PROTOCOLS.split())
-
 
 @dataclass(frozen=True)
 class Pages:
@@ -118,7 +111,7 @@ def check(experiment: Experiment, claims: frozenset[str]) -> None:
 
     And a trial must be made in the same way at every budget that gives verdicts.
     """
-    if experiment.name not in BEFORE_PROTOCOLS and (names := experiment.departures()):
+    if names := experiment.departures():
         raise UsageError(
             f"the budgets quick and full may not set {', '.join(names)}: how a trial is made is the page's "
             "protocol; budgets differ in points and seeds (only smoke has settings of its own)."

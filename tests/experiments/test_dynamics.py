@@ -11,7 +11,7 @@ TASK, SCORED = Task(length=40, states=3), 16
 HALF = TASK.length // 2
 EVALUATION = dynamics.evaluation(TASK, SCORED)
 SETTINGS = {
-    "length": 24, "width": 8, "batch": 4, "steps": 10, "scored": SCORED, "looks": 100, "rate": 0.01
+    "length": 24, "width": 8, "batch": 4, "steps": 10, "scored": SCORED, "evaluations": 100, "rate": 0.01
 }  # fmt: skip
 COURSE = {"part": "course", "states": 3, "model": "Transformer"}
 

@@ -37,5 +37,10 @@ def test_all_moments_of_all_seeds_share_a_training(monkeypatch: pytest.MonkeyPat
         if seed == 1
     }
     assert steps == {gradients.BEFORE: [0], gradients.EARLY: [1], gradients.AFTER: [10]}
+    limits = {
+        moment: [one.value for one in found[moment, 1] if one.metric == "step_limit"]
+        for moment in gradients.MOMENTS
+    }
+    assert limits == steps  # what a rule compares as steps
     slopes = [one.value for measured in found.values() for one in measured if one.metric == "gradient_slope"]
     assert len(set(slopes)) == len(found)  # other weights each time

@@ -1,5 +1,6 @@
 """Do the pages on synthetic tasks train and test every network alike, as they say?"""
 
+from pathlib import Path
 from types import ModuleType
 
 import mlx.core as mx
@@ -11,6 +12,8 @@ from experiments import distance, extrapolation, recall
 from seqlab.models.backbones import TRANSFORMER
 from seqlab.models.sizing import parameters
 from seqlab.notebook import Measurement, Trial
+from seqlab.training import TriedRates
+from seqlab.training.tried import write
 
 RECIPES = {
     distance: {"longest": 16, "width": 40, "depth": 1, "batch": 2, "steps": 2},
@@ -66,7 +69,7 @@ def test_all_networks_are_as_large_and_see_the_same_batches(page: ModuleType, ta
 @pytest.mark.parametrize("page", PAGES, ids=names)
 def test_seeds_have_batches_of_equal_shapes_and_differ_from_evaluation_sets(page: ModuleType) -> None:
     """Otherwise seeds could not train side by side, or evaluation sequences could occur in training."""
-    task = {} if page is recall else {"task": next(iter(page.RATES))}
+    task = {} if page is recall else {"task": next(iter(page.TASKS))}
     recipe = page.Recipe(model=TRANSFORMER if page is not extrapolation else "LSTM", **task, **RECIPES[page])
     _, first = recipe.start(0)
     _, second = recipe.start(1)
@@ -78,13 +81,25 @@ def test_seeds_have_batches_of_equal_shapes_and_differ_from_evaluation_sets(page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names)
-def test_every_planned_network_has_a_rate_that_was_tried(page: ModuleType) -> None:
-    for budget in page.experiment.budgets:
-        for point in budget.points:
-            name = point.factors["model"]
-            if name != recall.CHANCE:
-                rates = page.RATES if page is recall else page.RATES[point.factors["task"]]
-                assert rates[name] in page.TRIED_RATES
+def test_every_planned_network_is_tuned(page: ModuleType) -> None:
+    tuning = page.experiment.tuning
+    tuned = {tuple(point.factors[by] for by in tuning.by) for point in tuning.points}
+    for point in page.experiment.budget("full").points:
+        if point.factors["model"] != recall.CHANCE:
+            assert tuple(point.factors[by] for by in tuning.by) in tuned
+
+
+def test_every_width_takes_the_rate_of_its_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the widths that were never tuned: the record is by network alone."""
+    settings = RECIPES[recall] | {"sequences": 4, "rate": 0.0, "narrowest": 4, "widest": 8}
+    rows = [({"model": TRANSFORMER}, settings, rate, rate) for rate in (2e-3, 1e-3)]
+    write(tmp_path / "recall.csv", ("model",), rows)
+    monkeypatch.setattr(recall, "RATES", TriedRates(tmp_path / "recall.csv"))
+    monkeypatch.setattr(recall.Recipe, "recalled", lambda *_: 0.0)
+    trial = Trial("recall", {"part": "width", "model": TRANSFORMER, "pairs": 2}, 0, "full", settings)
+    found = {one.metric: one.value for one in recall.run(trial)}
+    assert (found["learning_rate"], found["tuning_trials"]) == (1e-3, 2)
+    assert found["needed_width"] == 16
 
 
 @pytest.mark.parametrize("task", distance.WRAPS)
@@ -176,7 +191,7 @@ def test_the_width_grows_until_it_suffices(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(recall.Recipe, "recalled", recalled)
     settings = RECIPES[recall] | {
-        "sequences": 4, "rate": 1e-3, "narrowest": 16, "widest": 32, "width_tuning": 2,
+        "sequences": 4, "rate": 1e-3, "narrowest": 16, "widest": 32
     }  # fmt: skip
     trial = Trial("page", {"part": "width", "model": TRANSFORMER, "pairs": 2}, 0, "full", settings)
     for enough, expected in ((32, 32.0), (64, 64.0)):  # noqa: B007 (it is read above)
@@ -191,7 +206,7 @@ def test_the_width_grows_until_it_suffices(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=names)
 def test_a_little_training_runs_through(page: ModuleType) -> None:
-    factors = {"part": "pairs"} if page is recall else {"task": next(iter(page.RATES))}
+    factors = {"part": "pairs"} if page is recall else {"task": next(iter(page.TASKS))}
     measured = trained(page, model="minGRU", **factors)
     assert {"parameters", "train_steps", "tuning_trials"} <= {one.metric for one in measured}
     assert any(one.split == "valid" for one in measured)
