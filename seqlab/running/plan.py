@@ -61,6 +61,7 @@ class Plan:
     planned: tuple[Trial, ...]
     due: tuple[DueTrial, ...]
     changes: "Changes | None" = None  # since the runs stored before; None to go by the fingerprint
+    covered: tuple[Trial, ...] = ()  # planned trials that are never due, since the reference holds them
 
 
 def trials(experiment: Experiment, request: Request) -> tuple[Trial, ...]:
@@ -237,13 +238,14 @@ def runs_that_count(
 ) -> list[int]:
     """The runs that count as evidence: for each trial its latest good run, else its latest failure.
 
-    Planned trials count, and so do further good runs under the same budget and settings on this device: more
-    seeds, or more levels of a numeric factor. Runs with a categorical level that the plan lacks, such as a
-    model that the page dropped, do not count, nor do runs of which something that they used has changed.
+    Planned trials count, and so do further good runs with the same settings on this device, whichever budget
+    asked for them: more seeds, or more levels of a numeric factor. Runs with a categorical level that the
+    plan lacks, such as a model that the page dropped, do not count, nor do runs of which something that they
+    used has changed.
     """
     changes = changes or _of_fingerprint(fingerprint)
     keys = {trial.key(device=device, mlx=mlx) for trial in planned}
-    same_request = {(trial.budget, canonical_json(trial.settings)) for trial in planned}
+    settings = {canonical_json(trial.settings) for trial in planned}
     levels: dict[str, set[Level]] = {}
     for trial in planned:
         for name, level in trial.factors.items():
@@ -254,7 +256,7 @@ def runs_that_count(
             continue
         if record.key not in keys and not (
             record.status == "ok"
-            and (record.budget, record.settings) in same_request
+            and record.settings in settings
             and any(_extends(json.loads(record.factors), trial.factors, levels) for trial in planned)
         ):
             continue
