@@ -104,7 +104,7 @@ def entry_of(text: str, manifest: Manifest, *, where: str) -> Entry:
 
 
 def _rounded(value: float) -> float:
-    return int(value) if value.is_integer() and abs(value) < 2**53 else float(f"{value:.{DIGITS}g}")
+    return int(value) if value % 1 == 0 and abs(value) < 2**53 else float(f"{value:.{DIGITS}g}")
 
 
 def _packed(artifact: Artifact) -> dict[str, str]:

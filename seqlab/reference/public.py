@@ -30,7 +30,7 @@ def used(names: Mapping[str, str]) -> dict[str, str]:
 
 def message(text: str) -> str:
     """An error message without the places of files."""
-    return PATH.sub("", text)
+    return PATH.sub("", text.encode(errors="backslashreplace").decode())
 
 
 def is_private(data: bytes, root: Path) -> bool:
