@@ -79,6 +79,12 @@ def report(session: nox.Session) -> None:
     run(session, "seqlab", "report", *session.posargs)
 
 
+@nox.session(venv_backend="none", requires=[LAB], default=False)
+def reference(session: nox.Session) -> None:
+    """Measure what report/reference/ is to hold, the learning pages' trainings (`-- vit --hours 2`)."""
+    run(session, "seqlab", "reference", "--run", "--results", "results/reference", *session.posargs)
+
+
 def add_page(page: str, title: str) -> None:
     """Add the session of one experiment page."""
 
@@ -97,6 +103,7 @@ def add_page(page: str, title: str) -> None:
         "known",
         "lock",
         "simulate",
+        "reference",
         LAB,
     }
     name = f"page-{page}" if page in taken else page

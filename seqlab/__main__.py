@@ -1,4 +1,4 @@
-"""The command line: list, run, report, claims, results, diff, tune, doctor.
+"""The command line: list, run, report, reference, claims, results, diff, tune, doctor.
 
 Exit status: 0 done; 1 a trial failed (the report exists); 2 wrong usage; 3 nothing ran and nothing was
 stored; 4 rendering failed (results are safe); 130 interrupted. A refuted claim is a result: 0.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from seqlab import __version__
 from seqlab.errors import SeqlabError, UsageError
-from seqlab.notebook.experiment import BUDGETS
+from seqlab.notebook.experiment import BUDGETS, BudgetName
 from seqlab.running.plan import Request
 
 
@@ -40,7 +40,19 @@ def parser() -> argparse.ArgumentParser:
         help="rendering engine (default: auto, which is Quarto if installed, else the embedded engine)",
     )  # fmt: skip
     report.add_argument("--no-run", action="store_true", help="run nothing; report the stored results")
-    add("claims", "Print every claim with our prediction and its latest verdicts.")
+    for command in (run, report):
+        _add_no_reference(command, "judge by runs made here alone, not by report/reference/")
+    reference = add(
+        "reference",
+        "Write the learning pages' stored runs into report/reference/, beside what it has.",
+        _trial_options("full"),
+    )
+    reference.add_argument("names", nargs="*", metavar="NAME", help="a learning page (default: all of them)")
+    reference.add_argument(
+        "--run", action="store_true", help="first run the trials that are due; the same command goes on"
+    )
+    claims = add("claims", "Print every claim with our prediction and its latest verdicts.")
+    _add_no_reference(claims, "leave out verdicts that rest on report/reference/")
     results = add("results", "Show, export or merge stored results.")
     results.add_argument(
         "action", choices=("show", "export", "merge"), nargs="?", default="show",
@@ -75,11 +87,15 @@ def _folder_options() -> argparse.ArgumentParser:
     return options
 
 
-def _trial_options() -> argparse.ArgumentParser:
-    """Which trials to run, and how: for `run` and `report`."""
+def _add_no_reference(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument("--no-reference", action="store_true", help=text)
+
+
+def _trial_options(budget: BudgetName = "quick") -> argparse.ArgumentParser:
+    """Which trials to run, and how: for `run`, `report` and `reference`. `budget` is the default."""
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument(
-        "--budget", choices=BUDGETS, default="quick", help="how much to train and measure (default: quick)"
+        "--budget", choices=BUDGETS, default=budget, help=f"how much to train and measure (default: {budget})"
     )
     for name in BUDGETS:
         options.add_argument(
@@ -150,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _dispatch(options: argparse.Namespace) -> int:
     # Imported here, so that `--help` and a wrong option answer at once.
-    if options.command in ("run", "report"):
+    if options.command in ("run", "report", "reference"):
         from seqlab import pipeline
         from seqlab.store.workspace import Workspace
 
@@ -158,6 +174,8 @@ def _dispatch(options: argparse.Namespace) -> int:
         how = pipeline.Options.of(options)
         if options.command == "run":
             return pipeline.run(workspace, wanted, names=options.names, options=how)
+        if options.command == "reference":
+            return pipeline.reference(workspace, wanted, names=options.names, options=how, runs=options.run)
         return pipeline.report(workspace, wanted, names=options.only, options=how)
     from seqlab import commands
 

@@ -12,15 +12,16 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqlab.document import attachments
 from seqlab.document.freshness import EARLY, FULL, NOT_SOURCES, Stamp, covered, sources
 from seqlab.engines.choice import Engine, choose
 from seqlab.errors import NothingRanError, RenderError, StoreError, UsageError
 from seqlab.machine import blas
+from seqlab.notebook.experiment import Trial
 from seqlab.notebook.ledger import Entry
 from seqlab.notebook.ledger import read as read_ledger
 from seqlab.running.decided import Decided
@@ -35,6 +36,8 @@ from seqlab.store.workspace import Workspace
 
 if TYPE_CHECKING:  # the desk is not imported to look at a type
     from seqlab.analysis.findings import PageFindings
+    from seqlab.reference.beside import Beside
+    from seqlab.reference.stored import Reference
 
 # Each holds a model's memory, and one trial of a small model keeps a core and a little more busy.
 MOST_JOBS = 8
@@ -59,6 +62,7 @@ class Options:
     engine: str = "auto"
     run: bool = True
     limit: Limit | None = None
+    reference: bool = True  # whether verdicts may rest on it, and its trials need not run
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Options":
@@ -75,8 +79,8 @@ class Options:
             getattr(options, "engine", "auto"),
             not getattr(options, "no_run", False),
             Limit.of(options.minutes, options.hours, budget=options.budget, force=options.force),
+            not getattr(options, "no_reference", False),
         )
-
 
     def limited_at_quick(self, request: Request) -> "Options":
         """The same; at the quick budget, where no other time was given, with the time that it means."""
@@ -96,21 +100,36 @@ class Work:
     sources: str  # a hash of all files that pages, words and our own code were read from
     request: Request
     files: Files  # as they were when the trials were planned
+    beside: "Beside | None" = None  # what the reference holds of them
 
 
 def report(workspace: Workspace, request: Request, *, names: Sequence[str] | None, options: Options) -> int:
     """`seqlab report`: configure, run, measure, record, analyse, chart, render; a second time, nothing."""
     if names is None:
         options = options.limited_at_quick(request)
-    with workspace.locked(), Store(workspace.database) as store:
+    with workspace.locked(), Store(workspace.database) as store, ExitStack() as stack:
         early = Stamp(workspace, EARLY)
         repeatable = options.run and not (options.dry_run or request.force)
         conditions = _conditions(request, names, options) if repeatable else ""
-        if repeatable and early.holds(conditions, sources(workspace), *_stored(workspace, store)):
+        replicates_more = bool(options.limit) and options.reference and workspace.reference.is_dir()
+        if (
+            repeatable
+            and not replicates_more
+            and early.holds(conditions, sources(workspace), *_stored(workspace, store))
+        ):
             _print_unchanged(workspace)
             return 0
 
-        work = configure(workspace, request, store, names=names, kind=options.device)
+        reference = _opened_reference(workspace, request, options, stack)
+        work = configure(
+            workspace,
+            request,
+            store,
+            names=names,
+            kind=options.device,
+            reference=reference,
+            covers=names is None,
+        )
         if options.dry_run:
             return _print_due(work)
         if options.engine != "auto":  # one that was asked for must be there before hours are spent
@@ -118,6 +137,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
         fix_rules(work, store)
         decided = decisions(work, store)
         failed = measure(workspace, work, store, options, decided) if options.run else 0  # and record
+        failed += replicate(workspace, work, store, options) if options.run else 0
         begin = time.monotonic()
         left = print_left_out(work, store, options, decided, failed=failed)
         evidence = evidence_runs(work, store)
@@ -136,7 +156,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
                 _keep_report_seconds(workspace, work, time.monotonic() - begin)
                 full.keep(*_made_from(work, evidence, store, request, engine))
 
-        if not any(evidence.values()) and not work.broken:
+        if not any(evidence.values()) and not (work.beside and work.beside.held) and not work.broken:
             raise NothingRanError(_why_empty(store))
         wrong = bool(failed or _any_failed(store, evidence) or work.broken)
         if repeatable and not wrong and not left:
@@ -146,8 +166,10 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
 
 def run(workspace: Workspace, request: Request, *, names: Sequence[str], options: Options) -> int:
     """`seqlab run`: run the named pages, then print what they show and their verdicts."""
-    with workspace.locked(), Store(workspace.database) as store:
-        work = configure(workspace, request, store, names=list(dict.fromkeys(names)), kind=options.device)
+    with workspace.locked(), Store(workspace.database) as store, ExitStack() as stack:
+        reference = _opened_reference(workspace, request, options, stack)
+        chosen = list(dict.fromkeys(names))
+        work = configure(workspace, request, store, names=chosen, kind=options.device, reference=reference)
         if options.dry_run:
             return _print_due(work)
         fix_rules(work, store)
@@ -162,10 +184,70 @@ def run(workspace: Workspace, request: Request, *, names: Sequence[str], options
     return 1 if failed else 0
 
 
+def reference(
+    workspace: Workspace, request: Request, *, names: Sequence[str], options: Options, runs: bool
+) -> int:
+    """`seqlab reference`: run learning trials that are due if it `runs`, then export what the store has."""
+    if request.budget == "smoke":
+        raise UsageError(
+            "the reference needs --budget quick or full, found smoke, whose settings are toys. Leave it out."
+        )
+    if options.limit and not runs:
+        raise UsageError("--minutes and --hours limit trials, and no --run was given. Leave them out.")
+    from seqlab.reference.export import export
+    from seqlab.reference.sources import of_learning, sources_of
+
+    with workspace.locked(), Store(workspace.database) as store, ExitStack() as stack:
+        opened = _opened_reference(workspace, request, options, stack)
+        chosen = list(dict.fromkeys(names)) or None
+        planned = configure(workspace, request, store, names=chosen, kind=options.device, reference=opened)
+        plans = of_learning(planned.plans, planned.beside, planned.device, named=bool(names))
+        work = replace(planned, plans=due_now(plans, store, planned.device, force=request.force))
+        if options.dry_run:
+            return _print_due(work)
+        failed, told = 0, list[str]()
+        try:
+            if runs:
+                fix_rules(work, store)
+                failed = measure(workspace, work, store, options, decisions(work, store), limit=options.limit)
+        finally:  # also after an interruption
+            told = export(
+                workspace.reference, workspace.root, store, sources_of(work.plans, store),
+                gone=lambda page: not names and not (workspace.pages / f"{page}.py").is_file(),
+            )  # fmt: skip
+            print("\n".join(told), end="\n" if told else "", flush=True)
+        if not told and not failed:
+            raise NothingRanError(
+                f"no run in {workspace.results} may be in the reference. `nox -s reference` makes some."
+            )
+    return 1 if failed else 0
+
+
+def _opened_reference(
+    workspace: Workspace, request: Request, options: Options, stack: ExitStack
+) -> "Reference | None":
+    """The reference, to be closed with the stack; none for the smoke budget, whose toys it does not hold."""
+    if not options.reference or request.budget == "smoke":
+        return None
+    from seqlab.reference.stored import opened
+
+    return stack.enter_context(opened(workspace.reference, workspace.results))
+
+
 def configure(
-    workspace: Workspace, request: Request, store: Store, *, names: Sequence[str] | None, kind: str | None
+    workspace: Workspace,
+    request: Request,
+    store: Store,
+    *,
+    names: Sequence[str] | None,
+    kind: str | None,
+    reference: "Reference | None" = None,
+    covers: bool = False,
 ) -> Work:
-    """Read the pages and the ledger; plan every trial of the named pages (all of them for None)."""
+    """Read the pages and the ledger; plan every trial of the named pages (all of them for None).
+
+    With `covers`, trials that learn and that the reference holds are not due.
+    """
     blas.load()  # before anything imports MLX
     read_from = sources(workspace)  # before they are read: an edit from here on makes the report stale
     from seqlab.machine import device as devices
@@ -182,11 +264,24 @@ def configure(
         code = codes.of(page, files)
         changes = Changes(files, files.project.name(page.absolute()), code, store.used(name))
         plans.append(Plan(experiment, page, code, planned, (), changes))
+    extra = _beside(reference, plans, files) if reference else None
+    if extra and covers and not request.force:
+        plans = [replace(plan, covered=extra.covered(plan)) for plan in plans]
     codes.keep()
     broken = dict(pages.broken) if names is None else {}
     here = (device.kind, device.name, device.mlx)
     due = due_now(plans, store, here, force=request.force)
-    return Work(due, broken, ledger, here, read_from, request, files)
+    return Work(due, broken, ledger, here, read_from, request, files, extra)
+
+
+def _beside(reference: "Reference", plans: Sequence[Plan], files: Files) -> "Beside":
+    from seqlab.reference.beside import beside
+
+    def since(plan: Plan, store: Store) -> Changes:
+        page = files.project.name(plan.page.absolute())
+        return Changes(files, page, plan.fingerprint, store.used(plan.experiment.name))
+
+    return beside(reference, plans, since)
 
 
 def due_now(
@@ -199,7 +294,7 @@ def due_now(
             plan,
             due=tuple(
                 due_trials(
-                    plan.planned,
+                    _to_run(plan),
                     store.records(plan.experiment.name),
                     fingerprint=plan.fingerprint,
                     device=name,
@@ -211,6 +306,12 @@ def due_now(
         )
         for plan in plans
     )
+
+
+def _to_run(plan: Plan) -> list[Trial]:
+    """The planned trials that the reference does not cover."""
+    covered = set(map(id, plan.covered))
+    return [trial for trial in plan.planned if id(trial) not in covered]
 
 
 def _changes(plan: Plan, store: Store) -> Changes | None:
@@ -227,11 +328,18 @@ def fix_rules(work: Work, store: Store) -> None:
 
 
 def measure(
-    workspace: Workspace, work: Work, store: Store, options: Options, decided: Decided | None = None
+    workspace: Workspace,
+    work: Work,
+    store: Store,
+    options: Options,
+    decided: Decided | None = None,
+    *,
+    limit: Limit | None = None,
 ) -> int:
     """Run every due trial, or those that the time allows, and store each; returns how many failed.
 
-    A new device is calibrated before. `decided` counts the claims meanwhile.
+    A new device is calibrated before. `decided` counts the claims meanwhile. `limit` is for the trials alone;
+    without one they have what the options leave for them.
     """
     if not any(plan.due for plan in work.plans):
         return 0
@@ -256,7 +364,7 @@ def measure(
         settings=settings,
         checkpoints=workspace.results / "checkpoints",
         jobs=_jobs(work, options),
-        limit=options.limit.reserving(_report_seconds(workspace, work)) if options.limit else None,
+        limit=limit or _limit(workspace, work, options),
         decided=decided,
         provenance=lambda: gather(
             workspace.root,
@@ -267,11 +375,39 @@ def measure(
             cache_bytes=settings.cache_bytes,
         ),
         results=workspace.results,
+        reference=work.beside.store if work.beside else None,
     )
     for plan in work.plans:
         for line in changes.unforeseen_since() if (changes := _changes(plan, store)) else ():
             print(line)
     return failed
+
+
+def _limit(workspace: Workspace, work: Work, options: Options) -> Limit | None:
+    """The time for trials, without what the report will take."""
+    return options.limit.reserving(_report_seconds(workspace, work)) if options.limit else None
+
+
+def replicate(workspace: Workspace, work: Work, store: Store, options: Options) -> int:
+    """Run some trials anew that the reference covers, as time allows; returns how many failed.
+
+    Which ones a stored seed decides. A limited time has to be left over by all that is due.
+    """
+    from seqlab.running.replication import SECONDS, FromReference, anew
+
+    limit = _limit(workspace, work, options)
+    seconds = limit.left() if limit else SECONDS[work.request.budget]
+    if work.beside is None or not any(plan.covered for plan in work.plans) or seconds <= 0:
+        return 0
+    if limit and any(plan.due for plan in due_now(work.plans, store, work.device)):
+        return 0
+    asked = FromReference(work.beside.store, work.beside.reference.key, seconds, more=limit is not None)
+    chosen = anew(work.plans, store, workspace.results, asked, device=work.device, jobs=_jobs(work, options))
+    plans = due_now(chosen, store, work.device)
+    if due := sum(len(plan.due) for plan in plans):
+        covered = sum(len(plan.covered) for plan in work.plans)
+        print(f"The reference has {covered:,} of the trials; {due:,} of them run here too.", file=sys.stderr)
+    return measure(workspace, replace(work, plans=plans), store, options, limit=limit or Limit(seconds))
 
 
 def decisions(work: Work, store: Store) -> Decided | None:
@@ -285,7 +421,7 @@ def decisions(work: Work, store: Store) -> Decided | None:
 
         own = replace(work, plans=tuple(plan for plan in work.plans if plan.experiment.name == page))
         pages = [(plan.experiment, plan.planned) for plan in own.plans]
-        (found,) = analyse_pages(pages, evidence_runs(own, store), store)
+        (found,) = analyse_pages(pages, evidence_runs(own, store), store, **_referred(own))
         return [verdict.outcome in DECIDED for verdict in found.verdicts]
 
     claims = {plan.experiment.name: [claim.id for claim in plan.experiment.claims] for plan in work.plans}
@@ -305,7 +441,10 @@ def print_left_out(
         from seqlab.running.outlook import outlook
 
         decided.catch_up()
-        costs = stored_costs(store, [plan.experiment.name for plan in plans], device=work.device[1])
+        costs = stored_costs(
+            store, [plan.experiment.name for plan in plans], device=work.device[1],
+            reference=work.beside.store if work.beside else None,
+        )  # fmt: skip
         ran = sum(len(plan.due) for plan in work.plans) - left + failed
         jobs = _jobs(work, options)
         for line in outlook(plans, decided, costs, jobs=jobs, limit=options.limit, ran=ran):
@@ -337,12 +476,27 @@ def analyse(work: Work, evidence: Evidence, store: Store, *, request: Request) -
     from seqlab.analysis.findings import analyse_pages
 
     pages = [(plan.experiment, plan.planned) for plan in work.plans]
-    findings = analyse_pages(pages, evidence, store, smoke=request.budget == "smoke")
+    findings = analyse_pages(pages, evidence, store, smoke=request.budget == "smoke", **_referred(work))
     whole = not request.changes and request.seed is None
     for page in findings:
         for verdict in page.verdicts if whole else ():
             store.add_verdict(verdict, budget=request.budget)
     return findings
+
+
+def _referred(work: Work) -> dict[str, Any]:
+    """The runs of the reference on which verdicts may rest, for `analyse_pages`."""
+    if work.beside is None:
+        return {}
+    from seqlab.analysis.findings import ReferenceRuns
+
+    planned = {plan.experiment.name for plan in work.plans}
+    runs = {
+        page: ReferenceRuns(held.numbers, work.beside.changed(page))
+        for page, held in work.beside.held.items()
+        if page in planned
+    }
+    return {"reference": work.beside.store, "referred": runs}
 
 
 def attach(workspace: Workspace, findings: "Sequence[PageFindings]", store: Store) -> None:
@@ -437,7 +591,7 @@ def _conditions(request: Request, names: Sequence[str] | None, options: Options)
     from seqlab.machine import device as devices
 
     device, engine = devices.current(options.device), choose(options.engine).identity
-    return repr((request, names, device, engine, sys.version))
+    return repr((request, names, device, engine, sys.version, options.reference))
 
 
 def _stored(workspace: Workspace, store: Store, files: Files | None = None) -> tuple[str, str]:
@@ -451,7 +605,8 @@ def _made_from(
 ) -> tuple[object, ...]:
     """All that the report is made from: trials, runs, rules, pages, words, code, engine."""
     planned = [trial for plan in work.plans for trial in plan.planned]
-    made_by = (work.device, request.options(), engine.identity, work.sources)
+    referred = {page: held.numbers for page, held in work.beside.held.items()} if work.beside else {}
+    made_by = (work.device, request.options(), engine.identity, work.sources, referred)
     return planned, evidence, store.state(), dict(work.broken), made_by
 
 
@@ -466,7 +621,8 @@ def _print_due(work: Work) -> int:
     total = 0
     for plan in work.plans:
         total += len(plan.due)
-        print(f"{plan.experiment.name}: {len(plan.due)} of {len(plan.planned)} trials are due")
+        covered = f", {len(plan.covered)} are in the reference" if plan.covered else ""
+        print(f"{plan.experiment.name}: {len(plan.due)} of {len(plan.planned)} trials are due{covered}")
         for due_one in plan.due:
             print(f"  {due_one.trial.label()}: {due_one.reason}")
         for line in plan.changes.unforeseen() if plan.changes else ():

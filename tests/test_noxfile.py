@@ -88,6 +88,11 @@ def test_options_reach_the_command_line_unchanged(project: Path) -> None:
     assert "asked: run tests --seeds 5 --set note=two words\n" in done.stdout
 
 
+def test_the_reference_has_a_results_folder_of_its_own(project: Path) -> None:
+    done = nox(project, "-s", "reference", "--", "toy", "--hours", "2")
+    assert "asked: reference --run --results results/reference toy --hours 2\n" in done.stdout
+
+
 def test_a_failing_command_fails_its_session(project: Path) -> None:
     assert nox(project, "-s", "broken").returncode != 0
 

@@ -2,17 +2,36 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import pandas as pd
 
 from seqlab.analysis.evidence import Evidence, matches
+from seqlab.analysis.origin import Reference
 from seqlab.analysis.smoke import smoke_result
 from seqlab.analysis.verdicts import judge
-from seqlab.notebook.claims import Verdict
+from seqlab.notebook.claims import Origin, Verdict
 from seqlab.notebook.experiment import Experiment, Trial
-from seqlab.notebook.figures import Figure
+from seqlab.notebook.figures import Figure, Where
+from seqlab.notebook.metrics import METRICS
 from seqlab.store.database import Store
 from seqlab.store.tables import Tables, load
+
+
+class Shown(NamedTuple):
+    """What a figure shows: runs made here (`origin` None) or those of the reference, in that store."""
+
+    evidence: Evidence
+    store: Store | None = None
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True)
+class ReferenceRuns:
+    """The runs of one page in the reference that count: their numbers, and what changed since each."""
+
+    numbers: Sequence[int]
+    changed: Mapping[int, str]
 
 
 @dataclass(frozen=True)
@@ -27,9 +46,23 @@ class PageFindings:
     evidence: Evidence
     verdicts: tuple[Verdict, ...]
     settings: Mapping[str, object] = field(default_factory=dict)  # of the planned trials
-    smoke: str = (
-        ""  # whether the page works, in a line, where the smoke budget was asked for: then no verdicts
-    )
+    smoke: str = ""  # whether the page works, in a line, where the smoke budget was asked for: no verdicts
+    planned: Sequence[Trial] = ()
+    reference: Reference | None = None
+
+    def shown(self, where: Where, metrics: Sequence[str] = ()) -> Shown:
+        """The runs that a figure of these metrics shows: of the reference if too few were made here."""
+        own = Shown(self.evidence)
+        if self.reference is None or any(METRICS[name].of_machine for name in metrics if name in METRICS):
+            return own
+        there = [run for run in self.reference.evidence.good_runs if matches(run.factors, where)]
+        ran = {run.key for run in self.evidence.all_runs}
+        planned = [trial for trial in self.planned if matches(trial.factors, where)]
+        if not there or all((frozenset(trial.factors.items()), trial.seed) in ran for trial in planned):
+            return own
+        seeds = len({run.seed for run in there})
+        told = self.reference.told(there, seeds=seeds)
+        return Shown(self.reference.evidence, self.reference.store, told)
 
 
 def analyse_pages(
@@ -38,13 +71,17 @@ def analyse_pages(
     store: Store,
     *,
     smoke: bool = False,
+    reference: Store | None = None,
+    referred: Mapping[str, ReferenceRuns] | None = None,
 ) -> list[PageFindings]:
     """Load the runs with these numbers and judge every claim of each page.
 
-    `numbers` holds, for each page by name, the numbers of its runs that count. Raises `UsageError` for
-    a rule that cannot be judged as it is written; for `smoke` that is all that judging is for.
+    `numbers` holds, for each page by name, the numbers of its runs that count, and `referred` those of its
+    runs in the store of the `reference`. Raises `UsageError` for a rule that cannot be judged as it is
+    written; for `smoke` that is all that judging is for.
     """
     tables = load(store.path, runs=[number for chosen in numbers.values() for number in chosen])
+    references = _references(pages, reference, referred or {})
     found = []
     for experiment, planned in pages:
         evidence = _evidence(tables, experiment)
@@ -52,12 +89,33 @@ def analyse_pages(
         ordered = sorted(planned, key=lambda trial: (experiment.point_order(trial.factors), trial.seed))
         settings = dict(planned[0].settings) if planned else {}
         shown = tuple(figure for figure in experiment.figures if _planned(figure, planned))
-        verdicts = judge(experiment, evidence, ordered)
-        page = PageFindings(replace(experiment, figures=shown), evidence, verdicts, settings)
+        beside = references.get(experiment.name)
+        verdicts = judge(experiment, evidence, ordered, beside)
+        page = PageFindings(
+            replace(experiment, figures=shown), evidence, verdicts, settings, planned=tuple(planned),
+            reference=beside,
+        )  # fmt: skip
         if smoke:
             page = replace(page, verdicts=(), smoke=smoke_result(evidence, planned))
         found.append(page)
     return found
+
+
+def _references(
+    pages: Sequence[tuple[Experiment, Sequence[Trial]]],
+    store: Store | None,
+    referred: Mapping[str, ReferenceRuns],
+) -> dict[str, Reference]:
+    """What the reference holds of each page."""
+    chosen = {page.name: referred[page.name] for page, _ in pages if page.name in referred}
+    if store is None or not chosen:
+        return {}
+    tables = load(store.path, runs=[number for runs in chosen.values() for number in runs.numbers])
+    return {
+        page.name: Reference(_evidence(tables, page), store, chosen[page.name].changed)
+        for page, _ in pages
+        if page.name in chosen
+    }
 
 
 def _planned(figure: Figure, planned: Sequence[Trial]) -> bool:

@@ -26,14 +26,15 @@ from statistics import median
 import numpy as np
 
 from seqlab.analysis.boundary import boundary
-from seqlab.analysis.cells import Effects, measure_cells
+from seqlab.analysis.cells import Effects
 from seqlab.analysis.decisions import ALPHA, decide, threshold_of
 from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.fairness import explain, worst
 from seqlab.analysis.finished import Finished, finished, worst_record
+from seqlab.analysis.origin import Reference, choose
 from seqlab.analysis.power import likely_look
 from seqlab.analysis.scope import scope
-from seqlab.notebook.claims import Cell, Claim, Decision, Exact, Outcome, Ratio, Rule, Verdict
+from seqlab.notebook.claims import Cell, Claim, Decision, Exact, Origin, Outcome, Ratio, Rule, Verdict
 from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.notebook.figures import Level
 
@@ -41,19 +42,34 @@ DECISIVE_SHARE = 0.8  # of the cells: that many passing or failing ones settle a
 MOST_NAMED = 3  # missing cells that a reason names
 
 
-def judge(experiment: Experiment, evidence: Evidence, planned: Sequence[Trial]) -> tuple[Verdict, ...]:
+def judge(
+    experiment: Experiment,
+    evidence: Evidence,
+    planned: Sequence[Trial],
+    reference: Reference | None = None,
+) -> tuple[Verdict, ...]:
     """One verdict for each claim of the page, in the page's order.
 
     `planned` holds the trials that the page asks for: a cell of theirs without good runs makes the claim not
-    tested. Raises `UsageError` for a rule that cannot be judged as it is written.
+    tested. A claim may rest on the `reference` instead (`analysis.origin`). Raises `UsageError` for a rule
+    that cannot be judged as it is written.
     """
     rules = [claim.rule for claim in experiment.claims]
-    effects = [measure_cells(rule, experiment, evidence, planned) for rule in rules]
+    chosen = [choose(rule, experiment, evidence, planned, reference) for rule in rules]
+    effects = [one.effects for one in chosen]
     cells = decide(rules, effects)
     comparisons = sum(not effect.exact for found in effects for effect in found)
     return tuple(
-        _verdict(claim, experiment.name, measured, judged, evidence=evidence, comparisons=comparisons)
-        for claim, measured, judged in zip(experiment.claims, effects, cells, strict=True)
+        _verdict(
+            claim,
+            experiment.name,
+            one.effects,
+            judged,
+            evidence=one.evidence,
+            comparisons=comparisons,
+            origin=one.origin,
+        )
+        for claim, one, judged in zip(experiment.claims, chosen, cells, strict=True)
     )
 
 
@@ -65,6 +81,7 @@ def _verdict(
     *,
     evidence: Evidence,
     comparisons: int,
+    origin: Origin | None,
 ) -> Verdict:
     rule = claim.rule
     trained = [finished(rule, effect, cell) for effect, cell in zip(effects, cells, strict=True)]
@@ -93,6 +110,7 @@ def _verdict(
         boundary=where,
         seeds_needed=_seeds_needed(rule, effects, cells, comparisons) if open_still else None,
         fairness=records,
+        origin=origin,
     )
 
 

@@ -4,34 +4,35 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from seqlab.analysis.artifacts import SelectedArtifact, select_artifacts
-from seqlab.analysis.findings import PageFindings
+from seqlab.analysis.findings import PageFindings, Shown
 from seqlab.charts.draw import draw_image_grid
 from seqlab.charts.image_grid import RunPanels
 from seqlab.charts.words import level_name
 from seqlab.document.content import File, Files, Image, Passages, Text
+from seqlab.document.origins import with_place
 from seqlab.notebook.artifacts import file_name, panels_of, text_of
 from seqlab.notebook.experiment import PART
-from seqlab.notebook.figures import Attachment, ImageGrid, Level, TextSamples
+from seqlab.notebook.figures import ArtifactFigure, Attachment, ImageGrid, Level, TextSamples
 from seqlab.store.database import Store
 
 
 def passages(figure: TextSamples, page: PageFindings, store: Store) -> Passages:
     """The texts of a figure, each under its levels."""
-    chosen = select_artifacts(page.evidence, figure, store)
+    chosen, shown = _select(page, figure, store)
     texts = tuple(Text(_levels(one.levels), text_of(one.artifact)) for one in chosen)
-    return Passages(figure.caption, texts, _seed_note(page, chosen))
+    return Passages(figure.caption, texts, with_place(_seed_note(page, chosen), shown))
 
 
 def image_grids(
     figure: ImageGrid, page: PageFindings, store: Store, *, folder: Path, name: str
 ) -> list[Image]:
     """The figure's image grid, drawn into `folder` as one image or, if it is too long, as several."""
-    chosen = select_artifacts(page.evidence, figure, store)
+    chosen, shown = _select(page, figure, store)
     rows = [RunPanels(_levels(one.levels), panels_of(one.artifact)) for one in chosen]
     drawn = draw_image_grid(rows, folder, name)
     parts = [f" Part {n} of {len(drawn)}." if len(drawn) > 1 else "" for n in range(1, len(drawn) + 1)]
     return [
-        Image(path, figure.caption + part, alt, _seed_note(page, chosen))
+        Image(path, figure.caption + part, alt, with_place(_seed_note(page, chosen), shown))
         for (path, alt), part in zip(drawn, parts, strict=True)
     ]
 
@@ -42,9 +43,13 @@ def attached_files(page: PageFindings, store: Store) -> list[Files]:
     found = []
     for figure in page.experiment.figures:
         if isinstance(figure, Attachment):
-            chosen = select_artifacts(page.evidence, figure, store)
+            chosen, shown = _select(page, figure, store)
             files = tuple(
-                File(_name(page.experiment.name, one, taken), one.artifact.data, _maker(page, one))
+                File(
+                    _name(page.experiment.name, one, taken),
+                    one.artifact.data,
+                    with_place(_maker(page, one), shown),
+                )
                 for one in chosen
             )
             found.append(Files(figure.caption, files))
@@ -59,6 +64,14 @@ def contents(pages: Iterable[PageFindings], store: Store) -> dict[str, dict[str,
         }
         for page in pages
     }
+
+
+def _select(
+    page: PageFindings, figure: ArtifactFigure, store: Store
+) -> tuple[tuple[SelectedArtifact, ...], Shown]:
+    """The artifacts of the figure, and where they come from: made here, in `store`, or the reference."""
+    shown = page.shown(figure.where)
+    return select_artifacts(shown.evidence, figure, shown.store or store), shown
 
 
 def _name(experiment: str, one: SelectedArtifact, taken: dict[str, int]) -> str:

@@ -16,7 +16,7 @@ import pandas as pd
 from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.findings import PageFindings
 from seqlab.analysis.summaries import samples, summarise
-from seqlab.charts.draw import Need, describe_n, draw, gather
+from seqlab.charts.draw import Need, describe_n, draw, gather, needs
 from seqlab.document.artifacts import attached_files, image_grids, passages
 from seqlab.document.content import (
     Chapter,
@@ -29,6 +29,7 @@ from seqlab.document.content import (
     TableData,
 )
 from seqlab.document.numbers import interval, number
+from seqlab.document.origins import device_name, with_place
 from seqlab.document.weave import weave
 from seqlab.notebook.experiment import BudgetName, Experiment
 from seqlab.notebook.figures import Attachment, Figure, ImageGrid, Level, Table, TextSamples, Where
@@ -66,6 +67,7 @@ def compose(
         failures=tuple(failure for page in found for failure in _failures(page)),
         broken=broken,
         provenance=_provenance(store.provenance(runs)),
+        reference=_reference(found),
         rules_changed=tuple(_changed(rules, found)),
         rules_fixed={
             (rule.claim, rule.experiment, rule.digest): datetime.fromisoformat(rule.fixed) for rule in rules
@@ -131,18 +133,20 @@ def _figures(page: PageFindings, folder: Path, store: Store) -> Iterable[Image |
 
 
 def _image(figure: Figure, page: PageFindings, path: Path) -> Image:
+    shown = page.shown(figure.where, [need.metric for need in needs(figure)])
+
     def ask(need: Need) -> tuple[pd.DataFrame, pd.DataFrame]:
-        split = _split(page.evidence, need.metric, need.split)
+        split = _split(shown.evidence, need.metric, need.split)
         chosen: dict[str, Any] = {"by": need.by, "split": split, "where": figure.where}
         return (
-            summarise(page.evidence, need.metric, **chosen),
-            samples(page.evidence, need.metric, **chosen),
+            summarise(shown.evidence, need.metric, **chosen),
+            samples(shown.evidence, need.metric, **chosen),
         )
 
     data = gather(figure, ask)
     alt = draw(figure, data, path)
     fixed = _deterministic(page.experiment, figure.where)
-    return Image(path, figure.caption, alt, describe_n(data.summary, deterministic=fixed))
+    return Image(path, figure.caption, alt, with_place(describe_n(data.summary, deterministic=fixed), shown))
 
 
 def _split(evidence: Evidence, metric: str, split: str) -> str:
@@ -172,8 +176,9 @@ def tables(page: PageFindings) -> tuple[TableData, ...]:
 
 def _default_tables(page: PageFindings) -> Iterable[Table]:
     """For a page without tables: every metric with one number per run, for every point."""
-    names = [str(name) for name in page.evidence.measurements["metric"].unique()]
-    splits = page.evidence.measurements.groupby("metric", observed=True)["split"].unique()
+    measurements = page.shown({}).evidence.measurements
+    names = [str(name) for name in measurements["metric"].unique()]
+    splits = measurements.groupby("metric", observed=True)["split"].unique()
     metrics = [
         f"{name}@{split}" if split else name
         for name in names
@@ -186,18 +191,24 @@ def _default_tables(page: PageFindings) -> Iterable[Table]:
 
 
 def _table(table: Table, page: PageFindings) -> TableData:
-    """The table with its values: a column for each metric, or for each level of its `columns` factor."""
+    """The table with its values: a column for each metric, or for each level of its `columns` factor.
+
+    Where it shows the reference, metrics that depend on the machine still show what was measured here.
+    """
+    whole = page.shown(table.where)
     levels = _levels(page, table) if table.columns else (None,)
     asked = [(*name.partition("@")[::2], level) for name in table.metrics for level in levels]
     cells: dict[tuple[object, ...], dict[int, str]] = {}
     counts: list[int] = []
     head: list[str] = []
     for place, (metric, wanted, level) in enumerate(asked):
-        known, split = metric_named(metric), _split(page.evidence, metric, wanted or table.split)
+        known, evidence = metric_named(metric), page.shown(table.where, [metric]).evidence
+        split = _split(evidence, metric, wanted or table.split)
         where = table.where if level is None else {**table.where, table.columns: level}
-        summary = summarise(page.evidence, metric, by=table.rows, split=split, where=where)
+        summary = summarise(evidence, metric, by=table.rows, split=split, where=where)
         for *key, estimate, low, high, n in summary.itertuples(index=False, name=None):
-            counts.append(int(n))
+            if evidence is whole.evidence:  # beside the reference, those made here are told apart
+                counts.append(int(n))
             bounded = math.isfinite(low) and math.isfinite(high)
             text = interval(estimate, low, high, known.unit) if bounded else number(estimate, known.unit)
             cells.setdefault(tuple(key), {})[place] = text
@@ -220,14 +231,18 @@ def _table(table: Table, page: PageFindings) -> TableData:
         several = f"{least} to {most} seeds" if least != most else f"{most} seeds"
         n_text = "n = 1 seed" if least == most == 1 else f"n = {several}"
     text_columns = {place for key in order for place, level in enumerate(key) if isinstance(level, str)}
+    n_text = with_place(n_text, whole)
+    if whole.origin and any(metric_named(metric).of_machine for metric, *_ in asked):
+        n_text += "; times and sizes: measured here"
     return TableData(table.caption, (*table.rows, *head), rows, n_text, frozenset({0, *text_columns}))
 
 
 def _levels(page: PageFindings, table: Table) -> tuple[Level, ...]:
     """The measured levels of the factor that makes the table's columns, in order."""
     metric = table.metrics[0].partition("@")[0]
-    split = _split(page.evidence, metric, table.split)
-    found = summarise(page.evidence, metric, by=(table.columns,), split=split, where=table.where)
+    evidence = page.shown(table.where, [metric]).evidence
+    split = _split(evidence, metric, table.split)
+    found = summarise(evidence, metric, by=(table.columns,), split=split, where=table.where)
     return tuple(
         sorted(found[table.columns], key=lambda level: page.experiment.level_order(table.columns, level))
     )
@@ -269,6 +284,23 @@ def _changed(rules: Sequence[FixedRule], found: Sequence[PageFindings]) -> Itera
                 after=rule.digest,
                 when=datetime.fromisoformat(rule.fixed),
             )
+
+
+def _reference(found: Sequence[PageFindings]) -> dict[str, str]:
+    """Under which circumstances the reference was measured, as far as the report shows it; else empty."""
+    runs = [run for page in found if page.reference for run in page.reference.evidence.all_runs]
+    stores = [page.reference.store for page in found if page.reference]
+    if not stores:
+        return {}
+    about = stores[0].provenance(run.run for run in runs)
+    days = sorted(
+        str(day)[:10] for page in found if page.reference for day in page.reference.evidence.runs["started"]
+    )
+    told = {
+        "runs": f"{len(runs):,}, of {days[0]} to {days[-1]}",
+        "devices": "; ".join(dict.fromkeys(device_name(run.device) for run in runs)),
+    }
+    return told | {name: text for name, text in _provenance(about).items() if name not in ("device", "mlx")}
 
 
 def _provenance(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:

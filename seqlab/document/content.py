@@ -134,6 +134,7 @@ class Report:
     failures: tuple[Failure, ...] = ()
     broken: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
+    reference: Mapping[str, str] = field(default_factory=dict)  # the same of the reference, where it is shown
     rules_changed: tuple[RuleChange, ...] = ()
     rules_fixed: Mapping[tuple[str, str, str], datetime] = field(default_factory=dict)
     rules_late: frozenset[tuple[str, str, str]] = frozenset()

@@ -14,6 +14,7 @@ import jinja2
 
 from seqlab.document import blocks, numbers
 from seqlab.document.blocks import Markdown, escape
+from seqlab.document.origins import from_reference, since
 from seqlab.errors import RenderError
 from seqlab.notebook.claims import Comparison, Fairness, Rule
 from seqlab.notebook.metrics import METRICS
@@ -100,6 +101,8 @@ def environment(sources: Path) -> jinja2.Environment:
         metrics=METRICS,
         sides=sides,
         amount_given=amount_given,
+        from_reference=from_reference,
+        since=since,
     )
     return jinja
 

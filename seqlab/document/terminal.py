@@ -13,6 +13,7 @@ from seqlab.document.artifacts import attached_files, passages
 from seqlab.document.compose import tables
 from seqlab.document.content import Passages
 from seqlab.document.numbers import count, effect, number
+from seqlab.document.origins import from_reference, since
 from seqlab.document.text_lines import wrapped_lines
 from seqlab.notebook.claims import Verdict
 from seqlab.notebook.figures import ImageGrid, TextSamples
@@ -79,6 +80,9 @@ def _print_verdict(console: Console, verdict: Verdict) -> None:
     if verdict.effect is not None and verdict.low is not None and verdict.high is not None:
         measured = effect(verdict.rule, verdict.effect, verdict.low, verdict.high)
         details.append(f"Effect {measured}, n = {verdict.n}.")
+    if verdict.origin:
+        told = from_reference(verdict.origin)
+        details += [f"{told[:1].upper()}{told[1:]}.", *filter(None, [since(verdict.origin)])]
     if verdict.boundary:
         details.append(verdict.boundary)
     if verdict.seeds_needed:

@@ -193,6 +193,17 @@ class Fairness:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The runs of the reference on which a verdict rests; `date` is that of the last of them, ISO 8601."""
+
+    seeds: int  # in the smallest cell
+    device: str
+    date: str
+    changed: str = ""  # what changed since they were measured, beyond comments and layout
+    here: int = 0  # good runs of the same trials on this machine
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What measuring said of one claim on one page."""
 
@@ -211,3 +222,4 @@ class Verdict:
     boundary: str = ""  # "holds from length 256, fails up to 128"
     seeds_needed: int | None = None  # how many more would likely decide it, where that can be told
     fairness: tuple[Fairness, ...] = ()
+    origin: Origin | None = None  # None where it rests on runs made on this machine

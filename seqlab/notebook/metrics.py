@@ -10,6 +10,8 @@ from typing import Literal
 
 from seqlab.errors import DivergedError, UsageError, unknown
 
+MACHINE_UNITS = ("s", "d", "B", "FLOP/B")  # and all rates: times and sizes of what this machine does
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -20,6 +22,9 @@ class Metric:
     `at_least` and `at_most` name the metric that is 1 in a run whose value is only such a bound, since it
     lies at the edge of what was tried. `curve` names the metric of the same unit that is measured in its
     place during training.
+
+    `here` marks what depends on the machine although its unit does not say so: ratios and exponents of times
+    and sizes, the digits of floating-point arithmetic.
     """
 
     name: str
@@ -31,6 +36,12 @@ class Metric:
     at_least: str = ""
     at_most: str = ""
     curve: str = ""
+    here: bool = False
+
+    @property
+    def of_machine(self) -> bool:
+        """Whether it depends on the machine, so that only what was measured here can tell it."""
+        return self.here or self.unit in MACHINE_UNITS or self.unit.endswith("/s")
 
 
 def _catalogue(*metrics: Metric) -> dict[str, Metric]:
@@ -100,9 +111,19 @@ METRICS = _catalogue(
     Metric("step_time", "Time per training step", "s", "lower", log=True, index="repeat"),
     Metric("compile_time", "Time of the first step, including compilation", "s", "lower", log=True),
     Metric("forward_time", "Time per forward pass", "s", "lower", log=True, index="repeat"),
-    Metric("relative_time", "Step time relative to the Transformer", "", "lower", log=True, index="repeat"),
+    Metric(
+        "relative_time",
+        "Step time relative to the Transformer",
+        "",
+        "lower",
+        log=True,
+        index="repeat",
+        here=True,
+    ),
     Metric("token_rate", "Training throughput", "token/s", "higher", log=True, index="repeat"),
-    Metric("batch_gain", "Throughput relative to one sequence", "", "higher", log=True, index="repeat"),
+    Metric(
+        "batch_gain", "Throughput relative to one sequence", "", "higher", log=True, index="repeat", here=True
+    ),
     Metric(
         "form_gain",
         "Speedup over MLX's own layers (minGRU: over the loop)",
@@ -110,27 +131,43 @@ METRICS = _catalogue(
         "higher",
         log=True,
         index="repeat",
+        here=True,
     ),
-    Metric("fixed_share", "Fixed cost of a step (fraction of a single-sequence step)", index="repeat"),
-    Metric("time_exponent", "Exponent of step time in sequence length", "", "lower"),
-    Metric("crossover_length", "Length at which the Transformer is equally fast", "", "neither", log=True),
-    Metric("compiled", "Compiled runs (fraction)", "", "neither"),
-    Metric("blocks_dropped", "Timing blocks dropped because the machine's speed changed", "", "lower"),
+    Metric(
+        "fixed_share", "Fixed cost of a step (fraction of a single-sequence step)", index="repeat", here=True
+    ),
+    Metric("time_exponent", "Exponent of step time in sequence length", "", "lower", here=True),
+    Metric(
+        "crossover_length",
+        "Length at which the Transformer is equally fast",
+        "",
+        "neither",
+        log=True,
+        here=True,
+    ),
+    Metric("compiled", "Compiled runs (fraction)", "", "neither", here=True),
+    Metric(
+        "blocks_dropped", "Timing blocks dropped because the machine's speed changed", "", "lower", here=True
+    ),
     Metric("peak_memory", "Peak memory of a training step", "B", "lower", log=True),
     Metric("activation_bytes", "Activations stored for the backward pass", "B", "lower", log=True),
-    Metric("memory_exponent", "Exponent of peak memory in sequence length", "", "lower"),
+    Metric("memory_exponent", "Exponent of peak memory in sequence length", "", "lower", here=True),
     Metric("cache_bytes", "Decoding state or cache", "B", "lower", log=True),
     Metric("cache_bytes_per_token", "Cache growth per token", "B", "lower"),
     Metric("weight_bytes", "Size of the weights", "B", "neither", log=True),
-    Metric("cache_share", "Decoding state or cache relative to the weights", "", "lower", log=True),
-    Metric("outweighed_length", "Length at which the cache exceeds the weights", "", log=True),
+    Metric(
+        "cache_share", "Decoding state or cache relative to the weights", "", "lower", log=True, here=True
+    ),
+    Metric("outweighed_length", "Length at which the cache exceeds the weights", "", log=True, here=True),
     Metric("device_memory", "Device memory", "B", "higher", log=True),
-    Metric("out_of_memory_length", "Predicted length that fills device memory", "", "higher", log=True),
-    Metric("out_of_memory_low", "Predicted length, lower bound", "", "higher", log=True),
-    Metric("out_of_memory_high", "Predicted length, upper bound", "", "higher", log=True),
-    Metric("probe_length", "Length of the test run"),
-    Metric("prediction_error", "Prediction error at the test length"),
-    Metric("probe_inside", "Test run within the predicted range (1 = yes)", "", "higher"),
+    Metric(
+        "out_of_memory_length", "Predicted length that fills device memory", "", "higher", log=True, here=True
+    ),
+    Metric("out_of_memory_low", "Predicted length, lower bound", "", "higher", log=True, here=True),
+    Metric("out_of_memory_high", "Predicted length, upper bound", "", "higher", log=True, here=True),
+    Metric("probe_length", "Length of the test run", here=True),
+    Metric("prediction_error", "Prediction error at the test length", here=True),
+    Metric("probe_inside", "Test run within the predicted range (1 = yes)", "", "higher", here=True),
     Metric("token_time", "Time per token", "s", "lower", log=True, index="repeat"),
     Metric(
         "relative_token_time",
@@ -139,13 +176,14 @@ METRICS = _catalogue(
         "lower",
         log=True,
         index="repeat",
+        here=True,
     ),
     Metric("prefill_time", "Prefill time", "s", "lower", log=True, index="repeat"),
-    Metric("compile_gain", "Speedup of decoding by compilation", "", "higher", log=True),
+    Metric("compile_gain", "Speedup of decoding by compilation", "", "higher", log=True, here=True),
     Metric("token_flops", "Work per token", "FLOP", "lower", log=True),
     Metric("token_bytes", "Memory traffic per token", "B", "lower", log=True),
     Metric("passes_per_token", "Model passes per generated token", "", "lower"),
-    Metric("tokens_changed", "Generated tokens that differ from plain decoding", "", "lower"),
+    Metric("tokens_changed", "Generated tokens that differ from plain decoding", "", "lower", here=True),
     Metric("training_time", "Training time", "s", "lower", log=True),
     Metric("time_to_target", "Time to the target loss", "s", "lower", log=True),
     Metric("parameters", "Parameters", "", "neither", log=True),
@@ -162,8 +200,9 @@ METRICS = _catalogue(
         "higher",
         log=True,
         index="repeat",
+        here=True,
     ),
-    Metric("other_share", "Fraction outside matrix products", "", "lower", index="repeat"),
+    Metric("other_share", "Fraction outside matrix products", "", "lower", index="repeat", here=True),
     Metric("primitives", "Primitive operations without views", "", "lower"),
     Metric("operation_latency", "Minimum latency of a dependent operation", "s", "lower", log=True),
     # Published figures and the cost of repeating them. Operations exceed all SI prefixes, and days all hours.
@@ -172,7 +211,7 @@ METRICS = _catalogue(
     Metric("training_operations", "Training compute (operations)", "", "lower", log=True),
     Metric("training_days", "Training time", "d", "lower", log=True),
     Metric("days_on_machines", "Training time", "d", "lower", log=True, index="machines like this one"),
-    Metric("machines", "Machines like this one", "", "lower", log=True),
+    Metric("machines", "Machines like this one", "", "lower", log=True, here=True),
     Metric("chip_count", "Accelerator chips", "", "lower"),
     Metric("updates", "Training steps", "", "lower"),
     # Fairness: the resources of each side of a comparison
@@ -235,11 +274,17 @@ METRICS = _catalogue(
         log=True,
     ),
     Metric("choice_effect", "Smallest change in next-token probabilities when the previous token changes"),
-    Metric("max_abs_error", "Largest absolute difference", "", "lower"),
-    Metric("permutation_error", "Largest output change under swapped inputs", log=True),
-    Metric("tokens_agree", "Fraction of tokens that agree", "", "higher"),
+    Metric("max_abs_error", "Largest absolute difference", "", "lower", here=True),
+    Metric("permutation_error", "Largest output change under swapped inputs", log=True, here=True),
+    Metric("tokens_agree", "Fraction of tokens that agree", "", "higher", here=True),
     Metric("distinct_tokens", "Distinct tokens generated"),
-    Metric("product_bits", "Effective precision of float32 matrix products (fraction bits)", "", "higher"),
+    Metric(
+        "product_bits",
+        "Effective precision of float32 matrix products (fraction bits)",
+        "",
+        "higher",
+        here=True,
+    ),
     Metric("future_influence", "Largest gradient from a future token", "", "lower"),
     Metric("pairs_connected", "Fraction of token pairs connected", "", "neither"),
 )

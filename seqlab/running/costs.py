@@ -11,7 +11,7 @@ the first costs the most that any of them did, and each other one the least.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 from typing import Literal
 
@@ -159,9 +159,14 @@ class Costs:
         return self._key(trial), trial.seed // trial.get("together", 1)
 
 
-def stored_costs(store: Store, pages: Iterable[str], *, device: str) -> Costs:
-    """Predictions from all that is stored of these pages."""
-    return Costs({page: store.records(page) for page in pages}, device=device)
+def stored_costs(store: Store, pages: Iterable[str], *, device: str, reference: Store | None = None) -> Costs:
+    """Predictions from all that is stored of these pages, and from the reference as another device's."""
+
+    def elsewhere(page: str) -> list[Record]:
+        found = reference.records(page) if reference else []
+        return [replace(record, device=f"reference: {record.device}") for record in found]
+
+    return Costs({page: [*elsewhere(page), *store.records(page)] for page in pages}, device=device)
 
 
 def _speed(here: Mapping[Asked, float], there: Mapping[Asked, float]) -> float:

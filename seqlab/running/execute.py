@@ -38,6 +38,7 @@ def execute(
     limit: Limit | None = None,
     decided: Decided | None = None,
     results: Path | None = None,
+    reference: Store | None = None,
 ) -> int:
     """Run every due trial; returns how many failed. `device` is (kind, name, MLX version).
 
@@ -48,6 +49,7 @@ def execute(
 
     With a `limit`, trials run in the order of `schedule.by_need` and only as far as they end in time; but at
     least one runs, the cheapest, so that the same command given again gets on. `decided` counts the claims.
+    The `reference` tells what trials took elsewhere.
     """
     if not any(plan.due for plan in plans):
         return 0
@@ -55,7 +57,9 @@ def execute(
     from seqlab.running.costs import stored_costs
     from seqlab.running.progress import Estimate, display
 
-    costs = stored_costs(store, [plan.experiment.name for plan in plans], device=device[1])
+    costs = stored_costs(
+        store, [plan.experiment.name for plan in plans], device=device[1], reference=reference
+    )
     blocks = as_asked(plans)
     jobs = min(jobs, len({block.group for block in blocks if not block.alone})) or 1
     if limit:

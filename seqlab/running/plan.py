@@ -61,6 +61,7 @@ class Plan:
     planned: tuple[Trial, ...]
     due: tuple[DueTrial, ...]
     changes: "Changes | None" = None  # since the runs stored before; None to go by the fingerprint
+    covered: tuple[Trial, ...] = ()  # planned trials that are never due, since the reference holds them
 
 
 def trials(experiment: Experiment, request: Request) -> tuple[Trial, ...]:

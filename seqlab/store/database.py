@@ -22,6 +22,8 @@ from seqlab.notebook.metrics import Measurement
 from seqlab.store.connection import connect, errors_explained, transaction
 from seqlab.store.merge import attached, copy_new_runs
 
+OWN, REFERENCE = "own", "reference"  # on which runs a verdict rests
+
 Status = Literal["ok", "failed", "timed out", "out of memory", "diverged"]
 
 
@@ -82,7 +84,10 @@ class FixedRule:
 
 @dataclass(frozen=True)
 class StoredVerdict:
-    """What one judgement said of a claim, by the rule of that digest. `judged` is UTC, ISO 8601."""
+    """What one judgement said of a claim, by the rule of that digest. `judged` is UTC, ISO 8601.
+
+    `evidence` is `own`, for runs of this store, or `reference`.
+    """
 
     claim: str
     experiment: str
@@ -94,6 +99,7 @@ class StoredVerdict:
     high: float | None
     n: int
     judged: str
+    evidence: str
 
 
 VERDICT_COLUMNS = ", ".join(item.name for item in fields(StoredVerdict))
@@ -117,41 +123,50 @@ class Store:
 
     def add(self, run: Run) -> int:
         """Store one run whole, in one transaction; returns its number in this database."""
-        trial, execute = run.trial, self._connection.execute
         with self._transaction():
-            text = json.dumps(run.provenance, sort_keys=True)
-            digest = sha256(text.encode()).hexdigest()
-            execute("INSERT OR IGNORE INTO provenance (digest, json) VALUES (?, ?)", (digest, text))
-            provenance = execute("SELECT id FROM provenance WHERE digest = ?", (digest,)).fetchone()[0]
-            cursor = execute(
-                "INSERT INTO run VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    run.uid,
-                    trial.key(device=run.device, mlx=run.mlx),
-                    trial.experiment,
-                    trial.seed,
-                    trial.budget,
-                    canonical_json(trial.factors),
-                    canonical_json(trial.settings),
-                    run.status,
-                    run.error,
-                    run.traceback,
-                    run.seconds,
-                    run.started.astimezone(UTC).isoformat(timespec="milliseconds"),
-                    run.device,
-                    run.mlx,
-                    run.fingerprint,
-                    provenance,
-                ),
-            )
-            number = int(cursor.lastrowid or 0)
-            self._add_measurements(number, run.measurements)
-            self._connection.executemany(
-                "INSERT INTO exhibit VALUES (?, ?, ?, ?)",
-                [(number, one.name, one.media, one.data) for one in run.artifacts],
-            )
-            if run.used:
-                self._add_used(number, run.used)
+            return self._insert(run)
+
+    def add_all(self, runs: Iterable[Run]) -> None:
+        """Store these runs in one transaction: all of them or none."""
+        with self._transaction():
+            for run in runs:
+                self._insert(run)
+
+    def _insert(self, run: Run) -> int:
+        trial, execute = run.trial, self._connection.execute
+        text = json.dumps(run.provenance, sort_keys=True)
+        digest = sha256(text.encode()).hexdigest()
+        execute("INSERT OR IGNORE INTO provenance (digest, json) VALUES (?, ?)", (digest, text))
+        provenance = execute("SELECT id FROM provenance WHERE digest = ?", (digest,)).fetchone()[0]
+        cursor = execute(
+            "INSERT INTO run VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                run.uid,
+                trial.key(device=run.device, mlx=run.mlx),
+                trial.experiment,
+                trial.seed,
+                trial.budget,
+                canonical_json(trial.factors),
+                canonical_json(trial.settings),
+                run.status,
+                run.error,
+                run.traceback,
+                run.seconds,
+                run.started.astimezone(UTC).isoformat(timespec="milliseconds"),
+                run.device,
+                run.mlx,
+                run.fingerprint,
+                provenance,
+            ),
+        )
+        number = int(cursor.lastrowid or 0)
+        self._add_measurements(number, run.measurements)
+        self._connection.executemany(
+            "INSERT INTO exhibit VALUES (?, ?, ?, ?)",
+            [(number, one.name, one.media, one.data) for one in run.artifacts],
+        )
+        if run.used:
+            self._add_used(number, run.used)
         return number
 
     def _add_used(self, run: int, used: Mapping[str, str]) -> None:
@@ -243,9 +258,10 @@ class Store:
             verdict.scope,
             verdict.reason,
             verdict.rule.digest(),
+            REFERENCE if verdict.origin else OWN,
         )
         last = self.rows(
-            "SELECT outcome, effect, low, high, n, scope, reason, rule FROM verdict "
+            "SELECT outcome, effect, low, high, n, scope, reason, rule, evidence FROM verdict "
             "WHERE claim = ? AND experiment = ? AND budget = ? AND rule = ? ORDER BY id DESC LIMIT 1",
             (verdict.claim, verdict.experiment, budget, verdict.rule.digest()),
         )
@@ -254,7 +270,8 @@ class Store:
         judged = datetime.now(UTC).isoformat(timespec="seconds")
         with self._transaction():
             self._connection.execute(
-                "INSERT INTO verdict VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO verdict (claim, experiment, budget, outcome, effect, low, high, n, scope, "
+                "reason, rule, evidence, judged) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (verdict.claim, verdict.experiment, budget, *row, judged),
             )
         return True
@@ -270,13 +287,17 @@ class Store:
         )
         return [StoredVerdict(*row) for row in self.rows(query)]
 
-    def latest_verdicts(self) -> list[StoredVerdict]:
-        """The last verdict for each claim, page, budget and rule: by claim, oldest first; none of smoke."""
+    def latest_verdicts(self, evidence: str = "%") -> list[StoredVerdict]:
+        """The last verdict for each claim, page, budget and rule: by claim, oldest first; none of smoke.
+
+        `evidence` keeps those on `OWN` runs or those on the `REFERENCE` alone.
+        """
         query = (
             f"SELECT {VERDICT_COLUMNS} FROM verdict WHERE budget != 'smoke' AND id IN "
-            "(SELECT max(id) FROM verdict GROUP BY claim, experiment, budget, rule) ORDER BY claim, id"
+            "(SELECT max(id) FROM verdict WHERE evidence LIKE ? GROUP BY claim, experiment, budget, rule) "
+            "ORDER BY claim, id"
         )
-        return [StoredVerdict(*row) for row in self.rows(query)]
+        return [StoredVerdict(*row) for row in self.rows(query, (evidence,))]
 
     def has_smoke_alone(self) -> bool:
         """Whether all runs were asked for by the smoke budget, which judges no claim."""

@@ -45,4 +45,7 @@ MIGRATIONS: tuple[str, ...] = (
         run INTEGER PRIMARY KEY REFERENCES run (id), used INTEGER NOT NULL REFERENCES used (id)
     );
     """,
+    """
+    ALTER TABLE verdict ADD COLUMN evidence TEXT NOT NULL DEFAULT 'own';
+    """,
 )

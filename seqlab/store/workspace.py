@@ -41,6 +41,11 @@ class Workspace:
         return self.words / "claims.toml"
 
     @property
+    def reference(self) -> Path:
+        """The folder of finished trainings that travel with the code."""
+        return self.words / "reference"
+
+    @property
     def database(self) -> Path:
         """The results database."""
         return self.results / "seqlab.db"

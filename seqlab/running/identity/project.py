@@ -17,7 +17,10 @@ from seqlab.store.workspace import PACKAGE
 # They say which trials to run, judge, store, show or report errors, and compute no value of a trial. What a
 # rule or a figure says may change without costing evidence.
 NO_PART_OF_A_RESULT = (
-    *(f"seqlab/{room}/" for room in ("analysis", "charts", "commands", "document", "engines", "store")),
+    *(
+        f"seqlab/{room}/"
+        for room in ("analysis", "charts", "commands", "document", "engines", "reference", "store")
+    ),
     *(f"seqlab/notebook/{name}.py" for name in ("claims", "discover", "figures", "ledger", "uncached")),
     *(f"seqlab/{name}.py" for name in ("__main__", "errors", "pipeline")),
 )

@@ -1,0 +1,42 @@
+"""Does the catalogue tell what depends on the machine?"""
+
+import pytest
+
+from seqlab.notebook.metrics import METRICS
+
+
+def test_times_sizes_and_rates_depend_on_the_machine() -> None:
+    for metric in METRICS.values():
+        if metric.unit in ("s", "d", "B", "B/s", "FLOP/s", "token/s", "FLOP/B"):
+            assert metric.of_machine, metric.name
+    titles = (
+        "time",
+        "memory",
+        "throughput",
+        "speed",
+        "machine",
+        "rate of",
+        "bandwidth",
+        "utilisation",
+        "device",
+    )
+    wrong = {
+        metric.name
+        for metric in METRICS.values()
+        if not metric.of_machine and any(word in metric.title.lower() for word in titles)
+    }
+    assert wrong == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["accuracy", "bits_per_token", "mse", "loss", "parameters", "step_flops", "train_steps", "reach"]
+)
+def test_quality_and_what_each_side_was_given_do_not(name: str) -> None:
+    assert not METRICS[name].of_machine
+
+
+@pytest.mark.parametrize(
+    "name", ["relative_time", "utilisation", "memory_exponent", "max_abs_error", "product_bits"]
+)
+def test_ratios_of_times_and_digits_of_arithmetic_do(name: str) -> None:
+    assert METRICS[name].of_machine
