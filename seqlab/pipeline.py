@@ -63,6 +63,7 @@ class Options:
     run: bool = True
     limit: Limit | None = None
     reference: bool = True  # whether verdicts may rest on it, and its trials need not run
+    usual: bool = False  # whether the limit is the quick budget's own, which nobody typed
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Options":
@@ -71,6 +72,9 @@ class Options:
             raise UsageError(f"--memory must be above 0 GiB, found {options.memory:g}.")
         if options.jobs is not None and options.jobs < 1:
             raise UsageError(f"--jobs must be 1 or more, found {options.jobs}.")
+        limit = Limit.of(options.minutes, options.hours, budget=options.budget, force=options.force)
+        if limit and getattr(options, "no_run", False):
+            raise UsageError("--no-run runs nothing, so --minutes and --hours limit nothing. Leave one out.")
         return cls(
             options.device,
             options.memory,
@@ -78,7 +82,7 @@ class Options:
             options.dry_run,
             getattr(options, "engine", "auto"),
             not getattr(options, "no_run", False),
-            Limit.of(options.minutes, options.hours, budget=options.budget, force=options.force),
+            limit,
             not getattr(options, "no_reference", False),
         )
 
@@ -86,7 +90,7 @@ class Options:
         """The same; at the quick budget, where no other time was given, with the time that it means."""
         if request.budget != "quick" or request.force or self.limit or self.dry_run or not self.run:
             return self
-        return replace(self, limit=Limit(QUICK_SECONDS))
+        return replace(self, limit=Limit(QUICK_SECONDS), usual=True)
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,8 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
         early = Stamp(workspace, EARLY)
         repeatable = options.run and not (options.dry_run or request.force)
         conditions = _conditions(request, names, options) if repeatable else ""
-        replicates_more = bool(options.limit) and options.reference and workspace.reference.is_dir()
+        typed = bool(options.limit) and not options.usual
+        replicates_more = typed and options.reference and workspace.reference.is_dir()
         if (
             repeatable
             and not replicates_more
@@ -151,7 +156,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
                 full.remove()
                 findings = analyse(work, evidence, store, request=request)
                 attach(workspace, findings, store)
-                chart(workspace, work, findings, store, request=request, engine=engine)
+                chart(workspace, work, findings, store, request=request, engine=engine, left=left)
                 render(workspace, engine)
                 _keep_report_seconds(workspace, work, time.monotonic() - begin)
                 full.keep(*_made_from(work, evidence, store, request, engine))
@@ -396,12 +401,13 @@ def replicate(workspace: Workspace, work: Work, store: Store, options: Options) 
     from seqlab.running.replication import SECONDS, FromReference, anew
 
     limit = _limit(workspace, work, options)
-    seconds = limit.left() if limit else SECONDS[work.request.budget]
+    more = limit is not None and not options.usual
+    seconds = limit.left() if limit and more else SECONDS[work.request.budget]
     if work.beside is None or not any(plan.covered for plan in work.plans) or seconds <= 0:
         return 0
     if limit and any(plan.due for plan in due_now(work.plans, store, work.device)):
         return 0
-    asked = FromReference(work.beside.store, work.beside.reference.key, seconds, more=limit is not None)
+    asked = FromReference(work.beside.store, work.beside.reference.key, seconds, more=more)
     chosen = anew(work.plans, store, workspace.results, asked, device=work.device, jobs=_jobs(work, options))
     plans = due_now(chosen, store, work.device)
     if due := sum(len(plan.due) for plan in plans):
@@ -520,6 +526,7 @@ def chart(
     *,
     request: Request,
     engine: Engine,
+    left: int = 0,
 ) -> None:
     """Draw every figure and weave the report's source, for an engine to render."""
     from seqlab.document.compose import compose
@@ -533,6 +540,7 @@ def chart(
         options=request.options(),
         device=work.device[1],
         engine_note=engine.note,
+        left=left,
         sources=workspace.words,
         folder=workspace.document,
     )

@@ -39,9 +39,21 @@ def test_the_quick_report_takes_no_longer_than_it_says(
     assert "Stopped after" in capsys.readouterr().err
     first = len(keys(tmp_path))
     assert first < 10
+    html = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
+    assert re.search(rf"left out\s+{10 - first}\s+of the\s+trials", html)
     assert seqlab("report", "--only", "slow") == 0  # what is named runs whole
     assert "Stopped after" not in capsys.readouterr().err
     assert len(keys(tmp_path)) == len(set(keys(tmp_path))) == 10
+
+
+def test_a_limit_of_nothing_is_refused(
+    seqlab: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, slow=SLOW)
+    assert seqlab("report", "--no-run", "--minutes", "2") == 2
+    assert "--no-run runs nothing, so --minutes and --hours limit nothing. Leave one out." in (
+        capsys.readouterr().err
+    )
 
 
 def test_the_same_command_goes_on_until_nothing_is_due_and_no_trial_runs_twice(

@@ -50,6 +50,7 @@ def compose(
     options: str,
     device: str,
     engine_note: str,
+    left: int = 0,
     sources: Path,
     folder: Path,
 ) -> Path:
@@ -74,6 +75,7 @@ def compose(
         },
         rules_late=_late(rules, found),
         home="../",
+        left=left,
     )
     return weave(report, sources=sources, folder=folder)
 

@@ -139,3 +139,4 @@ class Report:
     rules_fixed: Mapping[tuple[str, str, str], datetime] = field(default_factory=dict)
     rules_late: frozenset[tuple[str, str, str]] = frozenset()
     home: str = ""
+    left: int = 0  # planned trials that a limited time left out
