@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seqlab.analysis import maturity
 from seqlab.analysis.cells import Effects
 from seqlab.analysis.decisions import threshold_of
+from seqlab.analysis.maturity import maturity
 from seqlab.notebook.claims import Cell, Comparison, Fairness, Rule
 
 
@@ -32,25 +32,21 @@ def finished(rule: Rule, effect: Effects, cell: Cell) -> Finished:
     if not (isinstance(rule, Comparison) and rule.finished):
         return Finished(cell)
     threshold = threshold_of(rule, effect)
-    records, reasons = [], []
+    found = []
     for one in (effect, *effect.rivals):
         if not one.values.size:
             continue
-        best = one is effect
-        estimate, half_width = _of_cell(effect, cell) if best else (float(np.mean(one.values)), 0.0)
-        record = maturity.record(*one.gains, distance=estimate - threshold, half_width=half_width)
-        if record is None:
-            continue
-        records.append(record)
-        if not record.ok:
-            reasons.append(maturity.explain(one.gains, record))
-    if not records:
+        estimate, half_width = _of_cell(effect, cell) if one is effect else (float(np.mean(one.values)), 0.0)
+        told = maturity(*one.gains, distance=estimate - threshold, half_width=half_width)
+        if told is not None:
+            found.append(told)
+    if not found:
         return Finished(cell)
-    worst = max(records, key=lambda record: not record.ok)
+    worst = max(found, key=lambda one: one.blocks)
+    reasons = dict.fromkeys(reason for one in found for reason in one.reasons)
     if not reasons:
-        return Finished(cell, worst)
-    clauses = list(dict.fromkeys(clause for reason in reasons for clause in reason.split("; ")))
-    return Finished(replace(cell, decision="open", equivalent=False), worst, "; ".join(clauses))
+        return Finished(cell, worst.record)
+    return Finished(replace(cell, decision="open", equivalent=False), worst.record, "; ".join(reasons))
 
 
 def worst_record(found: Sequence[Finished]) -> tuple[Fairness, ...]:

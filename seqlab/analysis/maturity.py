@@ -2,9 +2,14 @@
 
 A training is measured on the validation split while its rate is still constant (`notebook.learning_curve`).
 What its last quarter gained, in the metric that the rule judges, is set against the room of the comparison:
-the distance between effect and threshold, or half the effect's interval where that is wider. Gained as much
-as a quarter of the room, the comparison is unfinished, since at that pace twice the training would decide it
-otherwise. The networks of a side are averaged: a mean gain is what moves the mean effect.
+the distance between effect and threshold, or half the effect's interval where that is wider. The comparison
+is unfinished where
+
+- a side gained more than the whole room: it is still learning, whatever the other does; or
+- both gains together moved the effect by more than a quarter of the room towards the threshold: at that pace
+  another training of the same length would decide otherwise. Where both sides gain alike, the effect stays.
+
+The networks of a side are averaged, since a mean gain is what moves the mean effect.
 
 Some metrics are not measured during training, such as how far a network reaches. Then the metric that chose
 the weights tells, by the share that the last quarter had in all that it improved. What never trained, such as
@@ -22,7 +27,7 @@ from seqlab.notebook.claims import Comparison, Fairness, Ratio
 from seqlab.notebook.learning_curve import LastQuarter, last_quarter
 from seqlab.notebook.metrics import METRICS, metric_named
 
-ROOM = 0.25  # of the room of a comparison: a last quarter that gained more is no end
+MOVED = 0.25  # of the room: an effect that moved more in a quarter of the training could cross it in another
 SHARE = 0.05  # of a whole improvement, where the judged metric has no curve
 
 
@@ -59,39 +64,74 @@ def gain(rule: Comparison, side: str, runs: Sequence[Run], evidence: Evidence) -
     return Gain(side, metric, float(np.mean(found)), share=not own)
 
 
-def record(left: Gain | None, right: Gain | None, *, distance: float, half_width: float) -> Fairness | None:
-    """Both gains beside what is allowed of them: blocking where either is more; None where nothing
-    trained."""
+@dataclass(frozen=True)
+class Maturity:
+    """What both sides still gained, what that moved the effect towards the threshold, and what is allowed."""
+
+    left: Gain | None
+    right: Gain | None
+    towards: float
+    room: float
+
+    @property
+    def gains(self) -> tuple[Gain, ...]:
+        """Those of the sides that trained."""
+        return tuple(one for one in (self.left, self.right) if one is not None)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the comparison is unfinished."""
+        return bool(self.reasons)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is unfinished, in clauses; none where it is finished."""
+        own = tuple(filter(None, (self._reason(one) for one in self.gains)))
+        if own or self.towards <= MOVED * self.room:
+            return own
+        title = metric_named(self.gains[0].metric).title.lower()
+        told = ", ".join(f"{one.side} by {one.amount:.2g}" for one in self.gains)
+        moved = f"which moved the effect by {self.towards:.2g} towards the threshold"
+        allowed = f"{MOVED * self.room:.2g} allowed"
+        return (f"the last quarter of the trainings still improved {title} ({told}), {moved} ({allowed})",)
+
+    @property
+    def record(self) -> Fairness:
+        """What each side still gained, for the fairness record."""
+        allowed = SHARE if any(one.share for one in self.gains) else self.room
+        left, right = (None if one is None else one.amount for one in (self.left, self.right))
+        return Fairness("late_gain", left, right, allowed, not self.blocks, required=True)
+
+    def _reason(self, one: Gain) -> str:
+        title = metric_named(one.metric).title.lower()
+        if math.isnan(one.amount):
+            return f"{one.side} was not measured while it trained"
+        if one.share and one.amount > SHARE:
+            return (
+                f"{one.side} made {one.amount:.0%} of its progress in {title} in the last quarter of its "
+                f"training ({SHARE:.0%} allowed)"
+            )
+        if not one.share and one.amount > self.room:
+            return (
+                f"{one.side} still gained {one.amount:.2g} in {title} in the last quarter of its training "
+                f"({self.room:.2g} allowed)"
+            )
+        return ""
+
+
+def maturity(left: Gain | None, right: Gain | None, *, distance: float, half_width: float) -> Maturity | None:
+    """How finished a comparison is whose effect lies `distance` above the threshold; None without
+    training."""
     known = [one for one in (left, right) if one is not None]
     if not known:
         return None
-    width = half_width if math.isfinite(half_width) else 0.0
-    allowed = SHARE if any(one.share for one in known) else ROOM * max(abs(distance), width)
-    ok = all(one.amount <= allowed for one in known)  # NaN is not
-    amounts = [None if one is None else one.amount for one in (left, right)]
-    return Fairness("late_gain", amounts[0], amounts[1], allowed, ok, required=True)
-
-
-def explain(gains: Sequence[Gain | None], record: Fairness) -> str:
-    """Which side was not finished, in a clause, and what would mend it."""
-    clauses = []
-    for one in gains:
-        if one is None or one.amount <= record.tolerance:
-            continue
-        title = metric_named(one.metric).title.lower()
-        if math.isnan(one.amount):
-            clauses.append(f"{one.side} was not measured while it trained")
-        elif one.share:
-            clauses.append(
-                f"{one.side} made {one.amount:.0%} of its progress in {title} in the last quarter of its "
-                f"training ({record.tolerance:.0%} allowed)"
-            )
-        else:
-            clauses.append(
-                f"{one.side} still gained {one.amount:.2g} in {title} in the last quarter of its training "
-                f"({record.tolerance:.2g} allowed)"
-            )
-    return "; ".join(clauses)
+    room = max(abs(distance), half_width if math.isfinite(half_width) else 0.0)
+    moved = 0.0
+    if not any(one.share for one in known):
+        amounts = [0.0 if one is None else one.amount for one in (left, right)]
+        upwards = 1.0 if METRICS[known[0].metric].better == "higher" else -1.0
+        moved = upwards * (amounts[0] - amounts[1])
+    return Maturity(left, right, max(0.0, -math.copysign(1.0, distance) * moved), room)
 
 
 def _curve_of(rule: Comparison, runs: Sequence[int], evidence: Evidence) -> tuple[str | None, bool]:

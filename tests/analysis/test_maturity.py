@@ -34,12 +34,14 @@ def side(
     ("left", "right", "outcome"),
     [
         (0.0, 0.0, Outcome.SUPPORTED),
-        (0.009, 0.009, Outcome.SUPPORTED),  # the room is 0.04: a quarter of it is 0.01
+        (0.0, 0.009, Outcome.SUPPORTED),  # the room is 0.04: the effect may move by 0.01
         (0.0, 0.011, Outcome.INCONCLUSIVE),
-        (0.011, 0.0, Outcome.INCONCLUSIVE),
+        (0.011, 0.0, Outcome.SUPPORTED),  # away from the threshold
+        (0.03, 0.03, Outcome.SUPPORTED),  # both alike: the effect stays
+        (0.05, 0.05, Outcome.INCONCLUSIVE),  # but not while each learns more than the room
         (None, None, Outcome.SUPPORTED),  # nothing here trains
-        (0.0, None, Outcome.SUPPORTED),
-        (0.02, None, Outcome.INCONCLUSIVE),
+        (0.02, None, Outcome.SUPPORTED),
+        (None, 0.02, Outcome.INCONCLUSIVE),
     ],
 )
 def test_a_comparison_of_unfinished_networks_is_blocked(
@@ -50,15 +52,23 @@ def test_a_comparison_of_unfinished_networks_is_blocked(
 
 
 def test_the_reason_says_who_was_still_learning_and_what_would_mend_it() -> None:
-    found = verdict(ATTENTION, [*side("A", 0.80, 0.0), *side("B", 0.85, 0.04)])
+    found = verdict(ATTENTION, [*side("A", 0.80, 0.0), *side("B", 0.85, 0.07)])
     assert found.reason == (
-        "Unfinished: B still gained 0.04 in accuracy in the last quarter of its training (0.015 allowed). "
+        "Unfinished: B still gained 0.07 in accuracy in the last quarter of its training (0.06 allowed). "
         "Longer training would tell."
     )
     assert found.seeds_needed is None  # no seed would help
     (record,) = [one for one in found.fairness if one.quantity == "late_gain"]
-    assert (record.left, record.right, record.ok) == (pytest.approx(0.0), pytest.approx(0.04), False)
+    assert (record.left, record.right, record.ok) == (pytest.approx(0.0), pytest.approx(0.07), False)
     assert found.cells[0].decision == "open"
+
+
+def test_the_reason_says_that_the_effect_was_still_moving() -> None:
+    found = verdict(ATTENTION, [*side("A", 0.80, 0.04), *side("B", 0.85, 0.01)])
+    assert found.reason == (
+        "Unfinished: the last quarter of the trainings still improved accuracy (A by 0.04, B by 0.01), which "
+        "moved the effect by 0.03 towards the threshold (0.015 allowed). Longer training would tell."
+    )
 
 
 def test_a_finished_comparison_has_its_record() -> None:
@@ -66,7 +76,7 @@ def test_a_finished_comparison_has_its_record() -> None:
     (record,) = [one for one in found.fairness if one.quantity == "late_gain"]
     assert (record.left, record.right) == (pytest.approx(0.001), pytest.approx(0.002))
     assert record.ok
-    assert record.tolerance == pytest.approx(0.01)
+    assert record.tolerance == pytest.approx(0.04)
 
 
 def test_an_opponent_that_lost_may_have_been_the_best() -> None:
@@ -80,7 +90,7 @@ def test_an_opponent_that_lost_may_have_been_the_best() -> None:
     done = [*side("A", 0.85, 0.0), *side("B", 0.80, 0.0), *side("C", 0.78, 0.03)]
     found = verdict(rule, done)
     assert found.outcome is Outcome.INCONCLUSIVE
-    assert "C still gained 0.03" in found.reason
+    assert "C by 0.03" in found.reason
 
 
 def test_ratios_gain_in_their_logarithm() -> None:
@@ -96,9 +106,9 @@ def test_ratios_gain_in_their_logarithm() -> None:
 
     room = math.log(0.98 / 0.5)
     barely, hardly = math.exp(0.24 * room), math.exp(0.26 * room)
-    opponent = losses("B", 1.0, 1.0)
-    assert verdict(rule, [*losses("A", 0.5, 0.5 * barely), *opponent]).outcome is Outcome.SUPPORTED
-    assert verdict(rule, [*losses("A", 0.5, 0.5 * hardly), *opponent]).outcome is Outcome.INCONCLUSIVE
+    own = losses("A", 0.5, 0.5)
+    assert verdict(rule, [*own, *losses("B", 1.0, barely)]).outcome is Outcome.SUPPORTED
+    assert verdict(rule, [*own, *losses("B", 1.0, hardly)]).outcome is Outcome.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(("last", "outcome"), [(0.02, Outcome.SUPPORTED), (0.2, Outcome.INCONCLUSIVE)])
@@ -162,4 +172,4 @@ def test_a_verdict_may_rest_on_the_cells_that_are_finished() -> None:
     assert verdict(rule, cells(1)).outcome is Outcome.SUPPORTED
     found = verdict(rule, cells(2))
     assert found.outcome is Outcome.INCONCLUSIVE
-    assert found.reason.startswith("Unfinished: length=0: B still gained 0.03 in accuracy")
+    assert found.reason.startswith("Unfinished: length=0: the last quarter of the trainings still improved")
