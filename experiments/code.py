@@ -203,8 +203,8 @@ experiment = Experiment(
     parallel_over=("model",),
     run=run,
     protocol={
-        "width": 48, "depth": 2, "vocabulary": 512, "slots": 48, "context": 64, "batch": 8, "steps": 2_000,
-        "scored": 8_000, "evaluations": 20, "rate": 0.0,
+        "width": 48, "depth": 2, "vocabulary": 512, "slots": 48, "context": 64, "batch": 8, "steps": 6_000,
+        "scored": 8_000, "evaluations": 30, "rate": 0.0,
     },
     tuning=Tuning(grid(model=NETWORKS), by=("model",), settings={"steps": 400}),
     budgets=(

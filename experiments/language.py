@@ -192,7 +192,7 @@ experiment = Experiment(
     parallel_over=("part", "width", "model"),
     exclusive={"part": TIMED},
     protocol={
-        "steps": 1_500, "evaluations": 20, "batch": 16, "context": 64, "far_context": 160, "scored": 10_000,
+        "steps": 5_000, "evaluations": 25, "batch": 16, "context": 64, "far_context": 160, "scored": 10_000,
         "timed_steps": 120, "written": 200, "dropout": 0.0, "rate": 0.0,
     },
     tuning=Tuning(

@@ -198,8 +198,8 @@ experiment = Experiment(
     parallel_over=("model",),
     run=run,
     protocol={
-        "steps": 2_000, "batch": 8, "frames": 16, "width": 32, "depth": 2, "valid_pieces": 12,
-        "evaluations": 20, "test_pieces": 74, "written": 48, "rate": 0.0,
+        "steps": 6_000, "batch": 8, "frames": 16, "width": 32, "depth": 2, "valid_pieces": 12,
+        "evaluations": 30, "test_pieces": 74, "written": 48, "rate": 0.0,
     },
     tuning=Tuning(grid(model=TRAINED), by=("model",), settings={"steps": 400}),
     budgets=(

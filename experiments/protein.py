@@ -179,7 +179,7 @@ experiment = Experiment(
     parallel_over=("model",),
     run=run,
     protocol={
-        "steps": 2_000, "batch": 16, "length": 64, "width": 32, "depth": 2, "valid_stride": 4,
+        "steps": 4_000, "batch": 16, "length": 64, "width": 32, "depth": 2, "valid_stride": 4,
         "evaluations": 20, "rate": 0.0,
     },
     tuning=Tuning(grid(model=NETWORKS), by=("model",), settings={"steps": 400}),

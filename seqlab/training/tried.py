@@ -20,7 +20,9 @@ from seqlab.training.rates import Search
 
 FOLDER = "rates"
 TRIED_FOR, RATE, SCORE = "settings", "rate", "score"  # columns, beside those of the factors
-NOT_TRAINING = frozenset({"rate", "tuning", "together"})  # settings that leave a training what it is
+# Settings that a rate does not belong to. It is tried in shorter trainings than those that it is for: it is
+# constant until they end, so its effect on the first steps does not depend on how many follow.
+NOT_TRAINING = frozenset({"rate", "tuning", "together", "steps", "evaluations"})
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class TriedRates:
 
 
 def tried_for(settings: Factors) -> str:
-    """A hash of the settings that a training depends on."""
+    """A hash of the settings that the best rate may depend on."""
     kept = {name: value for name, value in settings.items() if name not in NOT_TRAINING}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]
 

@@ -153,7 +153,7 @@ def test_a_trial_without_a_rate_searches() -> None:
 def test_a_trial_takes_the_best_of_the_rates_that_were_tried_before(tmp_path: Path) -> None:
     recipe = Doubling(steps=19)
     trial = asked(recipe, 0, rate=0.0)
-    rows = [({}, trial.settings, 0.03, 2.0), ({}, trial.settings, 0.1, 1.0), ({}, {"steps": 7}, 1.0, 0.0)]
+    rows = [({}, trial.settings, 0.03, 2.0), ({}, trial.settings, 0.1, 1.0), ({}, {"batch": 7}, 1.0, 0.0)]
     tried.write(tmp_path / "rates" / "page.csv", (), rows)
     record = TriedRates.beside(str(tmp_path / "page.py"))
     measured, _ = finished(train(trial, recipe, record))
