@@ -85,6 +85,12 @@ def reference(session: nox.Session) -> None:
     run(session, "seqlab", "reference", "--run", "--results", "results/reference", *session.posargs)
 
 
+@nox.session(venv_backend="none", requires=[LAB], default=False)
+def tune(session: nox.Session) -> None:
+    """Try learning rates for every network of a page, into experiments/rates/ (`-- vit music`)."""
+    run(session, "seqlab", "tune", "--results", "results/reference", *session.posargs)
+
+
 def add_page(page: str, title: str) -> None:
     """Add the session of one experiment page."""
 
@@ -104,6 +110,7 @@ def add_page(page: str, title: str) -> None:
         "lock",
         "simulate",
         "reference",
+        "tune",
         LAB,
     }
     name = f"page-{page}" if page in taken else page
