@@ -91,6 +91,17 @@ def test_all_networks_are_tried_at_the_same_rates_and_the_best_is_taken(
         ).fetchall()
     assert sorted(taken) == [("LSTM", 0.03)] * 2 + [("Transformer", 0.01)] * 2
 
+    record = tmp_path / "experiments" / "rates" / "tuned.csv"
+    record.write_text(record.read_text().replace(",0.03,-1", ",0.03,-0.1"))
+    capsys.readouterr()
+    assert seqlab("run", "tuned", "--dry-run") == 0  # trials depend on what was tried
+    shown = capsys.readouterr().out
+    assert "tuned: 4 of 4 trials are due" in shown
+    assert "tuned.csv changed" in shown
+    assert seqlab("tune", "tuned", "--minutes", "1") == 0  # what was tried does not
+    assert stored(tmp_path)[: len(tried)] == tried
+    assert len(stored(tmp_path)) == len(tried) + 4
+
 
 def test_a_rate_that_diverges_is_told_and_not_taken(tmp_path: Path, seqlab: Run) -> None:
     page = tmp_path / "experiments" / "tuned.py"
