@@ -39,6 +39,8 @@ if TYPE_CHECKING:  # the desk is not imported to look at a type
 # Each holds a model's memory, and one trial of a small model keeps a core and a little more busy.
 MOST_JOBS = 8
 
+QUICK_SECONDS = 900.0  # that the whole report of the default budget may take; the same command goes on
+
 # What judging, drawing and rendering take, set aside where the time is limited, until a report tells it here.
 REPORT_SECONDS, FIGURE_SECONDS = 3.0, 0.15
 REPORT_TOOK = ".report-time"  # in the results folder: the last report's time, of the usual
@@ -76,6 +78,13 @@ class Options:
         )
 
 
+    def limited_at_quick(self, request: Request) -> "Options":
+        """The same; at the quick budget, where no other time was given, with the time that it means."""
+        if request.budget != "quick" or request.force or self.limit or self.dry_run or not self.run:
+            return self
+        return replace(self, limit=Limit(QUICK_SECONDS))
+
+
 @dataclass(frozen=True)
 class Work:
     """What a command works on: the plans of its pages, the broken pages, the claims, the device."""
@@ -91,6 +100,8 @@ class Work:
 
 def report(workspace: Workspace, request: Request, *, names: Sequence[str] | None, options: Options) -> int:
     """`seqlab report`: configure, run, measure, record, analyse, chart, render; a second time, nothing."""
+    if names is None:
+        options = options.limited_at_quick(request)
     with workspace.locked(), Store(workspace.database) as store:
         early = Stamp(workspace, EARLY)
         repeatable = options.run and not (options.dry_run or request.force)

@@ -30,6 +30,20 @@ def keys(root: Path) -> list[str]:
         return [row[0] for row in connection.execute("SELECT key FROM run ORDER BY id")]
 
 
+def test_the_quick_report_takes_no_longer_than_it_says(
+    tmp_path: Path, seqlab: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, slow=SLOW)
+    monkeypatch.setattr("seqlab.pipeline.QUICK_SECONDS", 7.0)
+    assert seqlab("report") == 0
+    assert "Stopped after" in capsys.readouterr().err
+    first = len(keys(tmp_path))
+    assert first < 10
+    assert seqlab("report", "--only", "slow") == 0  # what is named runs whole
+    assert "Stopped after" not in capsys.readouterr().err
+    assert len(keys(tmp_path)) == len(set(keys(tmp_path))) == 10
+
+
 def test_the_same_command_goes_on_until_nothing_is_due_and_no_trial_runs_twice(
     tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
