@@ -185,7 +185,7 @@ experiment = Experiment(
             "full",
             points(NETWORKS, seeds=10)
             + grid(part="width", model=WIDENED, pairs=(4, 8, 16, 32), seeds=5),
-            timeout=3_600,
+            timeout=7_200,  # the first trial of five trains all of them
         ),
     ),
     claims=(

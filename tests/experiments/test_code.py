@@ -18,7 +18,7 @@ from seqlab.tasks.source_code.library import load
 from seqlab.tasks.source_code.scoring import encoded, scored_windows
 from seqlab.tasks.source_code.tokens import as_text, first_line
 
-SMOKE = code.experiment.budget("smoke").settings
+SMOKE = code.experiment.settings(code.experiment.budget("smoke"))
 CODING = Coding(SMOKE["vocabulary"], SMOKE["slots"])
 
 
@@ -47,11 +47,12 @@ def measured(trial):
     return numbers, artifacts
 
 
-@pytest.mark.parametrize("budget", ["smoke", "quick", "full"])
-def test_the_networks_have_as_many_parameters(budget):
-    settings = code.experiment.budget(budget).settings
+@pytest.mark.parametrize("settings", [SMOKE, code.experiment.protocol], ids=["smoke", "protocol"])
+def test_the_networks_have_as_many_parameters(settings):
     size = Size(settings["width"], settings["depth"], length=settings["context"])
-    counts = [parameters(build(name, size, TokenHead(settings["vocabulary"]), seed=0)) for name in code.RATES]
+    counts = [
+        parameters(build(name, size, TokenHead(settings["vocabulary"]), seed=0)) for name in code.NETWORKS
+    ]
     assert max(counts) <= 1.02 * min(counts)
 
 
@@ -87,7 +88,7 @@ def test_ngrams_beat_the_chance_level_and_the_cache_beats_both():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", list(code.RATES))
+@pytest.mark.parametrize("model", code.NETWORKS)
 def test_a_network_learns_and_shows_what_it_writes(model):
     found, artifacts = measured(trial(model, steps=30, batch=8))
     assert found["bits_per_token", "test"] < math.log2(CODING.size) - 1
@@ -98,4 +99,3 @@ def test_a_network_learns_and_shows_what_it_writes(model):
     true = library.decode(library.test.tokens[at : at + LONGEST])
     assert f"    the file    {as_text(first_line(true))}\n" in artifacts["completions"]
     assert artifacts["completions"].count(f"    {model:11} ") == code.EXAMPLES
-    assert found["tuning_trials", ""] == 0  # the rates were tried at the quick budget's steps

@@ -38,10 +38,3 @@ def test_ngram_models_are_scored_on_the_characters_that_networks_are() -> None:
     assert found["accuracy"] == pytest.approx((targets == most_frequent).mean())
     both_sides = {one.metric: one.value for one in page.ngram_scores(recipe, order=5, after=4)}
     assert both_sides["hidden_bits"] < found["hidden_bits"] - 2
-
-
-def test_rates_that_were_tried_belong_to_the_quick_budget() -> None:
-    quick = page.experiment.budget("quick")
-    assert quick.settings["steps"] == page.TUNED_STEPS
-    assert {point.factors["reader"] for point in quick.points} == {*page.NETWORKS.values(), *page.NGRAMS}
-    assert page.RATE in page.TRIED_RATES

@@ -1,6 +1,7 @@
 """Is every character used once, and are the exponents those of what the trainings measured?"""
 
 from collections import Counter
+from itertools import product
 
 import mlx.core as mx
 import numpy as np
@@ -39,7 +40,7 @@ def test_the_work_of_a_recurrence_is_counted_whole() -> None:
 
 def test_exponents_are_those_of_the_trainings() -> None:
     trained = {}
-    for width, amount in scaling.cells("smoke"):
+    for width, amount in product(*scaling.SMOKE):
         factors = {"part": "loss", "model": "Transformer", "width": width, "characters": amount}
         found = {
             (one.metric, one.split): one.value

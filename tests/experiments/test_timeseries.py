@@ -12,7 +12,7 @@ from seqlab.notebook import discover as pages
 from seqlab.tasks import downloads, forecasting
 
 SETTINGS = {
-    "lookback": 336, "rate": 0.0, "steps": 2, "batch": 7, "evaluations": 1,
+    "lookback": 336, "rate": 0.01, "steps": 2, "batch": 7, "evaluations": 1,
     "valid_forecasts": 7, "test_forecasts": 7, "sample_forecasts": 7,
 }  # fmt: skip
 
@@ -78,37 +78,11 @@ def test_the_statistical_forecast_is_scored_on_the_sample_of_the_others(page: Mo
     assert final(measured, "sampled_mse", "test") < np.mean(targets**2)  # better than the mean of training
 
 
-def test_the_validation_months_choose_the_look_back(
-    page: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scores = {168: 0.3, 336: 0.2, 720: 0.25}
-    seen = []
-
-    def fit(model, loss, **settings):
-        lookback = model.config.lookback
-        seen.append((lookback, settings["learning_rate"]))
-        yield Measurement("mse", scores[lookback], "valid", 1)
-        yield Measurement("mse", 1.0 - scores[lookback], "test", 1)
-
-    monkeypatch.setattr(page, "fit", fit)
-    page.best_lookback.cache_clear()
-    assert page.best_lookback(page.recipe_of(trial("DLinear"), 336), 0.01) == 336
-    assert seen == [(lookback, 0.01) for lookback in page.LOOKBACKS]
-    page.best_lookback.cache_clear()
-
-
-def test_least_squares_too_may_choose_its_look_back(
-    page: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(page, "LOOKBACKS", (24, 48, 168))
-    valid = {
-        lookback: forecasting.evaluate(forecasting.linear(series), series, "valid").mse
-        for lookback in page.LOOKBACKS
-        for series in [forecasting.load("traffic", lookback=lookback)]
-    }
-    chosen = page.least_squares(trial("least squares", lookback=0))
-    assert chosen.data.lookback == min(valid, key=valid.__getitem__)
-    assert page.least_squares(trial("least squares", lookback=24)).data.lookback == 24
+def test_all_that_have_a_look_back_have_the_same(page: ModuleType) -> None:
+    for lookback in (168, 336):
+        recipe = trial("DLinear", lookback=lookback).fill(page.Recipe, span=page.Span(lookback, 96))
+        assert recipe.data.lookback == recipe.start(0)[0].config.lookback == lookback
+        assert page.least_squares(trial("least squares", lookback=lookback)).data.lookback == lookback
 
 
 def test_only_the_full_budget_asks_for_a_download(

@@ -23,8 +23,3 @@ def test_untrained_vectors_are_at_the_chance_level() -> None:
     model, _ = recipe.start(0)
     model.own = mx.zeros_like(model.own)
     assert recipe.accuracy(model, "test").value == 0.5
-
-
-def test_rates_that_were_tried_belong_to_the_quick_budget() -> None:
-    assert page.experiment.budget("quick").settings["steps"] == page.TUNED_STEPS
-    assert page.RATE in page.TRIED_RATES
