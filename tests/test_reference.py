@@ -279,3 +279,14 @@ def test_times_and_texts_come_with_their_origin(tmp_path: Path, seqlab: Run) -> 
     shown = chapter(root)
     assert "times and sizes: measured here" in shown
     assert "| LSTM | 0.5 | – |" in shown
+
+
+def test_a_rule_has_the_date_of_where_the_reference_was_measured(tmp_path: Path, seqlab: Run) -> None:
+    """Written after the runs that it is judged by, it is said to be, whenever the clone was made."""
+    root = make(tmp_path, calm=LEARNING)
+    assert seqlab("reference", "--run", "--results", str(root / "results" / "reference")) == 0
+    assert seqlab("report", "--no-run") == 0
+    assert "**Rule, fixed before its runs (on " in chapter(root)
+    (root / "experiments" / "calm.py").write_text(LEARNING.replace("above=0.1", "above=0.15"))
+    assert seqlab("report", "--no-run") == 0
+    assert "**Rule, written after its first runs" in chapter(root)

@@ -56,6 +56,7 @@ def export(
         new = list(_entries(source, store, root, told))
         added += len({entry.key for entry in new} - {entry.key for entry in pages.get(name, ())})
         pages[name] = _with_first_artifacts(source.page, merged(source, pages.get(name, ()), new))
+        before.rules[name] = _rules(before.rules.get(name, {}), name, store)
     pages = {page: entries for page, entries in pages.items() if entries}
     if not pages:
         return []
@@ -68,9 +69,20 @@ def export(
     return [*told, *left_out, f"{FOLDER}: {total:,} runs, {state}, {files.bytes / 1e6:.2f} MB ({runs})."]
 
 
+def _rules(before: Mapping[str, str], page: str, store: Store) -> dict[str, str]:
+    """When each rule of the page was fixed, at the earliest that is known."""
+    found = dict(before)
+    for rule in store.fixed_rules():
+        if rule.experiment == page:
+            key = f"{rule.claim} {rule.digest}"
+            found[key] = min(rule.fixed, found.get(key, rule.fixed))
+    return dict(sorted(found.items()))
+
+
 def merged(source: Source, old: Sequence[Entry], new: Sequence[Entry]) -> list[Entry]:
     """The runs of a page: what was there, as far as the page asks for it, and the new ones."""
-    kept = {entry.key: entry for entry in old if entry.key in _asked_for(source, old)}
+    asked = _asked_for(source, old)
+    kept = {entry.key: entry for entry in old if entry.key in asked}
     for entry in new:
         before = kept.get(entry.key)
         if entry.status == "ok" or before is None or before.status != "ok":
