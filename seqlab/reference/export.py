@@ -1,9 +1,10 @@
 """What of a results folder goes into the reference, beside what is there already?
 
-Good runs, and failures where there is no good one, of learning trials that the page's budgets ask for, by
-code and data that have not changed since. What is there stays, as long as the page asks for it: a run takes
-the place of one of the same trial on the same machine, and a machine that holds all that another one does
-takes its place. If it all takes too many bytes, artifacts are left out, then the curves of training losses.
+Good runs, and failures of the code where there is no good one, of learning trials that the page's budgets ask
+for, by code and data that have not changed since. Running out of time or memory tells of the machine alone.
+What is there stays, as long as the page asks for it: a run takes the place of one of the same trial on the
+same machine, and a machine that holds all that another one does takes its place. If it takes too many bytes,
+artifacts are left out, then the curves of training losses.
 """
 
 import json
@@ -22,6 +23,8 @@ from seqlab.reference.manifest import Code, Manifest
 from seqlab.reference.problems import FOLDER
 from seqlab.running.plan import runs_that_count
 from seqlab.store.database import Record, Store
+
+OF_MACHINE = ("timed out", "out of memory")
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def _record(page: str, entry: Entry, number: int) -> Record:
 
 def _entries(source: Source, store: Store, root: Path, told: list[str]) -> Iterator[Entry]:
     """The runs of the store that count."""
-    records = store.records(source.page.name)
+    records = [one for one in store.records(source.page.name) if one.status not in OF_MACHINE]
     numbers = list(_counting(source, records, source.since))
     series = _series(store, numbers)
     artifacts = _artifacts(source, store, numbers, root, told)

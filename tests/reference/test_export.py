@@ -109,6 +109,8 @@ def test_only_what_counts_is_exported(tmp_path: Path) -> None:
         a_run(seed=2, factors={"model": "dropped"}),
         a_run(seed=3, fingerprint="stale"),
         a_run(seed=4, status="diverged"),
+        a_run(seed=8, status="timed out"),  # that is of this machine
+        a_run("Transformer", status="out of memory"),
     ]
     _export(tmp_path, runs, since=lambda one: "x changed" if one.fingerprint == "stale" else "")
     assert [(one.seed, one.status) for one in _found(tmp_path)] == [(0, "ok"), (4, "diverged"), (7, "ok")]
