@@ -110,7 +110,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
             _print_unchanged(workspace)
             return 0
 
-        reference = _opened_reference(workspace, request, options, stack)
+        reference = opened_reference(workspace, request, options, stack)
         work = configure(
             workspace,
             request,
@@ -121,7 +121,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
             covers=names is None,
         )
         if options.dry_run:
-            return _print_due(work)
+            return print_due(work)
         if options.engine != "auto":  # one that was asked for must be there before hours are spent
             choose(options.engine)
         fix_rules(work, store)
@@ -157,11 +157,11 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
 def run(workspace: Workspace, request: Request, *, names: Sequence[str], options: Options) -> int:
     """`seqlab run`: run the named pages, then print what they show and their verdicts."""
     with workspace.locked(), Store(workspace.database) as store, ExitStack() as stack:
-        reference = _opened_reference(workspace, request, options, stack)
+        reference = opened_reference(workspace, request, options, stack)
         chosen = list(dict.fromkeys(names))
         work = configure(workspace, request, store, names=chosen, kind=options.device, reference=reference)
         if options.dry_run:
-            return _print_due(work)
+            return print_due(work)
         fix_rules(work, store)
         decided = decisions(work, store)
         failed = measure(workspace, work, store, options, decided)
@@ -174,46 +174,7 @@ def run(workspace: Workspace, request: Request, *, names: Sequence[str], options
     return 1 if failed else 0
 
 
-def reference(
-    workspace: Workspace, request: Request, *, names: Sequence[str], options: Options, runs: bool
-) -> int:
-    """`seqlab reference`: run learning trials that are due if it `runs`, then export what the store has."""
-    if request.budget == "smoke":
-        raise UsageError(
-            "the reference needs --budget quick or full, found smoke, whose settings are toys. Leave it out."
-        )
-    if options.limit and not runs:
-        raise UsageError("--minutes and --hours limit trials, and no --run was given. Leave them out.")
-    from seqlab.reference.export import export
-    from seqlab.reference.sources import of_learning, sources_of
-
-    with workspace.locked(), Store(workspace.database) as store, ExitStack() as stack:
-        opened = _opened_reference(workspace, request, options, stack)
-        chosen = list(dict.fromkeys(names)) or None
-        planned = configure(workspace, request, store, names=chosen, kind=options.device, reference=opened)
-        plans = of_learning(planned.plans, planned.beside, planned.device, named=bool(names))
-        work = replace(planned, plans=due_now(plans, store, planned.device, force=request.force))
-        if options.dry_run:
-            return _print_due(work)
-        failed, told = 0, list[str]()
-        try:
-            if runs:
-                fix_rules(work, store)
-                failed = measure(workspace, work, store, options, decisions(work, store), limit=options.limit)
-        finally:  # also after an interruption
-            told = export(
-                workspace.reference, workspace.root, store, sources_of(work.plans, store),
-                gone=lambda page: not names and not (workspace.pages / f"{page}.py").is_file(),
-            )  # fmt: skip
-            print("\n".join(told), end="\n" if told else "", flush=True)
-        if not told and not failed:
-            raise NothingRanError(
-                f"no run in {workspace.results} may be in the reference. `nox -s reference` makes some."
-            )
-    return 1 if failed else 0
-
-
-def _opened_reference(
+def opened_reference(
     workspace: Workspace, request: Request, options: Options, stack: ExitStack
 ) -> "Reference | None":
     """The reference, to be closed with the stack; none for the smoke budget, whose toys it does not hold."""
@@ -603,7 +564,7 @@ def _print_unchanged(workspace: Workspace) -> None:
         print(path)
 
 
-def _print_due(work: Work) -> int:
+def print_due(work: Work) -> int:
     """Say which trials are due and why; run none."""
     total = 0
     for plan in work.plans:

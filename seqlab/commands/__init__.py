@@ -1,4 +1,4 @@
-"""The commands beside run and report: list, claims, results, diff, doctor.
+"""The commands beside run and report: list, claims, results, diff, doctor, and reference, which also works.
 
 Each has a module, imported only when it is asked for, so that the others answer sooner.
 """
