@@ -61,6 +61,7 @@ class Options:
     run: bool = True
     limit: Limit | None = None
     reference: bool = True  # whether verdicts may rest on it, and its trials need not run
+    timed: bool = False  # whether the limit was asked for: then all of the time is used
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Options":
@@ -78,6 +79,7 @@ class Options:
             not getattr(options, "no_run", False),
             Limit.of(options.minutes, options.hours, budget=options.budget, force=options.force),
             not getattr(options, "no_reference", False),
+            options.minutes is not None or options.hours is not None,
         )
 
 
@@ -101,7 +103,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
         early = Stamp(workspace, EARLY)
         repeatable = options.run and not (options.dry_run or request.force)
         conditions = _conditions(request, names, options) if repeatable else ""
-        replicates_more = bool(options.limit) and options.reference and workspace.reference.is_dir()
+        replicates_more = options.timed and options.reference and workspace.reference.is_dir()
         if (
             repeatable
             and not replicates_more
@@ -347,18 +349,19 @@ def replicate(workspace: Workspace, work: Work, store: Store, options: Options) 
     from seqlab.running.replication import SECONDS, FromReference, anew
 
     limit = _limit(workspace, work, options)
-    seconds = limit.left() if limit else SECONDS[work.request.budget]
-    if work.beside is None or not any(plan.covered for plan in work.plans) or seconds <= 0:
+    left = limit.left() if limit else math.inf
+    seconds = left if options.timed else SECONDS[work.request.budget]
+    if work.beside is None or not any(plan.covered for plan in work.plans) or min(seconds, left) <= 0:
         return 0
     if limit and any(plan.due for plan in due_now(work.plans, store, work.device)):
         return 0
-    asked = FromReference(work.beside.store, work.beside.reference.key, seconds, more=limit is not None)
+    asked = FromReference(work.beside.store, work.beside.reference.key, seconds, more=options.timed)
     chosen = anew(work.plans, store, workspace.results, asked, device=work.device, jobs=_jobs(work, options))
     plans = due_now(chosen, store, work.device)
     if due := sum(len(plan.due) for plan in plans):
         covered = sum(len(plan.covered) for plan in work.plans)
         print(f"The reference has {covered:,} of the trials; {due:,} of them run here too.", file=sys.stderr)
-    return measure(workspace, replace(work, plans=plans), store, options, limit=limit or Limit(seconds))
+    return measure(workspace, replace(work, plans=plans), store, options, limit=Limit(min(seconds, left)))
 
 
 def decisions(work: Work, store: Store) -> Decided | None:
