@@ -175,7 +175,9 @@ def _dispatch(options: argparse.Namespace) -> int:
         if options.command == "run":
             return pipeline.run(workspace, wanted, names=options.names, options=how)
         if options.command == "reference":
-            return pipeline.reference(workspace, wanted, names=options.names, options=how, runs=options.run)
+            from seqlab.commands import reference
+
+            return reference.run(workspace, wanted, names=options.names, options=how, runs=options.run)
         return pipeline.report(workspace, wanted, names=options.only, options=how)
     from seqlab import commands
 

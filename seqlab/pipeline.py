@@ -63,7 +63,7 @@ class Options:
     run: bool = True
     limit: Limit | None = None
     reference: bool = True  # whether verdicts may rest on it, and its trials need not run
-    usual: bool = False  # whether the limit is the quick budget's own, which nobody typed
+    timed: bool = False  # whether the limit was asked for: then all of the time is used
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Options":
@@ -84,13 +84,14 @@ class Options:
             not getattr(options, "no_run", False),
             limit,
             not getattr(options, "no_reference", False),
+            options.minutes is not None or options.hours is not None,
         )
 
     def limited_at_quick(self, request: Request) -> "Options":
         """The same; at the quick budget, where no other time was given, with the time that it means."""
         if request.budget != "quick" or request.force or self.limit or self.dry_run or not self.run:
             return self
-        return replace(self, limit=Limit(QUICK_SECONDS), usual=True)
+        return replace(self, limit=Limit(QUICK_SECONDS))
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
         early = Stamp(workspace, EARLY)
         repeatable = options.run and not (options.dry_run or request.force)
         conditions = _conditions(request, names, options) if repeatable else ""
-        typed = bool(options.limit) and not options.usual
-        replicates_more = typed and options.reference and workspace.reference.is_dir()
+        replicates_more = options.timed and options.reference and workspace.reference.is_dir()
         if (
             repeatable
             and not replicates_more
@@ -125,7 +125,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
             _print_unchanged(workspace)
             return 0
 
-        reference = _opened_reference(workspace, request, options, stack)
+        reference = opened_reference(workspace, request, options, stack)
         work = configure(
             workspace,
             request,
@@ -136,7 +136,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
             covers=names is None,
         )
         if options.dry_run:
-            return _print_due(work)
+            return print_due(work)
         if options.engine != "auto":  # one that was asked for must be there before hours are spent
             choose(options.engine)
         fix_rules(work, store)
@@ -172,11 +172,11 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
 def run(workspace: Workspace, request: Request, *, names: Sequence[str], options: Options) -> int:
     """`seqlab run`: run the named pages, then print what they show and their verdicts."""
     with workspace.locked(), Store(workspace.database) as store, ExitStack() as stack:
-        reference = _opened_reference(workspace, request, options, stack)
+        reference = opened_reference(workspace, request, options, stack)
         chosen = list(dict.fromkeys(names))
         work = configure(workspace, request, store, names=chosen, kind=options.device, reference=reference)
         if options.dry_run:
-            return _print_due(work)
+            return print_due(work)
         fix_rules(work, store)
         decided = decisions(work, store)
         failed = measure(workspace, work, store, options, decided)
@@ -189,46 +189,7 @@ def run(workspace: Workspace, request: Request, *, names: Sequence[str], options
     return 1 if failed else 0
 
 
-def reference(
-    workspace: Workspace, request: Request, *, names: Sequence[str], options: Options, runs: bool
-) -> int:
-    """`seqlab reference`: run learning trials that are due if it `runs`, then export what the store has."""
-    if request.budget == "smoke":
-        raise UsageError(
-            "the reference needs --budget quick or full, found smoke, whose settings are toys. Leave it out."
-        )
-    if options.limit and not runs:
-        raise UsageError("--minutes and --hours limit trials, and no --run was given. Leave them out.")
-    from seqlab.reference.export import export
-    from seqlab.reference.sources import of_learning, sources_of
-
-    with workspace.locked(), Store(workspace.database) as store, ExitStack() as stack:
-        opened = _opened_reference(workspace, request, options, stack)
-        chosen = list(dict.fromkeys(names)) or None
-        planned = configure(workspace, request, store, names=chosen, kind=options.device, reference=opened)
-        plans = of_learning(planned.plans, planned.beside, planned.device, named=bool(names))
-        work = replace(planned, plans=due_now(plans, store, planned.device, force=request.force))
-        if options.dry_run:
-            return _print_due(work)
-        failed, told = 0, list[str]()
-        try:
-            if runs:
-                fix_rules(work, store)
-                failed = measure(workspace, work, store, options, decisions(work, store), limit=options.limit)
-        finally:  # also after an interruption
-            told = export(
-                workspace.reference, workspace.root, store, sources_of(work.plans, store),
-                gone=lambda page: not names and not (workspace.pages / f"{page}.py").is_file(),
-            )  # fmt: skip
-            print("\n".join(told), end="\n" if told else "", flush=True)
-        if not told and not failed:
-            raise NothingRanError(
-                f"no run in {workspace.results} may be in the reference. `nox -s reference` makes some."
-            )
-    return 1 if failed else 0
-
-
-def _opened_reference(
+def opened_reference(
     workspace: Workspace, request: Request, options: Options, stack: ExitStack
 ) -> "Reference | None":
     """The reference, to be closed with the stack; none for the smoke budget, whose toys it does not hold."""
@@ -401,19 +362,19 @@ def replicate(workspace: Workspace, work: Work, store: Store, options: Options) 
     from seqlab.running.replication import SECONDS, FromReference, anew
 
     limit = _limit(workspace, work, options)
-    more = limit is not None and not options.usual
-    seconds = limit.left() if limit and more else SECONDS[work.request.budget]
-    if work.beside is None or not any(plan.covered for plan in work.plans) or seconds <= 0:
+    left = limit.left() if limit else math.inf
+    seconds = left if options.timed else SECONDS[work.request.budget]
+    if work.beside is None or not any(plan.covered for plan in work.plans) or min(seconds, left) <= 0:
         return 0
     if limit and any(plan.due for plan in due_now(work.plans, store, work.device)):
         return 0
-    asked = FromReference(work.beside.store, work.beside.reference.key, seconds, more=more)
+    asked = FromReference(work.beside.store, work.beside.reference.key, seconds, more=options.timed)
     chosen = anew(work.plans, store, workspace.results, asked, device=work.device, jobs=_jobs(work, options))
     plans = due_now(chosen, store, work.device)
     if due := sum(len(plan.due) for plan in plans):
         covered = sum(len(plan.covered) for plan in work.plans)
         print(f"The reference has {covered:,} of the trials; {due:,} of them run here too.", file=sys.stderr)
-    return measure(workspace, replace(work, plans=plans), store, options, limit=limit or Limit(seconds))
+    return measure(workspace, replace(work, plans=plans), store, options, limit=Limit(min(seconds, left)))
 
 
 def decisions(work: Work, store: Store) -> Decided | None:
@@ -624,7 +585,7 @@ def _print_unchanged(workspace: Workspace) -> None:
         print(path)
 
 
-def _print_due(work: Work) -> int:
+def print_due(work: Work) -> int:
     """Say which trials are due and why; run none."""
     total = 0
     for plan in work.plans:

@@ -10,6 +10,7 @@ import pytest
 
 from seqlab import pipeline
 from seqlab.__main__ import main
+from seqlab.commands import reference
 from seqlab.running import replication
 from seqlab.running.plan import Request
 from seqlab.store.workspace import Workspace
@@ -133,6 +134,11 @@ def test_some_of_it_runs_here_too_and_then_nothing(
     assert seqlab("report", "--jobs", "1") == 0
     assert "up to date" in capsys.readouterr().out
     assert len(keys(root)) == count
+    file = root / "report" / "reference" / "calm.jsonl"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1])  # a report that is up to date looks at it too
+    assert seqlab("report", "--jobs", "1") == 2
+    file.write_bytes(whole)
     drawn = json.loads((root / "results" / ".replication.json").read_text())
     assert len(drawn["trials"]) == 4
 
@@ -196,7 +202,7 @@ def test_an_interruption_exports_what_has_run(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(pipeline, "measure", interrupted)
     workspace = Workspace.of(root, root / "results" / "reference")
     with pytest.raises(KeyboardInterrupt):
-        pipeline.reference(
+        reference.run(
             workspace, Request("full", seeds=2), names=["calm"], options=pipeline.Options(), runs=True
         )
     assert len((root / "report" / "reference" / "calm.jsonl").read_text().splitlines()) == 4
@@ -279,3 +285,28 @@ def test_times_and_texts_come_with_their_origin(tmp_path: Path, seqlab: Run) -> 
     shown = chapter(root)
     assert "times and sizes: measured here" in shown
     assert "| LSTM | 0.5 | – |" in shown
+
+
+def test_a_rule_has_the_date_of_where_the_reference_was_measured(tmp_path: Path, seqlab: Run) -> None:
+    """Written after the runs that it is judged by, it is said to be, whenever the clone was made."""
+    root = make(tmp_path, calm=LEARNING)
+    assert seqlab("reference", "--run", "--results", str(root / "results" / "reference")) == 0
+    assert seqlab("report", "--no-run") == 0
+    assert "**Rule, fixed before its runs (on " in chapter(root)
+    (root / "experiments" / "calm.py").write_text(LEARNING.replace("above=0.1", "above=0.15"))
+    assert seqlab("report", "--no-run") == 0
+    assert "**Rule, written after its first runs" in chapter(root)
+
+
+def test_the_reference_serves_the_quick_budget_too(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Points of the quick budget that the full one lacks are measured for it."""
+    quick = re.search(r'Budget\("quick".*?\}\)', LEARNING)
+    assert quick is not None
+    full = quick[0].replace("quick", "full").replace('("Transformer", "LSTM")', '("Transformer", "RNN")')
+    make(tmp_path, calm=LEARNING.replace(quick[0], f"{quick[0]}, {full}"))
+    assert seqlab("reference", "--run", "--dry-run") == 0
+    assert "calm: 15 of 15 trials are due" in capsys.readouterr().out
+    assert seqlab("reference", "--run", "--dry-run", "--budget", "quick", "--set", "model=LSTM") == 0
+    assert "calm: 5 of 5 trials are due" in capsys.readouterr().out

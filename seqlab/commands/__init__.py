@@ -1,4 +1,4 @@
-"""The commands beside run and report: list, claims, results, diff, doctor, tune.
+"""The commands beside run and report: list, claims, results, diff, doctor; tune and reference also work.
 
 Each has a module, imported only when it is asked for, so that the others answer sooner.
 """

@@ -31,6 +31,7 @@ from seqlab.document.content import (
 from seqlab.document.numbers import interval, number
 from seqlab.document.origins import device_name, with_place
 from seqlab.document.weave import weave
+from seqlab.notebook.claims import Verdict
 from seqlab.notebook.experiment import BudgetName, Experiment
 from seqlab.notebook.figures import Attachment, Figure, ImageGrid, Level, Table, TextSamples, Where
 from seqlab.notebook.ledger import Entry
@@ -70,9 +71,7 @@ def compose(
         provenance=_provenance(store.provenance(runs)),
         reference=_reference(found),
         rules_changed=tuple(_changed(rules, found)),
-        rules_fixed={
-            (rule.claim, rule.experiment, rule.digest): datetime.fromisoformat(rule.fixed) for rule in rules
-        },
+        rules_fixed=_fixed(rules) | _fixed(_referred(found)),
         rules_late=_late(rules, found),
         home="../",
         left=left,
@@ -80,18 +79,49 @@ def compose(
     return weave(report, sources=sources, folder=folder)
 
 
+def _fixed(rules: Iterable[FixedRule]) -> dict[tuple[str, str, str], datetime]:
+    return {(rule.claim, rule.experiment, rule.digest): datetime.fromisoformat(rule.fixed) for rule in rules}
+
+
+def _referred(found: Sequence[PageFindings]) -> list[FixedRule]:
+    """The rules by which verdicts rest on the reference, as they were fixed where it was measured."""
+    stores = [page.reference.store for page in found if page.reference]
+    judged = {_key(verdict) for page in found for verdict in page.verdicts if verdict.origin}
+    return [
+        rule
+        for rule in (stores[0].fixed_rules() if stores else [])
+        if (rule.claim, rule.experiment, rule.digest) in judged
+    ]
+
+
+def _key(verdict: Verdict) -> tuple[str, str, str]:
+    return verdict.claim, verdict.experiment, verdict.rule.digest()
+
+
 def _late(rules: Sequence[FixedRule], found: Sequence[PageFindings]) -> frozenset[tuple[str, str, str]]:
     """The rules that were stored after a run that they are judged by."""
+    fixed = {key: when.date().isoformat() for key, when in _fixed(_referred(found)).items()}
+    there = {
+        page.experiment.name: str(min(page.reference.evidence.runs["started"]))[:10]
+        for page in found
+        if page.reference
+    }
+    verdicts = [verdict for page in found for verdict in page.verdicts if verdict.origin]
+    referred = {_key(verdict) for verdict in verdicts}
+    after = {
+        key for key in referred if key not in fixed or fixed[key] > there[key[1]]
+    }  # of the reference only days are known
     first = {
         page.experiment.name: min(map(datetime.fromisoformat, page.evidence.runs["started"]))
         for page in found
         if len(page.evidence.runs)
     }
-    return frozenset(
+    own = {
         (rule.claim, rule.experiment, rule.digest)
         for rule in rules
         if rule.experiment in first and datetime.fromisoformat(rule.fixed) > first[rule.experiment]
-    )
+    }
+    return frozenset(own - referred | after)
 
 
 def _chapter(page: PageFindings, figures: Path, options: str, store: Store) -> Chapter:

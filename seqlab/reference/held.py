@@ -4,8 +4,8 @@ Those of one machine, since seeds of two are never mixed: of the one that has mo
 of several the one that measured last.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from seqlab.notebook.experiment import Trial
 from seqlab.running.plan import runs_that_count
@@ -39,16 +39,31 @@ def held(planned: Sequence[Trial], records: Iterable[Record]) -> Held | None:
     wanted = {tried(trial) for trial in planned}
     best: tuple[int, str] = 0, ""
     found: Held | None = None
-    for (device, mlx), own in machines.items():
-        numbers = set(
-            runs_that_count(planned, own, fingerprint="", device=device, mlx=mlx, changes=lambda _: "")
-        )
-        counted = tuple(record for record in own if record.id in numbers)
+    for machine, own in machines.items():
+        counted = tuple(_counting(planned, own, machine, wanted))
         good = frozenset(tried_of(record) for record in counted if record.status == "ok")
         rank = len(good & wanted), max((record.started for record in counted), default="")
         if rank > best:
             best, found = rank, Held(counted, good)
     return found if best[0] else None
+
+
+def _counting(
+    planned: Sequence[Trial], records: Sequence[Record], machine: tuple[str, str], wanted: set[Tried]
+) -> Iterator[Record]:
+    """Those of a machine's runs that count: planned ones, and good ones at more seeds or numeric levels."""
+    device, mlx = machine
+    points = {(record.factors, record.settings): record for record in reversed(records)}
+    good = [replace(record, status="ok") for record in points.values()]  # one of each point is enough to ask
+    numbers = set(
+        runs_that_count(planned, good, fingerprint="", device=device, mlx=mlx, changes=lambda _: "")
+    )
+    asked = {point for point, record in points.items() if record.id in numbers}
+    for record in records:
+        if tried_of(record) in wanted or (
+            record.status == "ok" and (record.factors, record.settings) in asked
+        ):
+            yield record
 
 
 def tried(trial: Trial) -> Tried:

@@ -1,13 +1,14 @@
 """What do many runs of the reference share, and which files belong to it?
 
-The manifest lists each page's file with its hash, and tells once, by number, what runs share: their settings,
-the code that they used, and the circumstances under which they were measured. A number stays what it is for
-as long as a run has it, so that new runs change no line of the others.
+The manifest lists each page's file with its hash, and says when the page's rules were fixed. It tells once,
+by number, what runs share: their settings, the code that they used, and the circumstances under which they
+were measured. A number stays what it is for as long as a run has it: new runs change no line of the others.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from seqlab.reference.problems import problem
@@ -73,11 +74,18 @@ class Manifest:
     codes: Numbered[Code] = field(default_factory=Numbered)
     about: Numbered[dict[str, Any]] = field(default_factory=Numbered)
     states: Numbered[str] = field(default_factory=Numbered)  # "name: state" of what codes used
+    rules: dict[str, dict[str, str]] = field(default_factory=dict)  # page -> "claim digest" -> when fixed
 
     def emptied(self) -> "Manifest":
         """Without pages, and with the same numbers."""
-        shared = (self.settings, self.codes, self.about, self.states)
-        return Manifest({}, *(numbered.again() for numbered in shared))  # type: ignore[arg-type]
+        return Manifest(
+            {},
+            self.settings.again(),
+            self.codes.again(),
+            self.about.again(),
+            self.states.again(),
+            {page: dict(rules) for page, rules in self.rules.items()},
+        )
 
     def text(self) -> str:
         """The manifest as JSON, a line for each thing it tells, without what no run has."""
@@ -94,6 +102,7 @@ class Manifest:
             "what": WHAT,
             "schema": SCHEMA,
             "pages": {name: {"sha256": one.sha256, "runs": one.runs} for name, one in self.pages.items()},
+            "rules": {page: self.rules[page] for page in self.pages if self.rules.get(page)},
             "about": self.about.asked(),
             "settings": self.settings.asked(),
             "codes": codes,
@@ -125,6 +134,7 @@ def manifest_of(text: str, *, where: str) -> Manifest:
             codes=Numbered({int(number): _code(one, states) for number, one in said["codes"].items()}),
             about=Numbered({int(number): _about(one) for number, one in said["about"].items()}),
             states=Numbered(states),
+            rules={str(page): _fixed(rules) for page, rules in said["rules"].items()},
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise problem(f"a whole manifest in {where}", f"{type(error).__name__}: {error}") from error
@@ -133,6 +143,10 @@ def manifest_of(text: str, *, where: str) -> Manifest:
 def _code(said: Mapping[str, str], states: Mapping[int, str]) -> Code:
     used = dict(states[int(number)].rsplit(": ", 1) for number in said["used"].split())
     return Code(str(said["fingerprint"]), used)
+
+
+def _fixed(said: Mapping[str, str]) -> dict[str, str]:
+    return {rule: datetime.fromisoformat(fixed).isoformat() for rule, fixed in said.items()}
 
 
 def _about(said: Mapping[str, Any]) -> dict[str, Any]:

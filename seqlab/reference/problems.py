@@ -1,6 +1,5 @@
 """What is said where the reference cannot be used: what was expected, what was found, what to do."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from seqlab.errors import StoreError
@@ -10,8 +9,6 @@ ADVICE = (
     f"Restore {FOLDER}/ from the repository (git checkout -- {FOLDER}), or leave it out with --no-reference. "
     "Nothing was changed."
 )
-
-Problem = Callable[[str, str], StoreError]  # makes the error from what was expected and what was found
 
 
 def problem(expected: str, found: str) -> StoreError:

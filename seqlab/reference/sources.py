@@ -1,6 +1,7 @@
 """Which pages may be in the reference, which of their trials are due for it, and which may be exported?"""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from seqlab.errors import UsageError
@@ -14,9 +15,14 @@ from seqlab.store.database import Store, canonical_json
 
 
 def of_learning(
-    plans: Sequence[Plan], beside: Beside | None, device: tuple[str, str, str], *, named: bool
+    plans: Sequence[Plan],
+    request: Request,
+    beside: Beside | None,
+    device: tuple[str, str, str],
+    *,
+    named: bool,
 ) -> list[Plan]:
-    """The plans of the learning pages with their learning trials alone.
+    """The plans of the learning pages with their learning trials alone, those of smaller budgets included.
 
     Covered are trials that the reference has, unchanged since, of this very device. `UsageError` if a page
     was `named` that is no learning page.
@@ -30,8 +36,18 @@ def of_learning(
     return [
         replace(plan, planned=own, covered=_covered(plan, own, beside, device))
         for plan in plans
-        if is_learning(plan.experiment) and (own := learning(plan.experiment, plan.planned))
+        if is_learning(plan.experiment) and (own := _planned(plan, request))
     ]
+
+
+def _planned(plan: Plan, request: Request) -> tuple[Trial, ...]:
+    """What the budget plans, and for a full one what the quick one plans beside it."""
+    planned = {tried(trial): trial for trial in plan.planned}
+    if request.budget == "full":
+        with suppress(UsageError):  # the options may name factors that the quick budget lacks
+            for trial in trials(plan.experiment, replace(request, budget="quick")):
+                planned.setdefault(tried(trial), trial)
+    return learning(plan.experiment, tuple(planned.values()))
 
 
 def _covered(

@@ -15,7 +15,7 @@ from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import METRICS, Measurement
 from seqlab.reference.entry import Entry
 from seqlab.reference.folder import Whole, find
-from seqlab.store.database import Run, Store
+from seqlab.store.database import FixedRule, Run, Store
 
 FORM = "1"  # of the database; a new number has it made anew
 
@@ -53,6 +53,10 @@ def _make(whole: Whole, path: Path) -> None:
     aside.unlink(missing_ok=True)
     with Store(aside) as store:
         store.add_all(_runs(whole))
+        for page, rules in whole.manifest.rules.items():
+            for rule, fixed in rules.items():
+                claim, _, digest = rule.rpartition(" ")
+                store.fix_rule(FixedRule(claim, page, digest, "", fixed))
     aside.replace(path)
 
 

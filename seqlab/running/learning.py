@@ -1,6 +1,7 @@
 """Which trials learn? Those tell of quality and not of time, so the reference may hold them."""
 
 from seqlab.notebook.experiment import Experiment, Factors, Trial
+from seqlab.notebook.metrics import metric_named
 from seqlab.running.needs import Needs
 
 
@@ -19,6 +20,8 @@ def learning(page: Experiment, planned: tuple[Trial, ...]) -> tuple[Trial, ...]:
 
     def learns(factors: Factors) -> bool:
         alone = page.exclusive and page.exclusive.items() <= factors.items()
-        return not alone and not needs.arithmetic(factors)
+        served = [page.claims[place].rule for place in needs.claims(factors)]
+        timed = any(metric_named(rule.metric).of_machine for rule in served)
+        return not alone and not timed and not needs.arithmetic(factors)
 
     return tuple(trial for trial in planned if learns(trial.factors))

@@ -14,7 +14,7 @@ from seqlab.notebook.artifacts import Artifact
 from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
 from seqlab.notebook.figures import Curve, TextSamples
 from seqlab.notebook.metrics import Measurement
-from seqlab.reference import export as exports
+from seqlab.reference import fitting
 from seqlab.reference import folder as folders
 from seqlab.reference.entry import Entry
 from seqlab.reference.export import Source, export
@@ -109,6 +109,8 @@ def test_only_what_counts_is_exported(tmp_path: Path) -> None:
         a_run(seed=2, factors={"model": "dropped"}),
         a_run(seed=3, fingerprint="stale"),
         a_run(seed=4, status="diverged"),
+        a_run(seed=8, status="timed out"),  # that is of this machine
+        a_run("Transformer", status="out of memory"),
     ]
     _export(tmp_path, runs, since=lambda one: "x changed" if one.fingerprint == "stale" else "")
     assert [(one.seed, one.status) for one in _found(tmp_path)] == [(0, "ok"), (4, "diverged"), (7, "ok")]
@@ -169,7 +171,7 @@ def test_what_does_not_fit_is_left_out_and_told(tmp_path: Path, monkeypatch: pyt
     noise = Artifact.text("sample", "".join(random.Random(0).choices(string.ascii_letters, k=5_000)))
     runs = [a_run(seed=seed, measurements=(*curve, *drawn), artifacts=(noise,)) for seed in range(3)]
     for limit, artifacts, points in ((100_000, 1, 199), (15_500, 0, 199), (5_000, 0, 1)):
-        for module in (exports, folders):
+        for module in (fitting, folders):
             monkeypatch.setattr(module, "MOST_BYTES", limit)
         folder = tmp_path / str(limit)
         folder.mkdir()
@@ -186,7 +188,7 @@ def test_what_does_not_fit_is_left_out_and_told(tmp_path: Path, monkeypatch: pyt
 def test_the_curve_that_is_dropped_keeps_its_last_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exports, "MOST_BYTES", 10)
+    monkeypatch.setattr(fitting, "MOST_BYTES", 10)
     monkeypatch.setattr(folders, "MOST_BYTES", 5_000)
     _export(tmp_path, [a_run()])
     assert _found(tmp_path)[0].series["loss", "train"] == [(10, 1.5)]

@@ -33,6 +33,16 @@ def test_a_clean_checkout_has_none_whatever_its_results(checkout: Path) -> None:
     assert not uncommitted(checkout)
 
 
+def test_the_reference_is_no_code(checkout: Path) -> None:
+    """What was measured before does not make what is measured next a result of other code."""
+    reference = checkout / "report" / "reference"
+    reference.mkdir(parents=True)
+    (reference / "page.jsonl").write_text("{}")
+    assert not uncommitted(checkout)
+    (checkout / "report" / "claims.toml").write_text("")
+    assert uncommitted(checkout)
+
+
 def test_an_edited_page_and_one_that_git_does_not_know_are_changes(checkout: Path) -> None:
     page = checkout / "experiments" / "new.py"
     page.write_text("B = 1\n")

@@ -35,7 +35,9 @@ def test_the_best_rate_of_the_network_and_all_that_were_tried(record: TriedRates
 
 
 def test_the_length_of_the_training_does_not_matter(record: TriedRates) -> None:
-    assert record.search(trial("ViT", together=1, tuning=3, steps=200, evaluations=7)) == record.search(trial("ViT"))
+    assert record.search(trial("ViT", together=1, tuning=3, steps=200, evaluations=7)) == record.search(
+        trial("ViT")
+    )
 
 
 @pytest.mark.parametrize(
