@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from seqlab.analysis.bounds import bounded_comparison, bounded_slopes
-from seqlab.analysis.evidence import Evidence, Run, matches
+from seqlab.analysis.evidence import Evidence, Run
 from seqlab.analysis.fairness import fairness
 from seqlab.analysis.intervals import Values
 from seqlab.analysis.kinds import ROUNDING
@@ -31,7 +31,7 @@ from seqlab.analysis.sides import (
 from seqlab.analysis.slopes import slopes
 from seqlab.notebook.claims import Comparison, Exact, Fairness, Ratio, Rule, Slope
 from seqlab.notebook.experiment import Experiment, Trial
-from seqlab.notebook.figures import Level
+from seqlab.notebook.figures import Level, matches
 from seqlab.notebook.metrics import metric_named
 
 ALIKE = 0.02  # relative: two differences this near, far from none, come from seeds of one kind

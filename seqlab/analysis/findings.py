@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from seqlab.analysis.evidence import Evidence, matches
+from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.verdicts import judge
 from seqlab.notebook.claims import Verdict
 from seqlab.notebook.experiment import Experiment, Trial
-from seqlab.notebook.figures import Figure
+from seqlab.notebook.figures import Figure, matches
 from seqlab.store.database import Store
 from seqlab.store.tables import Tables, load
 

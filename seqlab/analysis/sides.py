@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqlab.analysis.evidence import GOOD, Evidence, Run, matches
+from seqlab.analysis.evidence import GOOD, Evidence, Run
 from seqlab.analysis.trimmed import middle
 from seqlab.notebook.claims import Comparison, Ratio
 from seqlab.notebook.experiment import Point as PagePoint
-from seqlab.notebook.figures import Level, Where
+from seqlab.notebook.figures import Level, Where, matches
 from seqlab.notebook.metrics import metric_named
 
 Point = frozenset[tuple[str, Level]]
