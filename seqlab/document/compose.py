@@ -67,6 +67,7 @@ def compose(
         broken=broken,
         provenance=_provenance(store.provenance(runs)),
         rules_changed=tuple(_changed(rules, found)),
+        rules_tampered=tuple(store.rules_changed_afterwards()),
         rules_fixed={
             (rule.claim, rule.experiment, rule.digest): datetime.fromisoformat(rule.fixed) for rule in rules
         },
