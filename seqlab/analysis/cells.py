@@ -25,6 +25,7 @@ from seqlab.analysis.sides import (
     Side,
     asked_for,
     best_opponent,
+    harder_when_better,
     picks_highest,
     side_of,
 )
@@ -55,6 +56,9 @@ class Effects:
     # The same against each other opponent. A cell passes only if it does so against all of them: validation
     # often picks a weaker one, and then "supported" would be wrong in up to 8 %, over four looks in 16 %.
     rivals: tuple["Effects", ...] = ()
+    # Opponents of the sentence that the page has and the plan's budget leaves out: one may be the best.
+    absent: tuple[str, ...] = ()
+    harder: bool = True  # a better opponent makes it harder to pass, not to fail
     # The number of comparisons that an estimate below, and one above, the threshold counts for: choosing the
     # best of several opponents by looking at the data biases the effect to one side.
     multiplicity: tuple[int, int] = (1, 1)
@@ -85,8 +89,11 @@ def measure_cells(
             points_of[tuple(factors[name] for name in rule.per)].append(own)
 
     deterministic = deterministic_points(experiment)
-    budget = experiment.budget(planned[0].budget).points if planned else ()
-    asked = asked_for(rule, budget, points_of) if isinstance(rule, Comparison) else {}
+    budget = experiment.budget(planned[0].budget) if planned else experiment.budgets[0]
+    asked, whole = (
+        asked_for(rule, one.points, points_of) if isinstance(rule, Comparison) else {}
+        for one in (budget, experiment.budget("full"))
+    )
     cells = []
     for key, points in points_of.items():
         levels = dict(zip(rule.per, key, strict=True))
@@ -101,7 +108,10 @@ def measure_cells(
                 missing = f"{', '.join(gone)} left out of the plan; the rule names every opponent"
                 cells.append(Effects(levels, missing=missing))
                 continue
-            cells.append(_comparison(rule, levels, left, opponents, evidence, deterministic))
+            found = _comparison(rule, levels, left, opponents, evidence, deterministic)
+            here = {right.name for right in opponents}
+            absent = tuple(right.name for right in rights if right.name in whole.get(key, set()) - here)
+            cells.append(replace(found, absent=absent, notes=_absent(absent, budget.name) + found.notes))
         elif isinstance(rule, Exact):
             cells.append(_exact(rule, levels, left, evidence))
         elif isinstance(rule, Slope):
@@ -179,12 +189,14 @@ def _comparison(
     if len(candidates) > 1 and chooser == "test":
         notes += ("The best opponent was chosen on the test split, since some lack the validation split",)
     against = [_against(rule, levels, left, side, evidence, deterministic) for side in (right, *candidates)]
-    best = against[0]
+    best, harder = against[0], harder_when_better(rule)
     if not best.values.size:
         return Effects(levels, missing=f"no seed has {rule.metric} on both sides", notes=notes)
     return replace(
         best,
-        rivals=tuple(one for one in against[1:] if one.opponent != best.opponent),
+        # Where a better opponent makes it easier to pass, the best one is enough.
+        rivals=tuple(one for one in against[1:] if one.opponent != best.opponent and harder),
+        harder=harder,
         multiplicity=(len(candidates), 1) if picks_highest(rule) else (1, len(candidates)),
         notes=notes + best.notes,
     )
@@ -246,6 +258,12 @@ def _looked_at(found: Mapping[int, float], exact: bool) -> tuple[tuple[int, ...]
     return seeds[:look], (
         f"Of {len(seeds)} seeds the first {look} count; the next look is at {next_look(look)} seeds",
     )
+
+
+def _absent(opponents: Sequence[str], budget: str) -> tuple[str, ...]:
+    if not opponents:
+        return ()
+    return (f"without {', '.join(opponents)}, which the {budget} budget leaves out",)
 
 
 def _without_result(side: Side) -> tuple[str, ...]:

@@ -81,11 +81,12 @@ def asked_for(
     budget: Sequence[PagePoint],
     plan: Mapping[tuple[Level, ...], Sequence[PlannedPoint]],
 ) -> dict[tuple[Level, ...], set[str]]:
-    """The names of the opponents that the page's budget has in each cell of the plan.
+    """The names of the opponents that a budget of the page has in each cell of the plan.
 
-    A plan may be narrowed from the command line (`--set model=…`); the rule's sentence stays, and so must
-    its opponents. Opponents that the budget leaves out are the page's own choice. In a cell that the budget
-    lacks, every opponent is asked for that it has in some cell and the plan has in none.
+    Those that the plan's own budget has must be planned: a plan may be narrowed from the command line
+    (`--set model=…`), but the rule's sentence stays. Those that only the page's largest budget has are
+    absent, and keep a cell from passing (`seqlab.analysis.decisions`). In a cell that the budget lacks, every
+    opponent is asked for that it has in some cell and the plan has in none.
     """
     asked: dict[tuple[Level, ...], set[str]] = defaultdict(set)
     for point in budget:
@@ -113,6 +114,11 @@ def picks_highest(rule: Comparison) -> bool:
     """
     better = metric_named(rule.metric).better
     return better == "higher" or (better == "neither" and rule.above is not None)
+
+
+def harder_when_better(rule: Comparison) -> bool:
+    """Whether a better opponent makes it harder to pass, as in "more accurate than the best other model"."""
+    return picks_highest(rule) == (rule.above is not None)
 
 
 def best_opponent(rule: Comparison, opponents: Sequence[Side], evidence: Evidence) -> tuple[Side, str]:
