@@ -65,7 +65,7 @@ def side_of(levels: Where, cell: Sequence[PlannedPoint]) -> Side:
     }
     total = sum(points.values(), Counter[str]())
     return Side(
-        name=_name(levels),
+        name=side_name(levels),
         runs=tuple(run for point in own for run in point.runs if run.status == GOOD),
         missing_points=tuple(
             _missing_point(point, found) for point, found in points.items() if not found[GOOD]
@@ -99,7 +99,7 @@ def asked_for(
 
 def _opponents(rule: Comparison, factors: Mapping[str, Level]) -> set[str]:
     """The opponents to which a point belongs, by name."""
-    return {_name(side) for side in rule.opponents if matches(factors, side)}
+    return {side_name(side) for side in rule.opponents if matches(factors, side)}
 
 
 def _statuses(runs: Sequence[Run]) -> dict[int, str]:
@@ -149,7 +149,7 @@ def _missing_point(point: Point, found: Counter[str]) -> str:
     return f"{factors or 'the only point'} ({statuses})"
 
 
-def _name(levels: Where) -> str:
+def side_name(levels: Where) -> str:
     """A side by its levels: `GRU`, or `model=GRU, layers=2` where several factors define it."""
     shown = {
         name: " or ".join(map(str, level)) if isinstance(level, tuple) else str(level)
