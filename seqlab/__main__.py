@@ -1,7 +1,8 @@
 """The command line: list, run, report, reference, claims, results, diff, tune, doctor.
 
-Exit status: 0 done; 1 a trial failed (the report exists); 2 wrong usage; 3 nothing ran and nothing was
-stored; 4 rendering failed (results are safe); 130 interrupted. A refuted claim is a result: 0.
+Exit status: 0 done; 1 a trial failed (the report exists), or `claims --verify` found a changed rule; 2 wrong
+usage; 3 nothing ran and nothing was stored; 4 rendering failed (results are safe); 130 interrupted. A refuted
+claim is a result: 0.
 """
 
 import argparse
@@ -53,6 +54,9 @@ def parser() -> argparse.ArgumentParser:
     )
     claims = add("claims", "Print every claim with our prediction and its latest verdicts.")
     _add_no_reference(claims, "leave out verdicts that rest on report/reference/")
+    claims.add_argument(
+        "--verify", action="store_true", help="check that no stored rule was changed after it was fixed"
+    )
     results = add("results", "Show, export or merge stored results.")
     results.add_argument(
         "action", choices=("show", "export", "merge"), nargs="?", default="show",

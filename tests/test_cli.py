@@ -124,6 +124,11 @@ def test_a_changed_rule_keeps_the_evidence_and_is_reported(tmp_path: Path, seqla
     assert seqlab("report") == 0
     assert len(statuses(tmp_path)) == 10
     assert "Rules that changed after evidence" in html(tmp_path)
+    with sqlite3.connect(tmp_path / "results" / "seqlab.db") as connection:
+        connection.execute("DELETE FROM rule WHERE place = 1")
+    connection.close()
+    assert seqlab("report", "--smoke") == 0
+    assert "Rule 1 was removed" in html(tmp_path)
 
 
 def test_run_prints_the_pages_table_and_verdicts(

@@ -7,9 +7,9 @@ shows them: judging never waits for them.
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
-from seqlab.analysis.evidence import Evidence, Run, matches
+from seqlab.analysis.evidence import Evidence, Run
 from seqlab.notebook.artifacts import Artifact
-from seqlab.notebook.figures import ArtifactFigure, Level
+from seqlab.notebook.figures import ArtifactFigure, Level, matches
 from seqlab.store.database import Store
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from seqlab.analysis.bounds import bounded_comparison, bounded_slopes
-from seqlab.analysis.evidence import Evidence, Run, matches
+from seqlab.analysis.evidence import Evidence, Run
 from seqlab.analysis.fairness import fairness
 from seqlab.analysis.intervals import Values
 from seqlab.analysis.kinds import ROUNDING
@@ -26,13 +26,14 @@ from seqlab.analysis.sides import (
     Side,
     asked_for,
     best_opponent,
+    harder_when_better,
     picks_highest,
     side_of,
 )
 from seqlab.analysis.slopes import slopes
 from seqlab.notebook.claims import Comparison, Exact, Fairness, Ratio, Rule, Slope
 from seqlab.notebook.experiment import Experiment, Trial
-from seqlab.notebook.figures import Level
+from seqlab.notebook.figures import Level, matches
 from seqlab.notebook.metrics import metric_named
 
 ALIKE = 0.02  # relative: two differences this near, far from none, come from seeds of one kind
@@ -58,6 +59,9 @@ class Effects:
     rivals: tuple["Effects", ...] = ()
     # What the trainings of left and right still gained at their ends; None for a side that did not train.
     gains: tuple[Gain | None, Gain | None] = (None, None)
+    # Opponents of the sentence that the page has and the plan's budget leaves out: one may be the best.
+    absent: tuple[str, ...] = ()
+    harder: bool = True  # a better opponent makes it harder to pass, not to fail
     # The number of comparisons that an estimate below, and one above, the threshold counts for: choosing the
     # best of several opponents by looking at the data biases the effect to one side.
     multiplicity: tuple[int, int] = (1, 1)
@@ -88,8 +92,11 @@ def measure_cells(
             points_of[tuple(factors[name] for name in rule.per)].append(own)
 
     deterministic = deterministic_points(experiment)
-    budget = experiment.budget(planned[0].budget).points if planned else ()
-    asked = asked_for(rule, budget, points_of) if isinstance(rule, Comparison) else {}
+    budget = experiment.budget(planned[0].budget) if planned else experiment.budgets[0]
+    asked, whole = (
+        asked_for(rule, one.points, points_of) if isinstance(rule, Comparison) else {}
+        for one in (budget, experiment.budget("full"))
+    )
     cells = []
     for key, points in points_of.items():
         levels = dict(zip(rule.per, key, strict=True))
@@ -104,7 +111,10 @@ def measure_cells(
                 missing = f"{', '.join(gone)} left out of the plan; the rule names every opponent"
                 cells.append(Effects(levels, missing=missing))
                 continue
-            cells.append(_comparison(rule, levels, left, opponents, evidence, deterministic))
+            found = _comparison(rule, levels, left, opponents, evidence, deterministic)
+            here = {right.name for right in opponents}
+            absent = tuple(right.name for right in rights if right.name in whole.get(key, set()) - here)
+            cells.append(replace(found, absent=absent, notes=_absent(absent, budget.name) + found.notes))
         elif isinstance(rule, Exact):
             cells.append(_exact(rule, levels, left, evidence))
         elif isinstance(rule, Slope):
@@ -182,12 +192,14 @@ def _comparison(
     if len(candidates) > 1 and chooser == "test":
         notes += ("The best opponent was chosen on the test split, since some lack the validation split",)
     against = [_against(rule, levels, left, side, evidence, deterministic) for side in (right, *candidates)]
-    best = against[0]
+    best, harder = against[0], harder_when_better(rule)
     if not best.values.size:
         return Effects(levels, missing=f"no seed has {rule.metric} on both sides", notes=notes)
     return replace(
         best,
-        rivals=tuple(one for one in against[1:] if one.opponent != best.opponent),
+        # Where a better opponent makes it easier to pass, the best one is enough.
+        rivals=tuple(one for one in against[1:] if one.opponent != best.opponent and harder),
+        harder=harder,
         multiplicity=(len(candidates), 1) if picks_highest(rule) else (1, len(candidates)),
         notes=notes + best.notes,
     )
@@ -250,6 +262,12 @@ def _looked_at(found: Mapping[int, float], exact: bool) -> tuple[tuple[int, ...]
     return seeds[:look], (
         f"Of {len(seeds)} seeds the first {look} count; the next look is at {next_look(look)} seeds",
     )
+
+
+def _absent(opponents: Sequence[str], budget: str) -> tuple[str, ...]:
+    if not opponents:
+        return ()
+    return (f"without {', '.join(opponents)}, which the {budget} budget leaves out",)
 
 
 def _without_result(side: Side) -> tuple[str, ...]:

@@ -2,11 +2,14 @@
 
 A cell passes when its whole interval lies on the claimed side of the threshold and fails when it lies
 on the other side. Against several opponents it passes only if the interval against each of them does so, and
-fails already against the best. Either needs a p-value below 0.05 after Holm's correction for multiple
-comparisons, over every cell of the page. Where the best of several opponents was chosen by the same runs, p
-is first multiplied by their number, on the side to which that choice biases the effect. A cell without an
-interval enters the correction with p = 1. Exact values have no p-value: their cell passes when every value is
-beyond the threshold, and fails otherwise.
+fails already against the best. Where the page has an opponent that the plan's budget leaves out, the best one
+may be missing: such a cell can fail but not pass. (Where a better opponent makes it easier to pass, as in
+"less accurate than the best", the best one is enough to pass, and a missing one keeps the cell from failing.)
+Either needs a p-value below 0.05 after Holm's correction for multiple comparisons, over every cell of the
+page. Where the best of several opponents was chosen by the same runs, p is first multiplied by their number,
+on the side to which that choice biases the effect. A cell without an interval enters the correction with
+p = 1. Exact values have no p-value: their cell passes when every value is beyond the threshold, and fails
+otherwise.
 
 The only cell of a rule decides alone, so its interval may miss no more often than its look may spend
 (`looks`), which adds up to 5 % over all looks. Of several cells at least two must agree to make a verdict, so
@@ -81,7 +84,11 @@ def _cell(rule: Rule, effect: Effects, p_value: float | None, alpha: float) -> C
         decision = "pass" if passes else "fail" if fails else "open"
     if unbeaten and decision == "pass":
         decision = "open"
-    equivalent = decision != "pass" and not unbeaten and _equivalent(rule, mean.low, mean.high)
+    absent = effect.absent if decision == ("pass" if effect.harder else "fail") else ()
+    if absent:
+        decision = "open"
+    against_all = not (unbeaten or effect.absent)
+    equivalent = decision != "pass" and against_all and _equivalent(rule, mean.low, mean.high)
     return Cell(
         effect.levels,
         mean.estimate,
@@ -93,6 +100,7 @@ def _cell(rule: Rule, effect: Effects, p_value: float | None, alpha: float) -> C
         p_value,
         equivalent,
         unbeaten,
+        absent,
     )
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from seqlab.errors import UsageError
 from seqlab.notebook.experiment import RESERVED
-from seqlab.notebook.figures import Level, Where
+from seqlab.notebook.figures import Level, Where, matches
 from seqlab.notebook.metrics import metric_named
 
 GOOD = "ok"
@@ -38,17 +38,6 @@ class Run:
     def key(self) -> tuple[frozenset[tuple[str, Level]], int]:
         """Identifies the trial within its experiment: its factors and its seed."""
         return frozenset(self.factors.items()), self.seed
-
-
-def matches(factors: Mapping[str, Level], where: Where) -> bool:
-    """Whether every factor of `where` is present with that level, or one of those levels."""
-    for name, allowed in where.items():
-        if name not in factors:
-            return False
-        level = factors[name]
-        if level not in allowed if isinstance(allowed, tuple) else level != allowed:
-            return False
-    return True
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from seqlab.analysis.evidence import Evidence, matches
+from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.origin import Reference
 from seqlab.analysis.smoke import smoke_result
 from seqlab.analysis.verdicts import judge
 from seqlab.notebook.claims import Origin, Verdict
 from seqlab.notebook.experiment import Experiment, Trial
-from seqlab.notebook.figures import Figure, Where
+from seqlab.notebook.figures import Figure, Where, matches
 from seqlab.notebook.metrics import METRICS
 from seqlab.store.database import Store
 from seqlab.store.tables import Tables, load

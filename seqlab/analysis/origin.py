@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seqlab.analysis.cells import Effects, measure_cells
-from seqlab.analysis.evidence import Evidence, Run, matches
+from seqlab.analysis.evidence import Evidence, Run
 from seqlab.notebook.claims import Comparison, Origin, Rule
 from seqlab.notebook.experiment import Experiment, Trial
-from seqlab.notebook.figures import Level
+from seqlab.notebook.figures import Level, matches
 from seqlab.notebook.metrics import metric_named
 from seqlab.store.database import Store
 

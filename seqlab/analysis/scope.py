@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from seqlab.analysis.evidence import Evidence, matches
+from seqlab.analysis.evidence import Evidence
 from seqlab.notebook.claims import Comparison, Rule
 from seqlab.notebook.experiment import PART
-from seqlab.notebook.figures import Level
+from seqlab.notebook.figures import Level, matches
 
 
 def scope(rule: Rule, evidence: Evidence) -> str:

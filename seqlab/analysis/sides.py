@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqlab.analysis.evidence import GOOD, Evidence, Run, matches
+from seqlab.analysis.evidence import GOOD, Evidence, Run
 from seqlab.analysis.trimmed import middle
 from seqlab.notebook.claims import Comparison, Ratio
 from seqlab.notebook.experiment import Point as PagePoint
-from seqlab.notebook.figures import Level, Where
+from seqlab.notebook.figures import Level, Where, matches
 from seqlab.notebook.metrics import metric_named
 
 Point = frozenset[tuple[str, Level]]
@@ -65,7 +65,7 @@ def side_of(levels: Where, cell: Sequence[PlannedPoint]) -> Side:
     }
     total = sum(points.values(), Counter[str]())
     return Side(
-        name=_name(levels),
+        name=side_name(levels),
         runs=tuple(run for point in own for run in point.runs if run.status == GOOD),
         missing_points=tuple(
             _missing_point(point, found) for point, found in points.items() if not found[GOOD]
@@ -81,11 +81,12 @@ def asked_for(
     budget: Sequence[PagePoint],
     plan: Mapping[tuple[Level, ...], Sequence[PlannedPoint]],
 ) -> dict[tuple[Level, ...], set[str]]:
-    """The names of the opponents that the page's budget has in each cell of the plan.
+    """The names of the opponents that a budget of the page has in each cell of the plan.
 
-    A plan may be narrowed from the command line (`--set model=…`); the rule's sentence stays, and so must
-    its opponents. Opponents that the budget leaves out are the page's own choice. In a cell that the budget
-    lacks, every opponent is asked for that it has in some cell and the plan has in none.
+    Those that the plan's own budget has must be planned: a plan may be narrowed from the command line
+    (`--set model=…`), but the rule's sentence stays. Those that only the page's largest budget has are
+    absent, and keep a cell from passing (`seqlab.analysis.decisions`). In a cell that the budget lacks, every
+    opponent is asked for that it has in some cell and the plan has in none.
     """
     asked: dict[tuple[Level, ...], set[str]] = defaultdict(set)
     for point in budget:
@@ -98,7 +99,7 @@ def asked_for(
 
 def _opponents(rule: Comparison, factors: Mapping[str, Level]) -> set[str]:
     """The opponents to which a point belongs, by name."""
-    return {_name(side) for side in rule.opponents if matches(factors, side)}
+    return {side_name(side) for side in rule.opponents if matches(factors, side)}
 
 
 def _statuses(runs: Sequence[Run]) -> dict[int, str]:
@@ -113,6 +114,11 @@ def picks_highest(rule: Comparison) -> bool:
     """
     better = metric_named(rule.metric).better
     return better == "higher" or (better == "neither" and rule.above is not None)
+
+
+def harder_when_better(rule: Comparison) -> bool:
+    """Whether a better opponent makes it harder to pass, as in "more accurate than the best other model"."""
+    return picks_highest(rule) == (rule.above is not None)
 
 
 def best_opponent(rule: Comparison, opponents: Sequence[Side], evidence: Evidence) -> tuple[Side, str]:
@@ -143,7 +149,7 @@ def _missing_point(point: Point, found: Counter[str]) -> str:
     return f"{factors or 'the only point'} ({statuses})"
 
 
-def _name(levels: Where) -> str:
+def side_name(levels: Where) -> str:
     """A side by its levels: `GRU`, or `model=GRU, layers=2` where several factors define it."""
     shown = {
         name: " or ".join(map(str, level)) if isinstance(level, tuple) else str(level)

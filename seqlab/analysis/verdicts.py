@@ -34,7 +34,7 @@ from seqlab.analysis.finished import Finished, finished, worst_record
 from seqlab.analysis.origin import Reference, choose
 from seqlab.analysis.power import likely_look
 from seqlab.analysis.scope import scope
-from seqlab.notebook.claims import Cell, Claim, Decision, Exact, Origin, Outcome, Ratio, Rule, Verdict
+from seqlab.notebook.claims import Cell, Claim, Exact, Origin, Outcome, Ratio, Rule, Verdict
 from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.notebook.figures import Level
 
@@ -127,7 +127,7 @@ def _outcome(
         reason = f"Too few seeds: {fewest} in some cell, where the rule asks for {rule.seeds}"
         return Outcome.INCONCLUSIVE, reason, ""
     decisions = Counter(cell.decision for cell in cells)
-    summary = _summary(rule, effects, decisions, comparisons)
+    summary = _summary(rule, effects, cells, comparisons)
     if sum(cell.equivalent for cell in cells) >= DECISIVE_SHARE * len(cells):
         return Outcome.EQUIVALENT, _equal(rule, cells), ""
     if decisions["pass"] and decisions["fail"] and (where := boundary(rule, cells)):
@@ -171,8 +171,9 @@ def _missing(effects: Sequence[Effects]) -> str:
     return f"{count}: {'; '.join(missing[:MOST_NAMED])}{more}"
 
 
-def _summary(rule: Rule, effects: Sequence[Effects], decisions: Counter[Decision], comparisons: int) -> str:
+def _summary(rule: Rule, effects: Sequence[Effects], cells: Sequence[Cell], comparisons: int) -> str:
     """What the cells say, as one sentence without its full stop."""
+    decisions = Counter(cell.decision for cell in cells)
     side = f"{'above' if rule.above is not None else 'below'} {rule.threshold:g}"
     holm = f" (after Holm's correction for {comparisons} comparisons)" if comparisons > 1 else ""
     if len(effects) > 1:
@@ -184,6 +185,8 @@ def _summary(rule: Rule, effects: Sequence[Effects], decisions: Counter[Decision
         return summary + (f", {decisions['open']} open{holm}" if decisions["open"] else "")
     if effects[0].exact:
         return f"{'Every' if decisions['pass'] else 'Not every'} value lies {side}"
+    if cells[0].absent:
+        return "The interval is decisive against the opponents that were planned, but the best may be another"
     if decisions["open"]:
         return f"The interval does not exclude {rule.threshold:g}{holm}"
     return f"The whole interval lies {'' if decisions['pass'] else 'not '}{side}"
@@ -214,6 +217,8 @@ def _seeds_needed(
     for effect, cell in zip(effects, cells, strict=True):
         if cell.decision != "open":
             continue
+        if cell.absent:
+            return None
         holm = ALPHA / (comparisons * max(effect.multiplicity))
         for one in (effect, *(rival for rival in effect.rivals if rival.opponent in cell.unbeaten)):
             if one.at_least or one.at_most:

@@ -1,16 +1,19 @@
-"""`seqlab claims`: what do we predict of each claim, and what did the last verdicts say?"""
+"""`seqlab claims`: what do we predict of each claim, what did the last verdicts say, do the rules stand?"""
 
 import argparse
 
-from seqlab.commands.common import new_table, no_verdicts, print_table, workspace_of
+from seqlab.commands.common import new_table, no_verdicts, print_table, require_database, workspace_of
 from seqlab.notebook.discover import discover
 from seqlab.notebook.ledger import read as read_ledger
 from seqlab.store.database import OWN, Store
+from seqlab.store.workspace import Workspace
 
 
 def run(options: argparse.Namespace) -> int:
     """Print every claim with our prediction and the last verdict by each rule that the pages have for it."""
     workspace = workspace_of(options)
+    if options.verify:
+        return _verify(workspace)
     ledger = read_ledger(workspace.ledger)
     pages = discover(workspace.pages, ledger).experiments
     rules = {
@@ -40,4 +43,17 @@ def run(options: argparse.Namespace) -> int:
     print_table(table)
     if notice:
         print(notice)
+    return 0
+
+
+def _verify(workspace: Workspace) -> int:
+    """Say which rules were changed after they were fixed; 1 where any was."""
+    require_database(workspace)
+    with Store(workspace.database) as store:
+        changed, (rules, link) = store.rules_changed_afterwards(), store.last_rule()
+    for line in changed:
+        print(line)
+    if changed:
+        return 1
+    print(f"None of {rules} rules was changed after it was fixed; the last link is {link or 'none'}.")
     return 0

@@ -71,6 +71,7 @@ def compose(
         provenance=_provenance(store.provenance(runs)),
         reference=_reference(found),
         rules_changed=tuple(_changed(rules, found)),
+        rules_tampered=tuple(store.rules_changed_afterwards()),
         rules_fixed=_fixed(rules) | _fixed(_referred(found)),
         rules_late=_late(rules, found),
         home="../",

@@ -119,7 +119,8 @@ class Report:
     """The whole content of the report.
 
     `broken` maps pages that could not be used to the reason. `rules_fixed` maps claim, page and rule digest
-    to the time when the rule was stored, which is before its first run, or `rules_late` has it. `home` is
+    to the time when the rule was stored, which is before its first run, or `rules_late` has it.
+    `rules_tampered` says which stored rules were changed by hand (`seqlab.store.chain`). `home` is
     the relative link from the rendered document to the repository's root, ending in a slash, for links to
     the pages.
     """
@@ -136,6 +137,7 @@ class Report:
     provenance: Mapping[str, str] = field(default_factory=dict)
     reference: Mapping[str, str] = field(default_factory=dict)  # the same of the reference, where it is shown
     rules_changed: tuple[RuleChange, ...] = ()
+    rules_tampered: tuple[str, ...] = ()
     rules_fixed: Mapping[tuple[str, str, str], datetime] = field(default_factory=dict)
     rules_late: frozenset[tuple[str, str, str]] = frozenset()
     home: str = ""

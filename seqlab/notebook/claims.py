@@ -178,6 +178,7 @@ class Cell:
     p_value: float | None = None  # that the effect is the threshold: two-sided, after Holm; None where exact
     equivalent: bool = False  # the whole interval lies within the rule's margin of no difference
     unbeaten: tuple[str, ...] = ()  # other opponents against which the interval does not clear the threshold
+    absent: tuple[str, ...] = ()  # opponents that were not planned, without which the cell stays open
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from types import ModuleType
 
 from seqlab.errors import SeqlabError, UsageError, described, unknown
 from seqlab.notebook.claims import Comparison, Rule, Slope
+from seqlab.notebook.decidable import check_decidable
 from seqlab.notebook.experiment import Experiment, Point
 from seqlab.notebook.figures import ArtifactFigure, Curve, Figure, Heatmap, Interval, Table, Tradeoff, Where
 from seqlab.notebook.metrics import metric_named
@@ -107,7 +108,7 @@ def _undented(prose: str) -> str:
 
 
 def check(experiment: Experiment, claims: frozenset[str]) -> None:
-    """Every metric, factor and claim that the page names must exist, before anything trains.
+    """Every name that the page uses must exist and every rule be decidable, before anything trains.
 
     And a trial must be made in the same way at every budget that gives verdicts.
     """
@@ -132,6 +133,7 @@ def check(experiment: Experiment, claims: frozenset[str]) -> None:
         if claim.id not in claims:
             raise UsageError(f"{unknown('claim', claim.id, claims)} Add a new one to report/claims.toml.")
         _check_rule(claim.rule, factors)
+    check_decidable(experiment)
     for figure in experiment.figures:
         _check_figure(figure, factors)
 

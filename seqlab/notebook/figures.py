@@ -15,6 +15,17 @@ Scale = Literal["linear", "log2", "log10"]
 Where = Mapping[str, Level | tuple[Level, ...]]
 
 
+def matches(factors: Mapping[str, Level], where: Where) -> bool:
+    """Whether every factor of `where` is present with that level, or one of those levels."""
+    for name, allowed in where.items():
+        if name not in factors:
+            return False
+        level = factors[name]
+        if level not in allowed if isinstance(allowed, tuple) else level != allowed:
+            return False
+    return True
+
+
 @dataclass(frozen=True, kw_only=True)
 class Figure:
     """What all charts and tables have in common.

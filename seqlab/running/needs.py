@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from seqlab.notebook.claims import Comparison, Rule, Slope
 from seqlab.notebook.experiment import Experiment, Factors
-from seqlab.notebook.figures import Level, Where
+from seqlab.notebook.figures import Level, matches
 
 UNDECIDED, DECIDED, NONE = 0, 1, 2  # what a trial is good for: the less, the sooner it runs
 
@@ -41,17 +41,10 @@ class Needs:
 def asks_for(rule: Rule, factors: Factors) -> bool:
     """Whether the rule compares points with these factors."""
     needed = {*rule.per, *((rule.x,) if isinstance(rule, Slope) and rule.x != "step" else ())}
-    if not (_matches(factors, rule.where) and needed <= factors.keys()):
+    if not (matches(factors, rule.where) and needed <= factors.keys()):
         return False
     sides = (rule.left, *rule.opponents) if isinstance(rule, Comparison) else ()
-    return not sides or any(_matches(factors, side) for side in sides)
-
-
-def _matches(factors: Factors, where: Where) -> bool:
-    return all(
-        name in factors and factors[name] in (allowed if isinstance(allowed, tuple) else (allowed,))
-        for name, allowed in where.items()
-    )
+    return not sides or any(matches(factors, side) for side in sides)
 
 
 def _key(factors: Mapping[str, Level]) -> frozenset[tuple[str, Level]]:

@@ -102,8 +102,12 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         return
     with transaction(connection, path):
         for script in MIGRATIONS[_version(connection) :]:  # another program may have run some meanwhile
-            for statement in script.split(";"):
-                connection.execute(statement)
+            for step in (script,) if isinstance(script, str) else script:
+                if not isinstance(step, str):
+                    step(connection)
+                    continue
+                for statement in step.split(";"):
+                    connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 

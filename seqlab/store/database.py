@@ -7,8 +7,8 @@ stay as history. A writer that is killed at any moment leaves every finished run
 import json
 import uuid
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields
+from contextlib import AbstractContextManager, closing
+from dataclasses import astuple, dataclass, field, fields
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +19,7 @@ from seqlab.notebook.artifacts import Artifact
 from seqlab.notebook.claims import Verdict
 from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import Measurement
+from seqlab.store import chain
 from seqlab.store.connection import connect, errors_explained, transaction
 from seqlab.store.merge import attached, copy_new_runs
 
@@ -167,6 +168,7 @@ class Store:
         )
         if run.used:
             self._add_used(number, run.used)
+        chain.witness(self._connection, "run", number)
         return number
 
     def _add_used(self, run: int, used: Mapping[str, str]) -> None:
@@ -238,14 +240,22 @@ class Store:
     def fix_rule(self, rule: FixedRule) -> None:
         """Keep a rule and its date the first time it is run; later calls change nothing."""
         with self._transaction():
-            self._connection.execute(
-                "INSERT OR IGNORE INTO rule VALUES (?, ?, ?, ?, ?)",
-                (rule.claim, rule.experiment, rule.digest, rule.statement, rule.fixed),
-            )
+            chain.append(self._connection, *astuple(rule))
 
     def fixed_rules(self) -> list[FixedRule]:
         """Every rule that was ever run, oldest first."""
-        return [FixedRule(*row) for row in self.rows("SELECT * FROM rule ORDER BY fixed, claim")]
+        query = f"SELECT {chain.COLUMNS} FROM rule ORDER BY fixed, claim"
+        return [FixedRule(*row) for row in self.rows(query)]
+
+    def rules_changed_afterwards(self) -> list[str]:
+        """Which rules were edited, removed or dated anew since they were fixed; empty where none was."""
+        with errors_explained(self.path, "read"):
+            return chain.findings(self._connection)
+
+    def last_rule(self) -> tuple[int, str]:
+        """The place of the last rule in their chain, from 1, and its link; (0, "") without any."""
+        with errors_explained(self.path, "read"):
+            return chain.head(self._connection)
 
     def add_verdict(self, verdict: Verdict, *, budget: str) -> bool:
         """Keep a verdict as history, unless it repeats the last one by this rule. True if it was new."""
@@ -269,11 +279,12 @@ class Store:
             return False
         judged = datetime.now(UTC).isoformat(timespec="seconds")
         with self._transaction():
-            self._connection.execute(
+            cursor = self._connection.execute(
                 "INSERT INTO verdict (claim, experiment, budget, outcome, effect, low, high, n, scope, "
                 "reason, rule, evidence, judged) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (verdict.claim, verdict.experiment, budget, *row, judged),
             )
+            chain.witness(self._connection, "verdict", int(cursor.lastrowid or 0))
         return True
 
     def verdicts(self) -> list[StoredVerdict]:
@@ -315,13 +326,24 @@ class Store:
             raise StoreError(f"expected a results database at {other}, found none. Check the path.")
         if other.samefile(self.path):
             raise StoreError(f"expected another database to merge, found this very store: {other}.")
-        connect(other).close()  # checks that it is whole and ours, and brings it to this schema
+        _check_to_merge(other)
         with (
             errors_explained(self.path, "merge into"),
             attached(self._connection, other),
             self._transaction(),
         ):
             return copy_new_runs(self._connection)
+
+
+def _check_to_merge(other: Path) -> None:
+    """Check that the database is whole and ours, bring it to this schema, and see that its rules are."""
+    with closing(connect(other)) as connection, errors_explained(other, "read"):
+        changed = chain.findings(connection)
+    if changed:  # here they would begin a new chain, which would be sound
+        raise StoreError(
+            f"{other} has rules that were changed after they were fixed: {changed[0]} Nothing was merged; "
+            "restore a copy of it from before."
+        )
 
 
 def _used_of(text: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """How are another database's runs copied, each once, however often the two are merged?
 
 A run is identified by its `uid`, which is random; its row number changes. Of a rule that both databases have,
-this one's date stays.
+this one's date stays; the others are appended to this store's chain.
 """
 
 import os
@@ -9,6 +9,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from seqlab.store import chain
 
 
 @contextmanager
@@ -60,7 +62,14 @@ def copy_new_runs(connection: sqlite3.Connection) -> tuple[int, int]:
         "JOIN temp.arriving a ON a.id = u.run JOIN main.run mine ON mine.uid = a.uid "
         "JOIN other.used ou ON ou.id = u.used JOIN main.used used ON used.digest = ou.digest"
     )
-    execute("INSERT OR IGNORE INTO rule SELECT * FROM other.rule")
+    for rule in execute(f"SELECT {chain.COLUMNS} FROM other.rule ORDER BY place").fetchall():
+        chain.append(connection, *rule)
+    place, link = chain.head(connection)
+    execute(
+        "INSERT INTO witness SELECT 'run', mine.id, ?, ? FROM temp.arriving a "
+        "JOIN main.run mine ON mine.uid = a.uid",
+        (place, link),
+    )
     execute("DROP TABLE temp.arriving")
     added = execute("SELECT count(*) FROM run").fetchone()[0] - before
     return added, total - added

@@ -1,12 +1,20 @@
-"""Which tables does a results database have? One script for each version of the schema, oldest first.
+"""Which tables does a results database have? One migration for each version, oldest first.
 
 Metric and split names are stored once, in `name`, which keeps a million measurements small and quick to
 load. Artifacts are in a table of their own, `exhibit`, so that loading measurements never reads them. What
-runs used, many files each, is stored once for all that used the same, in `used`.
+runs used, many files each, is stored once for all that used the same, in `used`. Rules form a chain
+(`seqlab.store.chain`).
 """
 
+import sqlite3
+from collections.abc import Callable
+
+from seqlab.store.chain import chain_what_is_there
+
+Step = str | Callable[[sqlite3.Connection], None]  # statements, or a function where SQL is not enough
+
 APPLICATION_ID = 0x5E91AB  # marks an SQLite file as ours
-MIGRATIONS: tuple[str, ...] = (
+MIGRATIONS: tuple[tuple[Step, ...] | str, ...] = (
     """
     CREATE TABLE provenance (id INTEGER PRIMARY KEY, digest TEXT UNIQUE NOT NULL, json TEXT NOT NULL);
     CREATE TABLE run (
@@ -48,4 +56,20 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE verdict ADD COLUMN evidence TEXT NOT NULL DEFAULT 'own';
     """,
+    (
+        """
+        ALTER TABLE rule RENAME TO unchained;
+        CREATE TABLE rule (
+            place INTEGER PRIMARY KEY, claim TEXT NOT NULL, experiment TEXT NOT NULL, digest TEXT NOT NULL,
+            statement TEXT NOT NULL, fixed TEXT NOT NULL, seal TEXT NOT NULL, link TEXT NOT NULL,
+            UNIQUE (claim, experiment, digest)
+        );
+        CREATE TABLE witness (
+            kind TEXT NOT NULL, number INTEGER NOT NULL, place INTEGER NOT NULL, link TEXT NOT NULL,
+            PRIMARY KEY (kind, number)
+        ) WITHOUT ROWID;
+        """,
+        chain_what_is_there,
+        "DROP TABLE unchained",
+    ),
 )

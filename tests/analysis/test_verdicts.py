@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from seqlab.analysis.verdicts import judge
 from seqlab.errors import UsageError
-from seqlab.notebook.claims import Difference, Exact, Outcome, Ratio, Slope
+from seqlab.notebook.claims import Claim, Difference, Exact, Outcome, Ratio, Rule, Slope, Verdict
+from seqlab.notebook.experiment import Budget, Experiment, grid
 from tests.analysis.planted import FAIR, Done, duel, evidence, planted_page, trials, verdict, verdicts
 
 A, B, C = {"model": "A"}, {"model": "B"}, {"model": "C"}
@@ -464,6 +465,65 @@ def test_an_opponent_left_out_of_the_plan_leaves_the_rule_untested():
     assert (
         judge(planted_page(rule, points=done), evidence(done), trials(done))[0].outcome is Outcome.SUPPORTED
     )
+
+
+def budgets_of(rule: Rule, quick: str, full: str) -> Experiment:
+    """A page whose budgets compare these models, a letter each, over two lengths."""
+    return Experiment(
+        run=lambda trial: iter(()),
+        budgets=tuple(
+            Budget(name, grid(model=tuple(models), length=(16, 32), seeds=5))
+            for name, models in (("quick", quick), ("full", full))
+        ),
+        claims=(Claim("C00", rule, "made up"),),
+        name="planted",
+    )
+
+
+def judged_at_quick(rule: Rule, **values: float) -> Verdict:
+    """The verdict of a quick budget with these models, where the full one has C too."""
+    done = [
+        Done({"model": name, "length": length}, seed, {"accuracy@test": value + 0.001 * luck} | FAIR)
+        for name, value in values.items()
+        for length in (16, 32)
+        for seed, luck in enumerate(np.random.default_rng(ord(name)).normal(size=5))
+    ]
+    page = budgets_of(rule, "".join(values), "ABC")
+    return judge(page, evidence(done), trials(done))[0]
+
+
+@pytest.mark.parametrize("per", [(), ("length",)])
+def test_without_an_opponent_that_the_budget_leaves_out_a_claim_is_not_supported(per: tuple[str, ...]):
+    rule = Difference(metric="accuracy", split="test", per=per, left=A, right=(B, C), above=0.05, margin=0.05)
+    found = judged_at_quick(rule, A=0.7, B=0.5)
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert "Without C, which the quick budget leaves out" in found.reason
+    assert all(cell.absent == ("C",) for cell in found.cells)
+    assert found.seeds_needed is None
+    # With all opponents it is supported.
+    assert judged_at_quick(rule, A=0.7, B=0.5, C=0.4).outcome is Outcome.SUPPORTED
+    # Who loses to B loses to the best of B and C.
+    lost = judged_at_quick(rule, A=0.5, B=0.7)
+    assert lost.outcome is Outcome.NOT_SUPPORTED
+    assert "Without C, which the quick budget leaves out" in lost.reason
+    # Who is equal to B is not above the best, but may lose to C.
+    assert judged_at_quick(rule, A=0.5, B=0.5).outcome is Outcome.NOT_SUPPORTED
+    assert judged_at_quick(rule, A=0.5, B=0.5, C=0.4).outcome is Outcome.EQUIVALENT
+
+
+def test_where_a_better_opponent_makes_it_easier_to_pass_it_is_the_other_way_round():
+    """As in "more than five points below the best Transformer"."""
+    rule = Difference(metric="accuracy", split="test", left=A, right=(B, C), below=-0.05)
+    assert judged_at_quick(rule, A=0.4, B=0.6).outcome is Outcome.SUPPORTED
+    assert judged_at_quick(rule, A=0.6, B=0.4).outcome is Outcome.INCONCLUSIVE
+    assert judged_at_quick(rule, A=0.6, B=0.4, C=0.5).outcome is Outcome.NOT_SUPPORTED
+    # The best one is enough: A need not be below C as well.
+    assert judged_at_quick(rule, A=0.4, B=0.6, C=0.4).outcome is Outcome.SUPPORTED
+
+
+def test_an_opponent_that_the_page_has_at_no_budget_is_not_missed():
+    rule = Difference(metric="accuracy", split="test", left=A, right=(B, C, {"model": "D"}), above=0.05)
+    assert judged_at_quick(rule, A=0.7, B=0.5, C=0.4).outcome is Outcome.SUPPORTED
 
 
 # Values that are only bounds

@@ -283,7 +283,7 @@ def test_a_run_whose_artifacts_cannot_be_stored_is_not_stored_at_all(tmp_path: P
 def of_schema_1(path: Path) -> None:
     """A store as the first Seqlab left it, with one run in it."""
     old = sqlite3.connect(path)
-    old.executescript(MIGRATIONS[0])
+    old.executescript(str(MIGRATIONS[0]))
     old.executescript(
         f"""
         PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;
