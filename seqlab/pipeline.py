@@ -77,7 +77,6 @@ class Options:
             Limit.of(options.minutes, options.hours, budget=options.budget, force=options.force),
         )
 
-
     def limited_at_quick(self, request: Request) -> "Options":
         """The same; at the quick budget, where no other time was given, with the time that it means."""
         if request.budget != "quick" or request.force or self.limit or self.dry_run or not self.run:
