@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from seqlab.analysis.cells import Effects, measure_cells
 from seqlab.analysis.evidence import Evidence, Run
+from seqlab.analysis.replication import replication
 from seqlab.notebook.claims import Comparison, Origin, Rule
 from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.notebook.figures import Level, matches
@@ -70,8 +71,11 @@ def choose(
         return own
     runs = [run for run in reference.evidence.good_runs if compares(rule, run.factors)]
     here = sum(compares(rule, run.factors) for run in evidence.good_runs)
-    seeds = min(map(_seeds, there))
-    return Chosen(reference.evidence, there, reference.told(runs, seeds=seeds, here=here))
+    told = reference.told(runs, seeds=min(map(_seeds, there)), here=here)
+    if here:
+        again = replication(rule, reference.evidence, evidence, cells=[one.levels for one in there])
+        told = replace(told, replicates=str(again.outcome), figures=again.reason)
+    return Chosen(reference.evidence, there, told)
 
 
 def with_seeds_of(evidence: Evidence, planned: Sequence[Trial]) -> list[Trial]:

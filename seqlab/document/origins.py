@@ -4,6 +4,7 @@ import re
 from datetime import date
 
 from seqlab.analysis.findings import Shown
+from seqlab.analysis.replication import Replicates
 from seqlab.document.numbers import count
 from seqlab.notebook.claims import Origin
 
@@ -12,7 +13,17 @@ def from_reference(origin: Origin, *, here: bool = True) -> str:
     """`reference: 5 seeds, AMD EPYC 9454, 12 December 2026; here: 2 trials`."""
     parts = [_several(origin.seeds, "seed"), device_name(origin.device), day(origin.date)]
     text = f"reference: {', '.join(filter(None, parts))}"
-    return f"{text}; here: {_several(origin.here, 'trial')}" if here else text
+    if not here:
+        return text
+    agree = ", as expected" if origin.replicates == Replicates.YES else ""
+    return f"{text}; here: {_several(origin.here, 'trial')}{agree}"
+
+
+def replicated(origin: Origin) -> str:
+    """That the reference does not hold on this machine, with figures, as a sentence; empty where it does."""
+    if origin.replicates != Replicates.NO:
+        return ""
+    return f"Does not replicate here: {origin.figures}."
 
 
 def with_place(n_text: str, shown: Shown) -> str:

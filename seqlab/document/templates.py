@@ -14,7 +14,7 @@ import jinja2
 
 from seqlab.document import blocks, numbers
 from seqlab.document.blocks import Markdown, escape
-from seqlab.document.origins import from_reference, since
+from seqlab.document.origins import from_reference, replicated, since
 from seqlab.errors import RenderError
 from seqlab.notebook.claims import Comparison, Fairness, Rule
 from seqlab.notebook.metrics import METRICS
@@ -102,6 +102,7 @@ def environment(sources: Path) -> jinja2.Environment:
         sides=sides,
         amount_given=amount_given,
         from_reference=from_reference,
+        replicated=replicated,
         since=since,
     )
     return jinja

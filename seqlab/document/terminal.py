@@ -13,7 +13,7 @@ from seqlab.document.artifacts import attached_files, passages
 from seqlab.document.compose import tables
 from seqlab.document.content import Passages
 from seqlab.document.numbers import count, effect, number
-from seqlab.document.origins import from_reference, since
+from seqlab.document.origins import from_reference, replicated, since
 from seqlab.document.text_lines import wrapped_lines
 from seqlab.notebook.claims import Verdict
 from seqlab.notebook.figures import ImageGrid, TextSamples
@@ -82,7 +82,10 @@ def _print_verdict(console: Console, verdict: Verdict) -> None:
         details.append(f"Effect {measured}, n = {verdict.n}.")
     if verdict.origin:
         told = from_reference(verdict.origin)
-        details += [f"{told[:1].upper()}{told[1:]}.", *filter(None, [since(verdict.origin)])]
+        details += [
+            f"{told[:1].upper()}{told[1:]}.",
+            *filter(None, [replicated(verdict.origin), since(verdict.origin)]),
+        ]
     if verdict.boundary:
         details.append(verdict.boundary)
     if verdict.seeds_needed:

@@ -202,6 +202,8 @@ class Origin:
     date: str
     changed: str = ""  # what changed since they were measured, beyond comments and layout
     here: int = 0  # good runs of the same trials on this machine
+    replicates: str = ""  # what those say of it: "replicates", "does not replicate here", too few to tell
+    figures: str = ""  # why, in a sentence without its full stop
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ import pytest
 
 from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.origin import Reference
+from seqlab.analysis.replication import Replicates
 from seqlab.analysis.verdicts import judge
+from seqlab.document.origins import from_reference, replicated
 from seqlab.notebook.claims import Claim, Difference, Outcome, Ratio, Rule, Verdict
 from seqlab.notebook.experiment import Budget, Experiment, Trial, grid
 
@@ -122,3 +124,32 @@ def test_what_changed_since_is_told_of_the_runs_that_the_rule_compares() -> None
     many = the_verdict(own, there, run0="a changed", run1="b changed", run2="c changed", run3="b changed")
     assert many.origin is not None
     assert many.origin.changed == "a changed; b changed and 1 more"
+
+
+@pytest.mark.parametrize(
+    ("lift", "said"),
+    [(0.5, Replicates.YES), (0.2, Replicates.NO)],
+    ids=["the same", "worse"],
+)
+def test_trials_run_here_tell_whether_the_reference_holds_here(lift: float, said: str) -> None:
+    """Two seeds of the Transformer, where the reference has five: enough to tell a loss of 0.3."""
+    own = evidence({"Transformer": range(5, 7)}, lift)
+    found = the_verdict(own, evidence(both(5), 0.5, device="cpu (there)"))
+    assert found.outcome is Outcome.SUPPORTED  # it says what was measured there
+    assert found.origin is not None
+    assert found.origin.here == 2
+    assert found.origin.replicates == said
+    told = replicated(found.origin)
+    if said == Replicates.NO:
+        assert told.startswith("Does not replicate here: 2 of 2 trials of Transformer lie outside")
+        assert from_reference(found.origin).endswith("here: 2 trials")
+    else:
+        assert told == ""
+        assert from_reference(found.origin).endswith("here: 2 trials, as expected")
+
+
+def test_without_trials_here_nothing_is_said_of_replication() -> None:
+    found = the_verdict(evidence({}, 0.5), evidence(both(5), 0.5, device="cpu (there)"))
+    assert found.origin is not None
+    assert found.origin.replicates == ""
+    assert replicated(found.origin) == ""
