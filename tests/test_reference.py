@@ -74,7 +74,7 @@ def test_without_a_reference_all_is_as_ever(
     tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make(tmp_path, calm=LEARNING)
-    (tmp_path / "report" / "reference").mkdir(exist_ok=True)
+    (tmp_path / "report" / "reference").mkdir()
     assert seqlab("report", "--dry-run") == 0
     assert "calm: 10 of 10 trials are due\n" in capsys.readouterr().out
     assert seqlab("run", "calm") == 0
