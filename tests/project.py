@@ -66,11 +66,11 @@ FAILING = CALM.replace("    lift = LIFT", '    raise ValueError("on purpose")\n 
 
 
 def make(folder: Path, **pages: str) -> Path:
-    """A project root with these pages and the real words; its results go to `results` in it."""
+    """A project root with these pages, the real words and no reference; its results go to `results` in it."""
     (folder / "experiments").mkdir(parents=True)
     for name, text in pages.items():
         (folder / "experiments" / f"{name}.py").write_text(text)
-    shutil.copytree(HERE / "report", folder / "report")
+    shutil.copytree(HERE / "report", folder / "report", ignore=shutil.ignore_patterns("reference"))
     return folder
 
 

@@ -52,6 +52,7 @@ def test_a_fresh_clone_has_a_report_from_the_reference_alone(
     assert SHOWN in shown
     assert "its code changed: experiments/calm.py changed." in shown
     assert shown.count("n = 5 seeds; reference: AMD EPYC 9454 48-Core, 12 December 2026") == 2  # chart, table
+    assert "No trial of this page has run here yet: what it shows is the reference" in shown
     front = (tmp_path / "results" / "report" / "report.qmd").read_text().replace("\\", "")
     assert "Machine and software of the reference." in front
     assert "What was measured here was measured on" in front
@@ -73,7 +74,7 @@ def test_without_a_reference_all_is_as_ever(
     tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make(tmp_path, calm=LEARNING)
-    (tmp_path / "report" / "reference").mkdir(exist_ok=True)
+    (tmp_path / "report" / "reference").mkdir()
     assert seqlab("report", "--dry-run") == 0
     assert "calm: 10 of 10 trials are due\n" in capsys.readouterr().out
     assert seqlab("run", "calm") == 0

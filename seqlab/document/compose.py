@@ -139,6 +139,7 @@ def _chapter(page: PageFindings, figures: Path, options: str, store: Store) -> C
         rerun=f"nox -s {experiment.name} -- {options}",
         source=f"experiments/{experiment.name}.py",
         trials=len(runs),
+        reference=page.reference is not None,
         seconds=float(runs["seconds"].sum()) if len(runs) else 0.0,
         parallel_trials=max(
             (about.get("trials at once", 1) for about in store.provenance(map(int, runs["run"]))), default=1

@@ -88,6 +88,7 @@ class Chapter:
     rerun: str  # the command line
     source: str  # the page's file, relative to the repository
     trials: int = 0
+    reference: bool = False  # whether the reference has runs of the page
     seconds: float = 0.0
     parallel_trials: int = 1  # the largest number of trials that ran at once
     settings: Mapping[str, object] = field(default_factory=dict)
