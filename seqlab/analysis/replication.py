@@ -21,7 +21,6 @@ nothing before six trials, since five differences of one sign have a probability
 """
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,16 +29,15 @@ import numpy as np
 
 from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.exchangeability import PredictionInterval, fisher, p_value, smallest_p_value
+from seqlab.analysis.point_values import Cells, by_point, shown
 from seqlab.analysis.scope import format_number
 from seqlab.analysis.sides import side_name
-from seqlab.analysis.slopes import slopes
-from seqlab.notebook.claims import Comparison, Rule, Slope
-from seqlab.notebook.figures import Level, Where, matches
+from seqlab.notebook.claims import Comparison, Rule
+from seqlab.notebook.figures import Level, Where
 from seqlab.notebook.metrics import metric_named
 
 ERROR = 0.05  # how often an honest machine may be told that a claim does not replicate
 FEWEST = 5  # reference seeds of a point
-Point = frozenset[tuple[str, Level]]
 
 
 class Replicates(StrEnum):
@@ -90,7 +88,7 @@ class Replication:
 
 
 def replication(
-    rule: Rule, reference: Evidence, here: Evidence, *, cells: Sequence[Mapping[str, Level]] | None = None
+    rule: Rule, reference: Evidence, here: Evidence, *, cells: Cells | None = None
 ) -> Replication:
     """Compare the runs `here` with the `reference`, at points that both have; in these cells, where given.
 
@@ -123,14 +121,8 @@ def trials_needed(reference_seeds: int, *, points: int = 1, sides: int = 2) -> i
     return trials
 
 
-def _side(
-    rule: Rule,
-    levels: Where,
-    reference: Evidence,
-    here: Evidence,
-    cells: Sequence[Mapping[str, Level]] | None,
-) -> CheckedSide:
-    known, new = (_by_point(rule, levels, evidence, cells) for evidence in (reference, here))
+def _side(rule: Rule, levels: Where, reference: Evidence, here: Evidence, cells: Cells | None) -> CheckedSide:
+    known, new = (by_point(rule, levels, evidence, cells) for evidence in (reference, here))
     p_values, smallest, trials, fewest = [], [], [], math.inf
     for point, runs in new.items():
         values = np.array([value for _, value in known.get(point, ())])
@@ -144,51 +136,10 @@ def _side(
         )
         smallest.append(smallest_p_value(values.size, len(runs)))
         fewest = min(fewest, values.size)
-        low, high = _shown(rule, interval.low), _shown(rule, interval.high)
-        trials += [CheckedTrial(dict(point), seed, _shown(rule, value), low, high) for seed, value in runs]
+        low, high = shown(rule, interval.low), shown(rule, interval.high)
+        trials += [CheckedTrial(dict(point), seed, shown(rule, value), low, high) for seed, value in runs]
     seeds = int(fewest) if trials else 0
     return CheckedSide(side_name(levels), tuple(trials), seeds, fisher(p_values), fisher(smallest))
-
-
-def _by_point(
-    rule: Rule, levels: Where, evidence: Evidence, cells: Sequence[Mapping[str, Level]] | None
-) -> dict[Point, list[tuple[int, float]]]:
-    """Seed and value of each run at the side's points: logarithms for metrics that are compared as ratios.
-
-    NaN for a run that diverged; one that failed in another way says nothing.
-    """
-    by_run = _values(rule, evidence)
-    found: dict[Point, list[tuple[int, float]]] = defaultdict(list)
-    for run in evidence.all_runs:
-        factors = run.factors
-        if not (matches(factors, {**rule.where}) and matches(factors, levels)):
-            continue
-        if not all(name in factors for name in rule.per):
-            continue
-        if cells is not None and {name: factors[name] for name in rule.per} not in map(dict, cells):
-            continue
-        if run.status == "diverged":
-            found[run.key[0]].append((run.seed, math.nan))
-        elif run.run in by_run:
-            found[run.key[0]].append((run.seed, by_run[run.run]))
-    return found
-
-
-def _values(rule: Rule, evidence: Evidence) -> dict[int, float]:
-    """One value a run: the metric, or its slope over the metric's own index."""
-    if isinstance(rule, Slope) and rule.x == "step":
-        each = {run.run: slopes(rule, [run], evidence)[0] for run in evidence.good_runs}
-        return {run: next(iter(slope.values())) for run, slope in each.items() if slope}
-    values = evidence.run_values(rule.metric, rule.split)
-    if not metric_named(rule.metric).log:
-        return dict(values)
-    return {run: math.log(value) for run, value in values.items() if value > 0}
-
-
-def _shown(rule: Rule, value: float) -> float:
-    """A value as it was measured."""
-    logarithm = metric_named(rule.metric).log and not (isinstance(rule, Slope) and rule.x == "step")
-    return math.exp(value) if logarithm else value
 
 
 def _told(side: CheckedSide, rule: Rule, sides: int) -> str:
