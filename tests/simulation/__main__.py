@@ -9,10 +9,10 @@ import argparse
 import os
 from pathlib import Path
 
+from tests.simulation.replicating import table as replication_table
 from tests.simulation.tables import tables
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "verdicts.md"
-BEGIN, END = "<!-- simulation: begin -->", "<!-- simulation: end -->"
 
 
 def main() -> None:
@@ -28,14 +28,17 @@ def main() -> None:
     for part in tables(options.ledgers, options.processes):
         print(part, end="\n\n", flush=True)
         parts.append(part)
+    replicating = replication_table(options.ledgers, options.processes)
+    print(replicating)
     if options.write:
         text = DOCUMENT.read_text(encoding="utf-8")
-        if BEGIN not in text or END not in text:
-            parser.error(f"{DOCUMENT.name} lacks the lines {BEGIN} and {END}. Restore them.")
-        before, _, rest = text.partition(BEGIN)
-        after = rest.partition(END)[2]
-        shown = "\n\n".join(parts)
-        DOCUMENT.write_text(f"{before}{BEGIN}\n{shown}\n{END}{after}", encoding="utf-8")
+        for name, shown in (("simulation", "\n\n".join(parts)), ("replication", replicating)):
+            begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+            if begin not in text or end not in text:
+                parser.error(f"{DOCUMENT.name} lacks the lines {begin} and {end}. Restore them.")
+            before, _, rest = text.partition(begin)
+            text = f"{before}{begin}\n{shown}\n{end}{rest.partition(end)[2]}"
+        DOCUMENT.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

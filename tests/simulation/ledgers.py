@@ -184,7 +184,12 @@ def judged(condition: Condition, ledgers: int, *, seed: int = 0) -> Iterator[lis
 
 def hash_of(condition: Condition) -> int:
     """A number of the condition that is the same in every process, as `hash` is not."""
-    return int.from_bytes(repr(condition).encode(), "little") % (2**63)
+    return hash_of_text(repr(condition))
+
+
+def hash_of_text(text: str) -> int:
+    """A number of a text that is the same in every process."""
+    return int.from_bytes(text.encode(), "little") % (2**63)
 
 
 def simulate(condition: Condition, ledgers: int, *, seed: int = 0) -> Share:
