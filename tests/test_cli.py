@@ -120,7 +120,7 @@ def test_a_changed_rule_keeps_the_evidence_and_is_reported(tmp_path: Path, seqla
     make(tmp_path, calm=CALM)
     assert seqlab("report") == 0
     assert "No rule changed" in html(tmp_path)
-    (tmp_path / "experiments" / "calm.py").write_text(CALM.replace("above=0.1", "above=0.9"))
+    (tmp_path / "experiments" / "calm.py").write_text(CALM.replace("above=0.1", "below=-0.3"))
     assert seqlab("report") == 0
     assert len(statuses(tmp_path)) == 10
     assert "Rules that changed after evidence" in html(tmp_path)
@@ -287,7 +287,7 @@ def test_every_rule_of_a_claim_has_its_verdict_in_the_list(
     """And one that the page has given up has none, though its verdict stays in the store."""
     start = CALM.index("        Claim(\n")
     rule = CALM[start : CALM.index("    ),\n    figures=")]
-    strict = rule.replace("above=0.1", "above=0.9").replace("more often", "nearly always")
+    strict = rule.replace("above=0.1", "below=-0.3").replace("more often", "nearly always")
     make(tmp_path, calm=CALM.replace(rule, rule + strict))
     assert seqlab("report") == 0
 

@@ -303,10 +303,11 @@ def test_the_reference_serves_the_quick_budget_too(
     tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Points of the quick budget that the full one lacks are measured for it."""
-    quick = re.search(r'Budget\("quick".*?\}\)', LEARNING)
+    quick = re.search(r'Budget\("quick".*?\)\)', LEARNING)
     assert quick is not None
-    full = quick[0].replace("quick", "full").replace('("Transformer", "LSTM")', '("Transformer", "RNN")')
-    make(tmp_path, calm=LEARNING.replace(quick[0], f"{quick[0]}, {full}"))
+    full = quick[0].replace("quick", "full")
+    more = quick[0].replace('("Transformer", "LSTM")', '("Transformer", "LSTM", "RNN")')
+    make(tmp_path, calm=LEARNING.replace(quick[0], f"{more}, {full}"))
     assert seqlab("reference", "--run", "--dry-run") == 0
     assert "calm: 15 of 15 trials are due" in capsys.readouterr().out
     assert seqlab("reference", "--run", "--dry-run", "--budget", "quick", "--set", "model=LSTM") == 0
