@@ -206,7 +206,7 @@ experiment = Experiment(
         "width": 48, "depth": 2, "vocabulary": 512, "slots": 48, "context": 64, "batch": 8, "steps": 6_000,
         "scored": 8_000, "evaluations": 30, "rate": 0.0,
     },
-    tuning=Tuning(grid(model=NETWORKS), by=("model",), settings={"steps": 400}),
+    tuning=Tuning(grid(model=NETWORKS), by=("model",), settings={"steps": 400, "evaluations": 8}),
     budgets=(
         Budget(
             "smoke", points(seeds=2),

@@ -210,7 +210,7 @@ experiment = Experiment(
     protocol={"batch": 8, "context": 64, "steps": 2_000, "evaluations": 20, "scored": 5_000, "rate": 0.0},
     tuning=Tuning(
         grid(gaps=SINGLE, width=64, reader=ENCODER) + grid(gaps=SPANS, width=64, reader=ENCODER_DECODER),
-        by=("reader",), settings={"steps": 400},
+        by=("reader",), settings={"steps": 400, "evaluations": 8},
     ),
     budgets=(
         Budget(

@@ -201,7 +201,7 @@ experiment = Experiment(
         "steps": 6_000, "batch": 8, "frames": 16, "width": 32, "depth": 2, "valid_pieces": 12,
         "evaluations": 30, "test_pieces": 74, "written": 48, "rate": 0.0,
     },
-    tuning=Tuning(grid(model=TRAINED), by=("model",), settings={"steps": 400}),
+    tuning=Tuning(grid(model=TRAINED), by=("model",), settings={"steps": 400, "evaluations": 8}),
     budgets=(
         Budget(
             "smoke", grid(model=TRAINED, seeds=1) + grid(model=("5-gram", SINGLE_VOICE)),

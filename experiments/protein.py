@@ -182,7 +182,7 @@ experiment = Experiment(
         "steps": 4_000, "batch": 16, "length": 64, "width": 32, "depth": 2, "valid_stride": 4,
         "evaluations": 20, "rate": 0.0,
     },
-    tuning=Tuning(grid(model=NETWORKS), by=("model",), settings={"steps": 400}),
+    tuning=Tuning(grid(model=NETWORKS), by=("model",), settings={"steps": 400, "evaluations": 8}),
     budgets=(
         Budget(
             "smoke", points(1),

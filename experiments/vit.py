@@ -180,7 +180,7 @@ experiment = Experiment(
     },
     tuning=Tuning(
         grid(data="digits", model=CLASSIFIERS, fraction=FRACTIONS), by=("model", "fraction"),
-        settings={"steps": 750},
+        settings={"steps": 750, "evaluations": 8},
     ),
     budgets=(
         Budget(

@@ -110,7 +110,7 @@ experiment = Experiment(
     parallel_over=("width",),
     run=run,
     protocol={"batch": 128, "steps": 3_000, "evaluations": 30, "rate": 0.0},
-    tuning=Tuning(grid(width=64), by=("width",), settings={"steps": 600}),
+    tuning=Tuning(grid(width=64), by=("width",), settings={"steps": 600, "evaluations": 8}),
     budgets=(
         Budget("smoke", grid(width=32, seeds=1), {"batch": 64, "steps": 20, "rate": 0.03}, timeout=120),
         Budget("quick", grid(width=64, seeds=1), timeout=600),
