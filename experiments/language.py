@@ -196,7 +196,8 @@ experiment = Experiment(
         "timed_steps": 120, "written": 200, "dropout": 0.0, "rate": 0.0,
     },
     tuning=Tuning(
-        grid(part=WRITING, width=WIDTH, model=NETWORKS), by=("model",), settings={"steps": 300, "evaluations": 8}
+        grid(part=WRITING, width=WIDTH, model=NETWORKS), by=("model",),
+        settings={"steps": 300, "evaluations": 8},
     ),
     budgets=(
         Budget(
