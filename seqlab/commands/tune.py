@@ -82,12 +82,15 @@ def wider_grid(rates: Sequence[float], scores: Scores) -> tuple[float, ...]:
 
 
 def best_rates(scores: Scores) -> dict[int, float]:
-    """The rate with the lowest score of each point."""
-    points = dict.fromkeys(point for point, _ in scores)
-    return {
-        point: min((rate for number, rate in scores if number == point), key=lambda r: scores[point, r])
-        for point in points
-    }
+    """The best rate of each point; of those that all diverged, the lowest."""
+    from seqlab.training.tried import best_rate
+
+    found = {}
+    for point in dict.fromkeys(point for point, _ in scores):
+        tried = [(rate, score) for (number, rate), score in scores.items() if number == point]
+        diverged = all(score == float("inf") for _, score in tried)
+        found[point] = min(rate for rate, _ in tried) if diverged else best_rate(tried)
+    return found
 
 
 def _triple(rate: float) -> float:

@@ -13,12 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 
 from seqlab.errors import UsageError
 from seqlab.notebook.experiment import Factors, Trial
 from seqlab.training.rates import Search
 
 FOLDER = "rates"
+ALIKE = 0.01  # of the distance from the best score to the median
 TRIED_FOR, RATE, SCORE = "settings", "rate", "score"  # columns, beside those of the factors
 # Settings that a rate does not belong to. It is tried in shorter trainings than those that it is for: it is
 # constant until they end, so its effect on the first steps does not depend on how many follow.
@@ -55,8 +57,23 @@ class TriedRates:
     def search(self, trial: Trial) -> Search | None:
         """What was tried for the trial's network and settings; None where nothing was."""
         tried = [(_number(row[RATE]), _number(row[SCORE])) for row in self.rows if _belongs(row, trial)]
-        finite = [one for one in tried if math.isfinite(one[1])]
-        return Search(min(finite, key=lambda one: one[1])[0], tuple(sorted(tried))) if finite else None
+        return Search(best_rate(tried), tuple(sorted(tried))) if any(map(_finite, tried)) else None
+
+
+def best_rate(tried: Iterable[tuple[float, float]]) -> float:
+    """Of (rate, score) pairs, the lowest rate that does as well as the best: lower scores are better.
+
+    Scores are alike that differ by less than a hundredth of the distance from best to median. Where a task is
+    solved at many rates, noise would otherwise choose an extreme one.
+    """
+    finite = list(filter(_finite, tried))
+    scores = [score for _, score in finite]
+    alike = ALIKE * (median(scores) - min(scores))
+    return min(rate for rate, score in finite if score <= min(scores) + alike)
+
+
+def _finite(tried: tuple[float, float]) -> bool:
+    return math.isfinite(tried[1])
 
 
 def tried_for(settings: Factors) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from seqlab.errors import UsageError
 from seqlab.notebook.experiment import Trial
-from seqlab.training.tried import TriedRates, write
+from seqlab.training.tried import TriedRates, best_rate, write
 
 SETTINGS = {"batch": 8, "steps": 100, "rate": 0.0, "together": 5}
 
@@ -47,6 +47,13 @@ def test_the_length_of_the_training_does_not_matter(record: TriedRates) -> None:
 )
 def test_nothing_is_known_of_anything_else(other: Trial, record: TriedRates) -> None:
     assert record.search(other) is None
+
+
+def test_of_rates_that_do_alike_the_lowest_is_taken() -> None:
+    solved = [(0.001, 8e-3), (0.003, 1e-3), (0.01, 3e-5), (0.1, 2e-7), (1.0, 0.0), (3.0, float("inf"))]
+    assert best_rate(solved) == 0.1
+    assert best_rate([(0.01, 0.5), (0.03, 0.1), (0.1, 0.05)]) == 0.1
+    assert best_rate([(0.01, 0.5)]) == 0.01
 
 
 def test_a_record_may_be_missing(tmp_path: Path) -> None:
