@@ -16,7 +16,7 @@ from seqlab.analysis.bounds import bounded_comparison, bounded_slopes
 from seqlab.analysis.evidence import Evidence, Run
 from seqlab.analysis.fairness import fairness
 from seqlab.analysis.intervals import Values
-from seqlab.analysis.kinds import ROUNDING
+from seqlab.analysis.kinds import ALIKE, ROUNDING
 from seqlab.analysis.looks import last_look, next_look
 from seqlab.analysis.maturity import Gain, gain
 from seqlab.analysis.pairing import deterministic_points, paired_effects
@@ -33,10 +33,8 @@ from seqlab.analysis.sides import (
 from seqlab.analysis.slopes import slopes
 from seqlab.notebook.claims import Comparison, Exact, Fairness, Ratio, Rule, Slope
 from seqlab.notebook.experiment import Experiment, Trial
-from seqlab.notebook.figures import Level, matches
+from seqlab.notebook.figures import Level
 from seqlab.notebook.metrics import metric_named
-
-ALIKE = 0.02  # relative: two differences this near, far from none, come from seeds of one kind
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,6 @@ def measure_cells(
     rule: Rule, experiment: Experiment, evidence: Evidence, planned: Sequence[Trial]
 ) -> tuple[Effects, ...]:
     """Measure every planned cell of the rule, in the plan's order; none where nothing is planned."""
-    needed = {*rule.per, *((rule.x,) if isinstance(rule, Slope) and rule.x != "step" else ())}
     seeds_of: dict[Point, list[int]] = defaultdict(list)
     factors_of: dict[Point, Mapping[str, Level]] = {}
     for trial in planned:
@@ -87,7 +84,7 @@ def measure_cells(
         runs_of[run.key[0]].append(run)
     points_of: dict[tuple[Level, ...], list[PlannedPoint]] = defaultdict(list)
     for point, factors in factors_of.items():
-        if matches(factors, rule.where) and needed <= factors.keys():
+        if rule.has(factors):
             own = PlannedPoint(point, factors, tuple(seeds_of[point]), tuple(runs_of[point]))
             points_of[tuple(factors[name] for name in rule.per)].append(own)
 
@@ -100,8 +97,7 @@ def measure_cells(
     cells = []
     for key, points in points_of.items():
         levels = dict(zip(rule.per, key, strict=True))
-        sides = (rule.left, *rule.opponents) if isinstance(rule, Comparison) else ({},)
-        left, *rights = (side_of(side, points) for side in sides)
+        left, *rights = (side_of(side, points) for side in rule.sides)
         if isinstance(rule, Comparison):
             opponents = [right for right in rights if right.planned]
             if not left.planned or not (opponents or asked.get(key)):

@@ -27,10 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.analysis.intervals import Values
+from seqlab.analysis.kinds import ALIKE, ROUNDING
 
 MOST_CHOICES = 20_000  # beyond these, as many are drawn
-EQUAL = 1e-9  # relative: values that differ by less are equal
-ALIKE = 0.02  # relative, as for the kinds of seeds in `seqlab.analysis.cells`
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class PredictionInterval:
         """
         low, high = float(reference.min()), float(reference.max())
         size = max(abs(low), abs(high))
-        apart = high - low if high - low > EQUAL * size else ALIKE * size
+        apart = high - low if high - low > ROUNDING * size else ALIKE * size
         return cls(low - apart, high + apart)
 
     def side(self, value: float) -> int:
@@ -88,7 +87,7 @@ def _by_order(reference: Values, new: Values) -> float:
     around = values - values.mean()
     found = np.abs(around[_choices(values.size, new.size)].sum(axis=1))
     observed = abs(float(around[reference.size :].sum()))
-    as_far = int(np.sum(found >= observed - EQUAL * float(np.max(np.abs(around)))))
+    as_far = int(np.sum(found >= observed - ROUNDING * float(np.max(np.abs(around)))))
     if math.comb(values.size, new.size) <= MOST_CHOICES:
         return float(as_far / found.size)
     return float((1 + as_far) / (1 + found.size))  # the new values themselves are one of the choices

@@ -18,6 +18,7 @@ import numpy as np
 
 from seqlab.analysis.intervals import Values
 
+ALIKE = 0.02  # relative: two differences this near, far from none, come from seeds of one kind
 ROUNDING = 1e-9  # relative: values that differ by less are equal
 SIDE = 0.05  # the error of each side
 APART = 10  # times the distance within which values are alike: seeds nearer than that are no other kind

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from seqlab.analysis.cells import Effects, measure_cells
 from seqlab.analysis.evidence import Evidence, Run
 from seqlab.analysis.replication import replication
-from seqlab.notebook.claims import Comparison, Origin, Rule
+from seqlab.notebook.claims import Origin, Rule
 from seqlab.notebook.experiment import Experiment, Trial
-from seqlab.notebook.figures import Level, matches
+from seqlab.notebook.figures import Level
 from seqlab.notebook.metrics import metric_named
 from seqlab.store.database import Store
 
@@ -69,8 +69,8 @@ def choose(
     there = measure_cells(rule, experiment, reference.evidence, with_seeds_of(reference.evidence, planned))
     if not _enough(rule, there):
         return own
-    runs = [run for run in reference.evidence.good_runs if compares(rule, run.factors)]
-    here = sum(compares(rule, run.factors) for run in evidence.good_runs)
+    runs = [run for run in reference.evidence.good_runs if rule.asks_for(run.factors)]
+    here = sum(rule.asks_for(run.factors) for run in evidence.good_runs)
     told = reference.told(runs, seeds=min(map(_seeds, there)), here=here)
     if here:
         again = replication(rule, reference.evidence, evidence, cells=[one.levels for one in there])
@@ -90,12 +90,6 @@ def with_seeds_of(evidence: Evidence, planned: Sequence[Trial]) -> list[Trial]:
         *(replace(trial, seed=seed) for point, trial in first.items() for seed in seeds.get(point, ())),
         *(trial for trial in planned if frozenset(trial.factors.items()) not in seeds),
     ]
-
-
-def compares(rule: Rule, factors: Mapping[str, Level]) -> bool:
-    """Whether a run with these factors is on a side of the rule."""
-    sides = (rule.left, *rule.opponents) if isinstance(rule, Comparison) else ({},)
-    return matches(factors, rule.where) and any(matches(factors, side) for side in sides)
 
 
 def _enough(rule: Rule, effects: Sequence[Effects]) -> bool:

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from seqlab.analysis.evidence import Evidence
+from seqlab.analysis.sides import Point
 from seqlab.analysis.slopes import slopes
 from seqlab.notebook.claims import Rule, Slope
 from seqlab.notebook.figures import Level, Where, matches
 from seqlab.notebook.metrics import metric_named
 
-Point = frozenset[tuple[str, Level]]
 Cells = Sequence[Mapping[str, Level]]
 
 

@@ -21,7 +21,7 @@ nothing before six trials, since five differences of one sign have a probability
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -32,7 +32,7 @@ from seqlab.analysis.exchangeability import PredictionInterval, fisher, p_value,
 from seqlab.analysis.point_values import Cells, by_point, shown
 from seqlab.analysis.scope import format_number
 from seqlab.analysis.sides import side_name
-from seqlab.notebook.claims import Comparison, Rule
+from seqlab.notebook.claims import Rule
 from seqlab.notebook.figures import Level, Where
 from seqlab.notebook.metrics import metric_named
 
@@ -94,8 +94,7 @@ def replication(
 
     Points with fewer than five reference seeds, or with one that diverged, are left out.
     """
-    levels: Sequence[Where] = (rule.left, *rule.opponents) if isinstance(rule, Comparison) else ({},)
-    sides = [_side(rule, side, reference, here, cells) for side in levels]
+    sides = [_side(rule, side, reference, here, cells) for side in rule.sides]
     found = [side for side in sides if side.trials]
     if not found:
         return Replication(Replicates.UNKNOWN, "No trial of the reference was run here")

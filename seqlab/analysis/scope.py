@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from seqlab.analysis.evidence import Evidence
-from seqlab.notebook.claims import Comparison, Rule
+from seqlab.notebook.claims import Rule
 from seqlab.notebook.experiment import PART
 from seqlab.notebook.figures import Level, matches
 
@@ -11,13 +11,12 @@ from seqlab.notebook.figures import Level, matches
 def scope(rule: Rule, evidence: Evidence) -> str:
     """The levels and devices of the good runs behind a rule: `length 64 to 512; model LSTM, GRU; cpu`."""
     measured = evidence.series(rule.metric, rule.split)
-    sides = (rule.left, *rule.opponents) if isinstance(rule, Comparison) else ({},)
     runs = [
         run
         for run in evidence.good_runs
         if run.run in measured
         and matches(run.factors, rule.where)
-        and any(matches(run.factors, side) for side in sides)
+        and any(matches(run.factors, side) for side in rule.sides)
     ]
     tested: dict[str, dict[Level, None]] = {}
     for run in runs:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Literal
 
 from seqlab.errors import UsageError
-from seqlab.notebook.figures import Scale, Where
+from seqlab.notebook.figures import Level, Scale, Where, matches
 
 Matched = Literal["parameters", "flops", "steps", "examples", "tuning"]
 
@@ -68,6 +68,24 @@ class Rule:
         """The value that a cell's interval must clear."""
         return self.above if self.above is not None else self.below if self.below is not None else 0.0
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """The factors that a point must have to belong to a cell."""
+        return frozenset(self.per)
+
+    @property
+    def sides(self) -> tuple[Where, ...]:
+        """The levels of each side; a rule that compares nothing has one, with any levels."""
+        return ({},)
+
+    def has(self, factors: Mapping[str, Level]) -> bool:
+        """Whether a point with these factors belongs to a cell, on whichever side."""
+        return matches(factors, self.where) and self.needs <= factors.keys()
+
+    def asks_for(self, factors: Mapping[str, Level]) -> bool:
+        """Whether the rule judges points with these factors: they belong to a cell and to a side."""
+        return self.has(factors) and any(matches(factors, side) for side in self.sides)
+
     def digest(self) -> str:
         """A hash (16 hex digits) of the whole rule: kept with a date when it is first run."""
         parts = [type(self).__name__]
@@ -107,6 +125,11 @@ class Slope(Rule):
     x_scale: Scale = "linear"
     y_scale: Scale = "linear"
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """Those of the cells, and the factor over which the slope is fitted."""
+        return frozenset(self.per) | ({self.x} if self.x != "step" else set())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison(Rule):
@@ -129,6 +152,11 @@ class Comparison(Rule):
     def opponents(self) -> tuple[Where, ...]:
         """The choices for the right-hand side."""
         return self.right if isinstance(self.right, tuple) else (self.right,)
+
+    @property
+    def sides(self) -> tuple[Where, ...]:
+        """Left, and every choice for the right-hand side."""
+        return (self.left, *self.opponents)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,10 +51,9 @@ def undecidable(rule: Rule, planned: Sequence[Point]) -> str:
 
 def cells_of(rule: Rule, planned: Sequence[Point]) -> Mapping[tuple[Level, ...], Sequence[Point]]:
     """The points that the rule compares, by the levels of its cells."""
-    needed = {*rule.per, *((rule.x,) if isinstance(rule, Slope) and rule.x != "step" else ())}
     found: dict[tuple[Level, ...], list[Point]] = defaultdict(list)
     for point in planned:
-        if matches(point.factors, rule.where) and needed <= point.factors.keys():
+        if rule.has(point.factors):
             found[tuple(point.factors[name] for name in rule.per)].append(point)
     if not isinstance(rule, Comparison):
         return found

@@ -14,10 +14,10 @@ from pathlib import Path
 from types import ModuleType
 
 from seqlab.errors import SeqlabError, UsageError, described, unknown
-from seqlab.notebook.claims import Comparison, Rule, Slope
+from seqlab.notebook.claims import Rule, Slope
 from seqlab.notebook.decidable import check_decidable
 from seqlab.notebook.experiment import Experiment, Point
-from seqlab.notebook.figures import ArtifactFigure, Curve, Figure, Heatmap, Interval, Table, Tradeoff, Where
+from seqlab.notebook.figures import ArtifactFigure, Curve, Figure, Heatmap, Interval, Table, Tradeoff
 from seqlab.notebook.metrics import metric_named
 from seqlab.notebook.uncached import UncachedLoader, use_for
 
@@ -149,9 +149,7 @@ def _check_rule(rule: Rule, factors: set[str]) -> None:
     _check_factors([*rule.per, *rule.where], factors)
     if isinstance(rule, Slope):
         _check_factors([rule.x], factors | {"step"})
-    if isinstance(rule, Comparison):
-        sides: tuple[Where, ...] = (rule.left, *rule.opponents)
-        _check_factors([name for side in sides for name in side], factors)
+    _check_factors([name for side in rule.sides for name in side], factors)
 
 
 def _check_figure(figure: Figure, factors: set[str]) -> None:

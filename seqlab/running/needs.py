@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from seqlab.notebook.claims import Comparison, Rule, Slope
 from seqlab.notebook.experiment import Experiment, Factors
-from seqlab.notebook.figures import Level, matches
+from seqlab.notebook.figures import Level
 
 UNDECIDED, DECIDED, NONE = 0, 1, 2  # what a trial is good for: the less, the sooner it runs
 
@@ -22,7 +21,7 @@ class Needs:
         key = _key(factors)
         if key not in self._served:
             rules = enumerate(claim.rule for claim in self._claims)
-            self._served[key] = tuple(place for place, rule in rules if asks_for(rule, factors))
+            self._served[key] = tuple(place for place, rule in rules if rule.asks_for(factors))
         return self._served[key]
 
     def undecided(self, factors: Factors) -> tuple[int, ...]:
@@ -36,15 +35,6 @@ class Needs:
     def arithmetic(self, factors: Factors) -> bool:
         """Whether a claim of the point asks for one seed, as laws of arithmetic do."""
         return any(self._claims[place].rule.seeds == 1 for place in self.claims(factors))
-
-
-def asks_for(rule: Rule, factors: Factors) -> bool:
-    """Whether the rule compares points with these factors."""
-    needed = {*rule.per, *((rule.x,) if isinstance(rule, Slope) and rule.x != "step" else ())}
-    if not (matches(factors, rule.where) and needed <= factors.keys()):
-        return False
-    sides = (rule.left, *rule.opponents) if isinstance(rule, Comparison) else ()
-    return not sides or any(matches(factors, side) for side in sides)
 
 
 def _key(factors: Mapping[str, Level]) -> frozenset[tuple[str, Level]]:
