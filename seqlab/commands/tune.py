@@ -13,7 +13,7 @@ from seqlab import pipeline
 from seqlab.commands.common import workspace_of
 from seqlab.errors import UsageError
 from seqlab.notebook.experiment import TUNING_SEED, Experiment, Trial, Tuning
-from seqlab.notebook.metrics import METRICS
+from seqlab.notebook.metrics import Measurement
 from seqlab.running.plan import Plan, Request, runs_that_count
 from seqlab.store.database import Store
 
@@ -29,20 +29,19 @@ def run(options: argparse.Namespace) -> int:
     failed = 0
     with workspace.locked(), Store(workspace.database) as store:
         for name in options.names:
+            work = pipeline.configure(workspace, Request(budget="full"), store, names=[name], kind=how.device)
+            (plan,) = work.plans
+            tuning = _tuning(plan.experiment)
             rates: tuple[float, ...] = RATES
             while True:
-                work = pipeline.configure(
-                    workspace, Request(budget="full"), store, names=[name], kind=how.device
-                )
-                (plan,) = work.plans
-                tuning = _tuning(plan.experiment)
-                trials = tuple(trials_of(plan.experiment, tuning, rates))
-                work = replace(work, plans=(replace(plan, planned=trials, due=()),))
-                work = replace(work, plans=pipeline.due_now(work.plans, store, work.device))
+                plan = replace(plan, planned=tuple(trials_of(plan.experiment, tuning, rates)))
+                work = replace(work, plans=pipeline.due_now([plan], store, work.device))
                 failed += pipeline.measure(workspace, work, store, how)
-                scores = _scores(work.plans[0], store, work.device, tuning, rates)
-                if how.limit and len(scores) < len(trials):
-                    print(f"{name}: {len(scores)} of {len(trials)} trials done; the same command goes on.")
+                scores = _scores(plan, store, work.device, tuning, rates)
+                if how.limit and len(scores) < len(plan.planned):
+                    print(
+                        f"{name}: {len(scores)} of {len(plan.planned)} trials done; the same command goes on."
+                    )
                     return 1 if failed else 0
                 wider = wider_grid(rates, scores)
                 if wider == rates:
@@ -102,6 +101,11 @@ def _third(rate: float) -> float:
     return float(f"{rate / (3 if f'{rate:e}'[0] == '3' else 10 / 3):.0e}")
 
 
+def _tried(tuning: Tuning, rates: Sequence[float]) -> list[tuple[int, float]]:
+    """The number of the point and the rate of each trial, in the order of `trials_of`."""
+    return [(point, rate) for point in range(len(tuning.points)) for rate in rates]
+
+
 def _tuning(experiment: Experiment) -> Tuning:
     if experiment.tuning is None:
         raise UsageError(
@@ -122,9 +126,8 @@ def _scores(
         )
     )
     of_key = {record.key: record for record in records if record.id in counted}
-    numbers = [(point, rate) for point in range(len(tuning.points)) for rate in rates]
     found = {}
-    for number, trial in zip(numbers, plan.planned, strict=True):
+    for number, trial in zip(_tried(tuning, rates), plan.planned, strict=True):
         record = of_key.get(trial.key(device=name, mlx=mlx))
         if record and record.status == "ok":
             found[number] = _best(store, record.id)
@@ -135,35 +138,28 @@ def _scores(
 
 def _best(store: Store, run: int) -> float:
     """The best value of the metric that chose the weights, signed so that lower is better."""
-    rows = store.rows(
-        "SELECT metric.text, value FROM measurement JOIN name AS metric ON metric.id = metric "
-        "JOIN name AS split ON split.id = split WHERE run = ? AND split.text = 'valid' "
-        "AND step IS NOT NULL ORDER BY measurement.rowid",
-        (run,),
+    from seqlab.training.rates import validation_score
+
+    return validation_score(
+        Measurement(metric, value, split, step)
+        for _, metric, split, step, value in store.measured([run])
+        if step is not None
     )
-    if not rows:
-        raise UsageError(f"run {run} measured no validation split; only that may choose a learning rate.")
-    sign = -1.0 if METRICS[rows[0][0]].better == "higher" else 1.0
-    return float(min(sign * value for metric, value in rows if metric == rows[0][0]))
 
 
 def _write(plan: Plan, tuning: Tuning, rates: Sequence[float], scores: Scores) -> None:
     """Write the record, and say what was chosen."""
     from seqlab.training import tried
 
-    missing = [key for key in ((p, r) for p in range(len(tuning.points)) for r in rates) if key not in scores]
-    if missing:
+    asked = _tried(tuning, rates)
+    if missing := len(set(asked) - scores.keys()):
         raise UsageError(
-            f"{plan.experiment.name}: {len(missing)} tuning trials gave no result, so no rate is chosen. "
+            f"{plan.experiment.name}: {missing} tuning trials gave no result, so no rate is chosen. "
             "See what failed above, mend it and run the same command again."
         )
     path = plan.page.parent / tried.FOLDER / f"{plan.experiment.name}.csv"
     settings = plan.experiment.settings(plan.experiment.budget("full"))
-    rows = [
-        (tuning.points[point].factors, settings, rate, scores[point, rate])
-        for point in range(len(tuning.points))
-        for rate in rates
-    ]
+    rows = [(tuning.points[point].factors, settings, rate, scores[point, rate]) for point, rate in asked]
     tried.write(path, tuning.by, rows)
     for point, rate in best_rates(scores).items():
         levels = ", ".join(f"{name}={tuning.points[point].factors[name]}" for name in tuning.by)

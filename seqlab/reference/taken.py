@@ -51,13 +51,8 @@ def _circumstances(store: Store, numbers: Sequence[int]) -> dict[int, dict[str, 
 
 def _series(store: Store, numbers: Sequence[int]) -> dict[int, dict[tuple[str, str], Series]]:
     """What each run measured that does not depend on the machine."""
-    rows = store.rows(
-        "SELECT run, a.text, b.text, step, value FROM measurement m JOIN name a ON a.id = metric "
-        "JOIN name b ON b.id = split WHERE run IN (SELECT value FROM json_each(?)) ORDER BY m.rowid",
-        (json.dumps(numbers),),
-    )
     found: dict[int, dict[tuple[str, str], Series]] = {}
-    for run, metric, split, step, value in rows:
+    for run, metric, split, step, value in store.measured(numbers):
         if metric in METRICS and not METRICS[metric].of_machine:
             found.setdefault(run, {}).setdefault((metric, split), []).append((step, value))
     return found

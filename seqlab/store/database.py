@@ -218,6 +218,15 @@ class Store:
         with errors_explained(self.path, "read"):
             return self._connection.execute(query, parameters).fetchall()
 
+    def measured(self, runs: Iterable[int]) -> list[tuple[int, str, str, int | None, float]]:
+        """All that these runs measured, as (run, metric, split, step, value), in the order of measuring."""
+        return self.rows(
+            "SELECT run, metric.text, split.text, step, value FROM measurement "
+            "JOIN name AS metric ON metric.id = metric JOIN name AS split ON split.id = split "
+            "WHERE run IN (SELECT value FROM json_each(?)) ORDER BY measurement.rowid",
+            (json.dumps(list(runs)),),
+        )
+
     def artifacts(self, runs: Iterable[int], name: str) -> dict[int, Artifact]:
         """The artifact of that name of each run that has one, by the run's number."""
         rows = self.rows(
