@@ -19,8 +19,10 @@ from seqlab.notebook.claims import Cell, Comparison, Fairness, Rule
 
 @dataclass(frozen=True)
 class Finished:
-    """A cell as it counts, the record of what its networks still gained, and why it is open; empty if it is
-    not."""
+    """A cell as it counts, with the record of what its networks still gained.
+
+    `reason` says why it was set back to open; empty where it was not.
+    """
 
     cell: Cell
     record: Fairness | None = None

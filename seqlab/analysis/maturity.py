@@ -120,8 +120,10 @@ class Maturity:
 
 
 def maturity(left: Gain | None, right: Gain | None, *, distance: float, half_width: float) -> Maturity | None:
-    """How finished a comparison is whose effect lies `distance` above the threshold; None without
-    training."""
+    """How finished a comparison is whose effect lies `distance` above the threshold.
+
+    None where no side trained.
+    """
     known = [one for one in (left, right) if one is not None]
     if not known:
         return None

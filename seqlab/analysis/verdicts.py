@@ -87,8 +87,9 @@ def _verdict(
     trained = [finished(rule, effect, cell) for effect, cell in zip(effects, cells, strict=True)]
     cells = [one.cell for one in trained]
     matched = worst(effect.fairness for effect in effects)
-    outcome, reason, where = _outcome(rule, effects, cells, explain(matched), comparisons)
-    if outcome is Outcome.INCONCLUSIVE and not explain(matched):
+    unfair = explain(matched)
+    outcome, reason, where = _outcome(rule, effects, cells, unfair, comparisons)
+    if outcome is Outcome.INCONCLUSIVE and not unfair:
         reason = _unfinished(effects, trained) or reason
     records = (*matched, *worst_record(trained))
     estimates = [cell.estimate for cell in cells if np.isfinite(cell.estimate)]

@@ -31,7 +31,6 @@ from seqlab.document.content import (
 from seqlab.document.numbers import interval, number
 from seqlab.document.origins import device_name, with_place
 from seqlab.document.weave import weave
-from seqlab.notebook.claims import Verdict
 from seqlab.notebook.experiment import BudgetName, Experiment
 from seqlab.notebook.figures import Attachment, Figure, ImageGrid, Level, Table, TextSamples, Where
 from seqlab.notebook.ledger import Entry
@@ -39,6 +38,8 @@ from seqlab.notebook.metrics import metric_named
 from seqlab.store.database import FixedRule, Store
 
 TITLE = "Why did Transformers replace RNNs, and when shouldn't they?"
+
+RuleKey = tuple[str, str, str]  # claim, page, digest
 
 
 def compose(
@@ -58,6 +59,7 @@ def compose(
     """Write the document's sources into `folder`; returns its `report.qmd`."""
     rules = store.fixed_rules()
     runs = [int(number) for page in found for number in page.evidence.runs["run"]]
+    referred = _fixed(_referred(found))
     report = Report(
         title=TITLE,
         generated=datetime.now(UTC),
@@ -72,22 +74,22 @@ def compose(
         reference=_reference(found),
         rules_changed=tuple(_changed(rules, found)),
         rules_tampered=tuple(store.rules_changed_afterwards()),
-        rules_fixed=_fixed(rules) | _fixed(_referred(found)),
-        rules_late=_late(rules, found),
+        rules_fixed=_fixed(rules) | referred,
+        rules_late=_late(_fixed(rules), referred, found),
         home="../",
         left=left,
     )
     return weave(report, sources=sources, folder=folder)
 
 
-def _fixed(rules: Iterable[FixedRule]) -> dict[tuple[str, str, str], datetime]:
+def _fixed(rules: Iterable[FixedRule]) -> dict[RuleKey, datetime]:
     return {(rule.claim, rule.experiment, rule.digest): datetime.fromisoformat(rule.fixed) for rule in rules}
 
 
 def _referred(found: Sequence[PageFindings]) -> list[FixedRule]:
     """The rules by which verdicts rest on the reference, as they were fixed where it was measured."""
     stores = [page.reference.store for page in found if page.reference]
-    judged = {_key(verdict) for page in found for verdict in page.verdicts if verdict.origin}
+    judged = _judged_elsewhere(found)
     return [
         rule
         for rule in (stores[0].fixed_rules() if stores else [])
@@ -95,34 +97,32 @@ def _referred(found: Sequence[PageFindings]) -> list[FixedRule]:
     ]
 
 
-def _key(verdict: Verdict) -> tuple[str, str, str]:
-    return verdict.claim, verdict.experiment, verdict.rule.digest()
+def _judged_elsewhere(found: Sequence[PageFindings]) -> set[RuleKey]:
+    """The rules whose verdicts rest on the reference."""
+    verdicts = [verdict for page in found for verdict in page.verdicts if verdict.origin]
+    return {(verdict.claim, verdict.experiment, verdict.rule.digest()) for verdict in verdicts}
 
 
-def _late(rules: Sequence[FixedRule], found: Sequence[PageFindings]) -> frozenset[tuple[str, str, str]]:
-    """The rules that were stored after a run that they are judged by."""
-    fixed = {key: when.date().isoformat() for key, when in _fixed(_referred(found)).items()}
+def _late(
+    rules: Mapping[RuleKey, datetime], referred: Mapping[RuleKey, datetime], found: Sequence[PageFindings]
+) -> frozenset[RuleKey]:
+    """The rules that were stored after a run that they are judged by; `referred` are the reference's."""
+    fixed = {key: when.date().isoformat() for key, when in referred.items()}
     there = {
         page.experiment.name: str(min(page.reference.evidence.runs["started"]))[:10]
         for page in found
         if page.reference
     }
-    verdicts = [verdict for page in found for verdict in page.verdicts if verdict.origin]
-    referred = {_key(verdict) for verdict in verdicts}
-    after = {
-        key for key in referred if key not in fixed or fixed[key] > there[key[1]]
-    }  # of the reference only days are known
+    elsewhere = _judged_elsewhere(found)
+    # Of the reference only days are known.
+    after = {key for key in elsewhere if key not in fixed or fixed[key] > there[key[1]]}
     first = {
         page.experiment.name: min(map(datetime.fromisoformat, page.evidence.runs["started"]))
         for page in found
         if len(page.evidence.runs)
     }
-    own = {
-        (rule.claim, rule.experiment, rule.digest)
-        for rule in rules
-        if rule.experiment in first and datetime.fromisoformat(rule.fixed) > first[rule.experiment]
-    }
-    return frozenset(own - referred | after)
+    own = {key for key, when in rules.items() if key[1] in first and when > first[key[1]]}
+    return frozenset(own - elsewhere | after)
 
 
 def _chapter(page: PageFindings, figures: Path, options: str, store: Store) -> Chapter:

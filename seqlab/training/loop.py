@@ -84,8 +84,9 @@ def fit(
     warmup = warmup_steps if warmup_steps is not None else default_warmup(steps)
     optimizer = adamw(learning_rate, weight_decay=weight_decay)
     optimizer.init(model.trainable_parameters())
-    run = Training(model, optimizer, constant=constant_part(steps), last=steps)
-    run.snapshots, file = snapshots if snapshots is not None else {}, None
+    kept_at = snapshots if snapshots is not None else {}
+    run = Training(model, optimizer, constant=constant_part(steps), last=steps, snapshots=kept_at)
+    file = None
     if place := checkpoints or kept.current():
         settings = {
             "steps": steps, "learning_rate": learning_rate, "evaluate_every": evaluate_every,
@@ -158,8 +159,7 @@ def _evaluate(
             "only the validation split may choose weights: expected a first measurement of split "
             f"'valid', found {measured[0].split!r}."
         )
-    better = run.better(score(measured[0]))
-    if better and keep_best:
+    if run.better(score(measured[0])) and keep_best:
         run.keep()
 
 
