@@ -175,7 +175,7 @@ experiment = Experiment(
     parallel_over=("data", "model", "fraction"),
     run=run,
     protocol={
-        "steps": 3_000, "evaluations": 30, "batch": 64, "width": 48, "depth": 2, "patch": 7, "shift": 2.0,
+        "steps": 4_000, "evaluations": 40, "batch": 64, "width": 48, "depth": 2, "patch": 4, "shift": 2.0,
         "turn": 10.0, "rate": 0.0,
     },
     tuning=Tuning(
