@@ -44,9 +44,10 @@ class Size:
     """The sizes that the backbones of a comparison share; each backbone uses those that apply to it.
 
     `length` is the longest sequence, in steps, which the receptive field of a TCN or CNN must span; `blocks`
-    sets the number of its blocks instead. `positions` is the positional encoding of attention. `residual`
-    adds residual connections to recurrent layers, `orthogonal` starts their recurrent matrices orthogonal.
-    `forget_bias` is the initial bias of an LSTM's forget gate, `ring` the range of the initial |λ| of an LRU.
+    sets the number of its blocks instead. `positions` is the positional encoding of attention, `reach` the
+    number of positions that each attends to in sliding-window attention. `residual` adds residual
+    connections to recurrent layers, `orthogonal` starts their recurrent matrices orthogonal. `forget_bias` is
+    the initial bias of an LSTM's forget gate, `ring` the range of the initial |λ| of an LRU.
     """
 
     width: int
@@ -59,6 +60,7 @@ class Size:
     forget_bias: float = 1.0
     ring: tuple[float, float] = (0.9, 0.999)  # for long memory; the paper's default is the whole disc
     blocks: int | None = None
+    reach: int | None = None
 
     def recurrent(self, hidden: int | None) -> dict[str, Any]:
         """The arguments that the Config of every recurrent network takes."""
@@ -69,7 +71,7 @@ def _attention(size: Size, hidden: int | None, *, causal: bool) -> Backbone:
     return transformer.Model(
         transformer.Config(
             size.width, size.depth, size.heads, hidden, causal=causal,
-            positions=size.positions, length=size.length,
+            positions=size.positions, length=size.length, reach=size.reach,
         )
     )  # fmt: skip
 

@@ -21,8 +21,10 @@ from seqlab.models.parts.streaming import State, Streaming, apply_blocks
 class Config:
     """Sizes. `hidden` is the MLP's width (4 × width by default).
 
-    `length` is the longest sequence for learned positions; the other kinds do not need it. Without `residual`
-    or `norm` the blocks have no residual connections or no layer norms, for ablations.
+    `length` is the longest sequence for learned positions; the other kinds do not need it. With `reach` each
+    position attends to so many only, the nearest, its own included: sliding-window attention (Beltagy et al.,
+    2020). It is computed as a mask, so it limits what a layer can see and not what it costs. Without
+    `residual` or `norm` the blocks have no residual connections or no layer norms, for ablations.
     """
 
     width: int
@@ -33,6 +35,7 @@ class Config:
     positions: Positions = "rope"
     activation: Activation = "relu"
     length: int | None = None
+    reach: int | None = None
     residual: bool = True
     norm: bool = True
 
@@ -40,6 +43,8 @@ class Config:
         check_positive(depth=self.depth)
         check_positions(self)
         check_block(self)
+        if self.reach is not None:
+            check_positive(reach=self.reach)
 
 
 class Model(Streaming):
@@ -50,7 +55,7 @@ class Model(Streaming):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.positions = PositionalEncoding(config)
+        self.positions = PositionalEncoding(config, reach=config.reach)
         self.blocks = [
             Block(config, rotary=self.positions.rotary, residual=config.residual, norm=config.norm)
             for _ in range(config.depth)

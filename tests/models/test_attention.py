@@ -67,17 +67,20 @@ def loop(q, k, v, *, may_attend, positions: str = "none") -> np.ndarray:
 @pytest.mark.parametrize("positions", RELATIVE)
 @pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
 @pytest.mark.parametrize("mask", [None, MASK], ids=["whole", "padded"])
-def test_attention_follows_its_equation(positions, causal, mask, randomised) -> None:
-    encoding = PositionalEncoding(transformer.Config(WIDTH, heads=HEADS, positions=positions))
+@pytest.mark.parametrize("reach", [None, 1, 3])
+def test_attention_follows_its_equation(positions, causal, mask, reach, randomised) -> None:
+    encoding = PositionalEncoding(transformer.Config(WIDTH, heads=HEADS, positions=positions), reach=reach)
     module = randomised(Attention(width=WIDTH, heads=HEADS, rotary=encoding.rotary))
     x = mx.random.normal((BATCH, LENGTH, WIDTH))
     found = np.array(module(x, encoding.attention_mask(x, causal=causal, mask=mask)))
     real = np.ones((BATCH, LENGTH), bool) if mask is None else np.array(mask)
     for b, row in enumerate(np.array(x, np.float64)):
         q, k, v = np.split(affine(module.to_qkv, row), 3, axis=1)
-        y = loop(
-            q, k, v, may_attend=lambda i, j, b=b: real[b, j] and (j <= i or not causal), positions=positions
-        )
+
+        def may_attend(i, j, b=b):
+            return real[b, j] and (j <= i or not causal) and (reach is None or abs(i - j) < reach)
+
+        y = loop(q, k, v, may_attend=may_attend, positions=positions)
         expected = affine(module.to_output, y)
         np.testing.assert_allclose(found[b][real[b]], expected[real[b]], rtol=1e-4, atol=1e-5)
 
@@ -227,3 +230,19 @@ def test_a_cache_longer_than_the_learned_positions_is_an_error() -> None:
     ):
         with pytest.raises(UsageError, match="learned for 14 steps, found 15"):
             read()
+
+
+def test_layers_of_sliding_windows_see_as_far_as_their_windows_add_up() -> None:
+    """Two layers that reach 3 positions depend on the last 5 inputs and on no earlier one."""
+    model = transformer.Model(transformer.Config(WIDTH, depth=2, heads=HEADS, reach=3))
+    x = mx.random.normal((1, 12, WIDTH))
+    moved = [
+        bool(mx.any(model(x + 0.5 * (mx.arange(12) == at)[:, None])[0, -1] != model(x)[0, -1]))
+        for at in range(12)
+    ]
+    assert moved == [False] * 7 + [True] * 5
+
+
+def test_a_reach_of_nothing_is_refused() -> None:
+    with pytest.raises(UsageError, match="reach"):
+        transformer.Config(WIDTH, heads=HEADS, reach=0)

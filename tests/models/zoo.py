@@ -218,6 +218,7 @@ CAUSAL = {
         f"decoder {how}": partial(attention, positions=how, activation="gelu" if how in GELU else "relu")
         for how in POSITIONS
     },
+    "decoder with sliding windows": partial(attention, positions="alibi", reach=3),
     "decoder without sums": partial(attention, positions="alibi", residual=False),
     "decoder without norms": partial(attention, positions="alibi", norm=False),
 }

@@ -92,23 +92,33 @@ def slopes(heads: int) -> list[float]:
 
 
 def attention_mask(
-    length: int, *, causal: bool, mask: Bool[mx.array, "B L"] | None = None
+    length: int, *, causal: bool, mask: Bool[mx.array, "B L"] | None = None, reach: int | None = None
 ) -> Bool[mx.array, "... L L"]:
     """True where a position (row) may attend to another (column): a real token and, if causal, no later one.
 
+    With `reach` it is one of so many positions, its own included, that are the nearest on its side or sides.
     Every position attends to itself, padding too, because softmax over no scores is not a number. The
     outputs at padding do not reach real tokens.
     """
     positions = mx.arange(length)
     allowed = positions[:, None] >= positions if causal else mx.ones((length, length), dtype=mx.bool_)
+    if reach is not None:
+        allowed = allowed & (mx.abs(positions[:, None] - positions) < reach)
     if mask is None:
         return allowed
     return (allowed & mask[:, None, None]) | (positions[:, None] == positions)
 
 
-def cache_mask(positions: Int[mx.array, "L"], capacity: int) -> Bool[mx.array, "L R"]:
-    """True where a cache of R = `capacity` places is filled once each position has been written."""
-    return mx.arange(capacity) <= positions[:, None]
+def cache_mask(
+    positions: Int[mx.array, "L"], capacity: int, *, reach: int | None = None
+) -> Bool[mx.array, "L R"]:
+    """True where a cache of R = `capacity` places is filled once each position has been written.
+
+    With `reach`, only at the last so many of those places.
+    """
+    places = mx.arange(capacity)
+    filled = places <= positions[:, None]
+    return filled if reach is None else filled & (places > positions[:, None] - reach)
 
 
 class LearnedPositions(nn.Module):
@@ -130,13 +140,17 @@ class LearnedPositions(nn.Module):
 
 
 class PositionalEncoding(nn.Module):
-    """The positional encoding of one stack: vectors to add to its inputs, and masks that its blocks share."""
+    """The positional encoding of one stack: vectors to add to its inputs, and masks that its blocks share.
 
-    def __init__(self, sizes: PositionSizes) -> None:
+    With `reach` each position attends to so many only, the nearest, its own included.
+    """
+
+    def __init__(self, sizes: PositionSizes, *, reach: int | None = None) -> None:
         super().__init__()
         check_positions(sizes)
         self.kind = sizes.positions
         self.heads = sizes.heads
+        self.reach = reach
         if sizes.positions == "learned" and sizes.length is not None:
             self.table = LearnedPositions(length=sizes.length, width=sizes.width)
 
@@ -160,14 +174,15 @@ class PositionalEncoding(nn.Module):
         """The attention mask of a whole sequence; `mask`, if any, is its padding mask."""
         if mask is not None:
             check_mask(mask, x)
-        elif self.kind != "alibi":
+        elif self.kind != "alibi" and self.reach is None:
             return "causal" if causal else None
         length = x.shape[1]
-        return self._biased(attention_mask(length, causal=causal, mask=mask), mx.arange(length))
+        allowed = attention_mask(length, causal=causal, mask=mask, reach=self.reach)
+        return self._biased(allowed, mx.arange(length))
 
     def cache_mask(self, positions: Int[mx.array, "L"], capacity: int) -> Mask:
         """The attention mask of `positions` over a cache."""
-        return self._biased(cache_mask(positions, capacity), positions)
+        return self._biased(cache_mask(positions, capacity, reach=self.reach), positions)
 
     def _biased(self, allowed: Bool[mx.array, "... L M"], positions: Int[mx.array, "L"]) -> Mask:
         if self.kind != "alibi":
