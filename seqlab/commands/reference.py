@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from seqlab import pipeline
+from seqlab.commands import goals
 from seqlab.errors import NothingRanError, UsageError
 from seqlab.reference.export import export
 from seqlab.reference.sources import of_learning, sources_of
@@ -46,6 +47,8 @@ def run(
                 workspace.reference, workspace.root, store, sources_of(work.plans, store),
                 gone=lambda page: not names and not (workspace.pages / f"{page}.py").is_file(),
             )  # fmt: skip
+            if told and goals.write(workspace.root, workspace.reference):
+                told.append(f"{goals.TABLE}: what was reached beside the goals of {goals.FILE}.")
             print("\n".join(told), end="\n" if told else "", flush=True)
         if not told and not failed:
             raise NothingRanError(
