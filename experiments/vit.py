@@ -175,11 +175,13 @@ experiment = Experiment(
     parallel_over=("data", "model", "fraction"),
     run=run,
     protocol={
-        "steps": 4_000, "evaluations": 40, "batch": 64, "width": 48, "depth": 2, "patch": 4, "shift": 2.0,
+        "steps": 4_000, "evaluations": 40, "batch": 64, "width": 48, "depth": 2, "patch": 7, "shift": 2.0,
         "turn": 10.0, "rate": 0.0,
     },
     tuning=Tuning(
-        grid(data="digits", model=CLASSIFIERS, fraction=FRACTIONS), by=("model", "fraction"),
+        grid(data="digits", model=(VIT, CNN, LSTM), fraction=FRACTIONS)
+        + grid(data="digits", model=STEM, fraction=1.0),
+        by=("model", "fraction"),
         settings={"steps": 750, "evaluations": 8},
     ),
     budgets=(
@@ -200,7 +202,8 @@ experiment = Experiment(
         Budget(
             "full",
             points(DATA, FRACTIONS, seeds=10)
-            + grid(data=DATA, model=(LSTM, STEM), fraction=FRACTIONS, seeds=10),
+            + grid(data=DATA, model=LSTM, fraction=FRACTIONS, seeds=10)
+            + grid(data=DATA, model=STEM, fraction=1.0, seeds=10),
             timeout=3_600,
         ),
     ),
