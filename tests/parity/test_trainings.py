@@ -18,5 +18,5 @@ def test_networks_are_of_the_same_size_and_start_at_chance(case: Case) -> None:
     inputs, targets = (torch.from_numpy(part.astype(np.int64)) for part in described.batches[0])
     torch.manual_seed(0)
     loss = functional.cross_entropy(pytorch.Model(described.sizes)(inputs).flatten(0, -2), targets.flatten())
-    assert 0.8 < float(loss) / math.log(described.sizes["outputs"]) < 1.5
+    assert 0.8 < loss.item() / math.log(described.sizes["outputs"]) < 1.5
     ours.prepare(case, described)()
