@@ -168,7 +168,8 @@ def bench(session: nox.Session) -> None:
     if not session.posargs:
         table = "--benchmark-columns=min,median,max,rounds"
         run(session, "pytest", "tests/benchmarks", "--benchmark-only", table)
-        run(session, "python", "-m", "tests.benchmarks.trainings", SEQLAB_TORCH=torch)
+        if torch:
+            run(session, "python", "-m", "tests.benchmarks.trainings", SEQLAB_TORCH=torch)
     run(session, "python", "-m", "tests.benchmarks.performance", *session.posargs, SEQLAB_TORCH=torch)
 
 
