@@ -9,19 +9,20 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
+from seqlab.charts.colours import INK, MUTED, PAPER
 from seqlab.charts.label_placement import text_width
 from seqlab.charts.labels import write_text, write_title
 from seqlab.charts.panels import PanelGrid, label_margin, lay_out, panel_grid, panel_width
-from seqlab.charts.style import INK, LINE, MUTED, SMALL, TEXT, WIDTH
+from seqlab.charts.style import LINE, SMALL, TEXT, WIDTH
 from seqlab.charts.units import Unit, display_unit, number, numbers
 from seqlab.charts.words import (
-    axis_title,
     factor_title,
     index_title,
     is_numeric,
     level_name,
     level_value,
     levels_of,
+    measure_title,
     wrapped,
 )
 from seqlab.notebook.figures import Heatmap, Level
@@ -61,7 +62,7 @@ def plot(figure: Heatmap, summary: pd.DataFrame) -> Figure:
         left=left,
         right=0.05,
         x_title=index_title(figure.x, metric),
-        y_title=axis_title(metric, unit),
+        measure=measure_title(metric, unit),
         titles=["" if column is None else level_name(figure.columns, column) for column in columns],
         head=LINE - 0.02,
     )
@@ -94,7 +95,7 @@ def _shade(
         annot_kws={"size": TEXT},
         cbar=False,
         linewidths=1.0,
-        linecolor="white",
+        linecolor=PAPER,
         xticklabels=[wrapped(level_value(column), width=12) for column in cells.columns],
         yticklabels=names,
         ax=panel,
