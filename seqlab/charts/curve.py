@@ -26,7 +26,15 @@ from seqlab.charts.panels import (
 from seqlab.charts.series_styles import SeriesStyle, series_styles
 from seqlab.charts.ticks import drawable, levels_or_ticks, limits, set_axis, tick_labels, ticks
 from seqlab.charts.units import Unit, display_unit, number
-from seqlab.charts.words import index_title, level_name, level_value, levels_of, measure_title, wrapped
+from seqlab.charts.words import (
+    axis_title,
+    direction,
+    index_title,
+    level_name,
+    level_value,
+    levels_of,
+    wrapped,
+)
 from seqlab.notebook.figures import Curve, Level, Scale
 from seqlab.notebook.metrics import metric_named
 
@@ -80,7 +88,8 @@ def plot(figure: Curve, summary: pd.DataFrame, samples: pd.DataFrame) -> Figure:
         right=right,
         x_title=index_title(figure.x, metric),
         finding=found,
-        measure=measure_title(metric, unit),
+        measure=axis_title(metric, unit),
+        note=direction(metric),
         titles=["" if column is None else level_name(figure.columns, column) for column in columns],
         legend=0 if beside else len(legend_rows([*names.values()], lines=True)),
         widths=widths,

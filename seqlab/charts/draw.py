@@ -18,7 +18,9 @@ import pandas as pd
 from seqlab.charts.alt import NOTHING, describe
 from seqlab.charts.kept import kept_or_drawn
 from seqlab.charts.run_panels import RunPanels
+from seqlab.charts.words import at_level, index_title
 from seqlab.notebook.figures import Curve, Figure, Heatmap, Interval, Tradeoff
+from seqlab.notebook.metrics import metric_named
 
 if TYPE_CHECKING:  # what is drawn already needs no matplotlib
     from matplotlib.figure import Figure as Canvas
@@ -95,17 +97,38 @@ def _sided(table: pd.DataFrame, side: str, keys: tuple[str, ...]) -> pd.DataFram
     return table.rename(columns={name: f"{side}_{name}" for name in table if name not in keys})
 
 
+def single_place(figure: Figure, summary: pd.DataFrame) -> str:
+    """`at length 64`, where lines have that single point; else empty."""
+    if not isinstance(figure, Curve):
+        return ""
+    found = summary[np.isfinite(summary["estimate"].astype(float))][figure.x].unique().tolist()
+    return (
+        f"at {at_level(index_title(figure.x, metric_named(figure.y)), found[0])}" if len(found) == 1 else ""
+    )
+
+
+def as_measured(figure: Figure, summary: pd.DataFrame) -> Figure:
+    """The figure, or rows of marks in place of lines that would have a single point each."""
+    if not isinstance(figure, Curve) or not single_place(figure, summary):
+        return figure
+    return Interval(
+        caption=figure.caption, where=figure.where, split=figure.split, x=figure.y, y=figure.hue,
+        columns=figure.columns, x_scale=figure.y_scale, guides=figure.guides,
+    )  # fmt: skip
+
+
 def plot(figure: Figure, data: FigureData) -> "Canvas":
     """The chart as a matplotlib figure, for `draw` and for tests. Call within `style.theme()`."""
     from seqlab.charts import curve, heatmap, interval, tradeoff  # a second to import, and seldom needed
 
     if data.empty:
         return _placeholder()
-    match figure:
+    place = single_place(figure, data.summary)
+    match figure := as_measured(figure, data.summary):
         case Curve():
             return curve.plot(figure, data.summary, data.samples)
         case Interval():
-            return interval.plot(figure, data.summary, data.samples)
+            return interval.plot(figure, data.summary, data.samples, place=place)
         case Tradeoff():
             return tradeoff.plot(figure, data.summary, data.samples)
         case Heatmap():
@@ -130,7 +153,9 @@ def draw(figure: Figure, data: FigureData, path: Path) -> str:
     Equal data give equal bytes; a chart that is there already is not drawn again.
     """
     made_from = "\n".join([repr(figure), data.summary.to_csv(), data.samples.to_csv()])
-    alt = NOTHING if data.empty else describe(figure, data.summary)
+    alt = NOTHING if data.empty else describe(as_measured(figure, data.summary), data.summary)
+    if place := single_place(figure, data.summary):
+        alt += f" All {place}."
     return kept_or_drawn(path, made_from, lambda: (_svg(lambda: plot(figure, data)), alt))
 
 

@@ -156,7 +156,7 @@ def _told(factor: str, leads: Mapping[Level | None, Lead | None], extreme: str) 
     places = {where for _, where in known}
     if len(names) == 1:
         where = f" {places.pop()}".rstrip() if len(places) == 1 else ""
-        every = f", for every {factor.replace('_', ' ')}" if factor and len(leads) > 1 else ""
+        every = f", in {'both' if len(leads) == 2 else 'all'} panels" if len(leads) > 1 else ""
         return f"{names.pop()} has {extreme}{where}{every}"
     if len(known) > _MOST:
         return ""

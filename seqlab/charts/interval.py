@@ -26,7 +26,7 @@ from seqlab.charts.series_styles import SeriesStyle, series_styles
 from seqlab.charts.style import LINE, SMALL, TEXT
 from seqlab.charts.ticks import drawable, limits, set_axis, tick_labels, ticks
 from seqlab.charts.units import Unit, display_unit, numbers
-from seqlab.charts.words import is_numeric, level_name, level_value, levels_of, measure_title, wrapped
+from seqlab.charts.words import axis_title, direction, is_numeric, level_name, level_value, levels_of, wrapped
 from seqlab.notebook.figures import Interval, Level
 from seqlab.notebook.metrics import metric_named
 
@@ -34,8 +34,8 @@ from seqlab.notebook.metrics import metric_named
 _ROW, _LANE, _BELOW = 0.18, 0.21, 0.1
 
 
-def plot(figure: Interval, summary: pd.DataFrame, samples: pd.DataFrame) -> Figure:
-    """Draw `summary` (levels, estimate, low, high) and `samples` (levels, seed, value)."""
+def plot(figure: Interval, summary: pd.DataFrame, samples: pd.DataFrame, *, place: str = "") -> Figure:
+    """Draw `summary` (levels, estimate, low, high) and `samples` (levels, seed, value), all at this place."""
     metric = metric_named(figure.x)
     unit = display_unit(metric.unit, summary["estimate"], figure.x_scale)
     hue = figure.hue or figure.y
@@ -77,7 +77,8 @@ def plot(figure: Interval, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
         right=right,
         x_title="",
         finding=found,
-        measure=measure_title(metric, unit),
+        measure=axis_title(metric, unit),
+        note=", ".join(filter(None, [direction(metric), place])),
         titles=["" if column is None else level_name(figure.columns, column) for column in columns],
         legend=len(legend_rows(lane_names, lines=False)) if lanes else 0,
         head=LINE if guides else 0.0,

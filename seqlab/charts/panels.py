@@ -81,6 +81,7 @@ def lay_out(
     x_title: str,
     finding: str = "",
     measure: str = "",
+    note: str = "",
     titles: Sequence[str] = (),
     legend: int = 0,
     head: float = 0.0,
@@ -88,7 +89,8 @@ def lay_out(
 ) -> float:
     """Position panels of `height` inches, and write the titles of the figure, of axes and panels.
 
-    The figure's title is what was found, with the measure below it, or the measure where nothing is said.
+    The figure's title is what was found, with the measure and a note on it below, or else the measure with
+    the note below it.
     `legend` is the number of rows to leave free for a legend above, whose top is returned (in inches);
     `head` is extra room between a panel and its title. `widths` are those of the panels of a single row where
     they differ.
@@ -96,7 +98,8 @@ def lay_out(
     figure, across, down = grid.figure, grid.across, grid.down
     title_room = head + (LINE + 0.03 if any(titles) else 0.0)
     heads = title_lines(finding or measure)
-    title = len(heads) * _TITLE_LINE + (LINE if finding else 0.0) + 0.05
+    below_title = ", ".join(filter(None, [measure if finding else "", note]))
+    title = len(heads) * _TITLE_LINE + (LINE if below_title else 0.0) + 0.05
     above = title + 0.07 + legend * LINE + (0.06 if legend else 0.0)
     below = 0.2 + (LINE if x_title else 0.0) + 0.03
     row = title_room + height
@@ -121,12 +124,11 @@ def lay_out(
     for i, line in enumerate(heads):
         figure.text(
             0.0, total - 0.01 - (i + 0.5) * _TITLE_LINE, line, transform=figure.dpi_scale_trans, color=INK,
-            size=TITLE, weight="bold", va="center_baseline", gid=f"finding-{i}" if finding else "measure",
+            size=TITLE, weight="bold", va="center_baseline", gid=f"head-{i}",
         )  # fmt: skip
-    if finding:
-        write_title(
-            figure, measure, x=0.0, y=total - 0.01 - len(heads) * _TITLE_LINE - LINE / 2, gid="measure"
-        )
+    if below_title:
+        y = total - 0.01 - len(heads) * _TITLE_LINE - LINE / 2
+        write_title(figure, below_title[:1].upper() + below_title[1:], x=0.0, y=y, gid="note")
     if x_title:
         centre = left + (WIDTH - left - right) / 2
         write_title(figure, x_title, x=centre, y=0.03 + LINE / 2, gid="x-title", ha="center")
@@ -163,4 +165,4 @@ def draw_seed_dots(
         (dots,) = panel.plot(
             [x[i] for i in at], [y[i] for i in at], linestyle="none", marker="o", color=colour
         )
-        dots.set(markersize=size, alpha=0.4, markeredgewidth=0, zorder=1.8, gid="seeds")
+        dots.set(markersize=size, alpha=0.45, markeredgewidth=0, zorder=1.8, gid="seeds")

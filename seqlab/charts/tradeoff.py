@@ -20,7 +20,7 @@ from seqlab.charts.series_styles import SeriesStyle, series_styles
 from seqlab.charts.style import LINE, SMALL, WIDTH
 from seqlab.charts.ticks import limits, set_axis, tick_labels, ticks
 from seqlab.charts.units import Unit, display_unit
-from seqlab.charts.words import level_name, levels_of, measure_title, wrapped
+from seqlab.charts.words import axis_title, direction, level_name, levels_of, wrapped
 from seqlab.notebook.figures import Level, Scale, Tradeoff
 from seqlab.notebook.metrics import Metric, metric_named
 
@@ -53,9 +53,10 @@ def plot(figure: Tradeoff, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
         height=_HEIGHT,
         left=label_margin(tick_labels(y_ticks, figure.y_scale)),
         right=0.15,
-        x_title=measure_title(x, units["x"]),
+        x_title=", ".join(filter(None, [axis_title(x, units["x"]), direction(x)])),
         finding=found,
-        measure=measure_title(y, units["y"]),
+        measure=axis_title(y, units["y"]),
+        note=direction(y),
     )
     set_axis(panel.xaxis, x_bounds, figure.x_scale, x_ticks)
     set_axis(panel.yaxis, y_bounds, figure.y_scale, y_ticks)

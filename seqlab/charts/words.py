@@ -43,10 +43,9 @@ def axis_title(metric: Metric, unit: Unit) -> str:
     return f"{metric.title} ({unit.symbol})" if unit.symbol else metric.title
 
 
-def measure_title(metric: Metric, unit: Unit) -> str:
-    """What a figure measures, and which direction is better: `Accuracy, higher is better`."""
-    title = axis_title(metric, unit)
-    return title if metric.better == "neither" else f"{title}, {metric.better} is better"
+def direction(metric: Metric) -> str:
+    """Which direction is better: `lower is better`; empty where neither is."""
+    return "" if metric.better == "neither" else f"{metric.better} is better"
 
 
 def index_title(name: str, metric: Metric) -> str:

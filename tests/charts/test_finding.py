@@ -53,7 +53,7 @@ def test_panels_are_told_together_or_one_by_one() -> None:
         ("traffic", "TCN"): 0.5,
     }
     table, _ = planted.tables(("series", "model"), values)
-    assert finding(figure, table) == "LSTM has the lowest mean squared error, for every series"
+    assert finding(figure, table) == "LSTM has the lowest mean squared error, in both panels"
     values["traffic", "TCN"] = 0.1
     table, _ = planted.tables(("series", "model"), values)
     assert finding(figure, table) == "LSTM has the lowest mean squared error for power, TCN for traffic"
