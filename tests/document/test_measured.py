@@ -28,38 +28,44 @@ def verdict(rule: Rule, outcome: Outcome, *cells: Cell, page: str = "rnn") -> Ve
     return Verdict("C01", page, outcome, rule, "It holds.", "why", cells=cells)
 
 
-@pytest.mark.parametrize(
-    ("found", "words"),
-    [
-        (
-            verdict(FASTER, Outcome.NOT_SUPPORTED, cell(13.2), cell(1.41), cell(2.0)),
-            "Transformer: 1.4 to 13 times the time per token of the best of 3 others, in 3 of 3 cells "
-            "(claimed: at most 0.667 times)",
-        ),
-        (
-            verdict(MORE, Outcome.NOT_SUPPORTED, cell(-0.15, spread=0.02, opponent="CNN")),
-            "Transformer: accuracy 15 percentage points lower than CNN, the best of 2 (95 % interval −17.0 to "
-            "−13.0; claimed: at least 1 percentage point higher)",
-        ),
-        (
-            verdict(MORE, Outcome.INCONCLUSIVE, cell(-0.02, "open"), cell(0.03, "open")),
-            "Transformer: accuracy from 2 percentage points lower to 3 percentage points higher than the better of "
-            "CNN and LSTM, over 2 cells (claimed: at least 1 percentage point higher)",
-        ),
-        (
-            verdict(WAITING, Outcome.SUPPORTED, cell(2.0, "pass"), cell(7.0, "pass")),
-            "Sequential operations: +2 to +7 for each token, in 2 of 2 cells (claimed: above +0.99 for each token)",
-        ),
-        (verdict(ONE, Outcome.NOT_SUPPORTED, cell(58)), "Sequential operations: 58 (claimed: below 1.5)"),
-        (
-            verdict(READ, Outcome.NOT_SUPPORTED, cell(1.0), cell(0.25)),
-            "What was published differs by 25 to 100 %, in 2 of 2 cells (claimed: at most 5 %)",
-        ),
-        (verdict(ONE, Outcome.NOT_TESTED), ""),
-    ],
+TOLD = (
+    (
+        verdict(FASTER, Outcome.NOT_SUPPORTED, cell(13.2), cell(1.41), cell(2.0)),
+        "Transformer: 1.4 to 13 times the time per token of the best of 3 others, in 3 of 3 cells",
+        "(claimed: at most 0.667 times)",
+    ),
+    (
+        verdict(MORE, Outcome.NOT_SUPPORTED, cell(-0.15, spread=0.02, opponent="CNN")),
+        "Transformer: accuracy 15 percentage points lower than CNN, the best of 2",
+        "(95 % interval −17.0 to −13.0; claimed: at least 1 percentage point higher)",
+    ),
+    (
+        verdict(MORE, Outcome.INCONCLUSIVE, cell(-0.02, "open"), cell(0.03, "open")),
+        "Transformer: accuracy from 2 percentage points lower to 3 percentage points higher than the better "
+        "of CNN and LSTM, over 2 cells",
+        "(claimed: at least 1 percentage point higher)",
+    ),
+    (
+        verdict(WAITING, Outcome.SUPPORTED, cell(2.0, "pass"), cell(7.0, "pass")),
+        "Sequential operations: +2 to +7 for each token, in 2 of 2 cells",
+        "(claimed: above +0.99 for each token)",
+    ),
+    (verdict(ONE, Outcome.NOT_SUPPORTED, cell(58)), "Sequential operations: 58", "(claimed: below 1.5)"),
+    (
+        verdict(READ, Outcome.NOT_SUPPORTED, cell(1.0), cell(0.25)),
+        "What was published differs by 25 to 100 %, in 2 of 2 cells",
+        "(claimed: at most 5 %)",
+    ),
 )
-def test_an_effect_is_told_with_size_and_direction(found: Verdict, words: str) -> None:
-    assert measured(found) == words
+
+
+@pytest.mark.parametrize(("found", "effect", "asked"), TOLD)
+def test_an_effect_is_told_with_size_and_direction(found: Verdict, effect: str, asked: str) -> None:
+    assert measured(found) == f"{effect} {asked}"
+
+
+def test_nothing_is_told_of_what_was_not_measured() -> None:
+    assert measured(verdict(ONE, Outcome.NOT_TESTED)) == ""
 
 
 def test_what_is_claimed_is_told_from_its_side() -> None:
