@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from seqlab.analysis.combined import DECIDED, Combined, deciding
 from seqlab.document.numbers import fixed, number, significant
-from seqlab.notebook.claims import Cell, Comparison, Difference, Outcome, Ratio, Rule, Slope, Verdict
+from seqlab.notebook.claims import Cell, Comparison, Difference, Exact, Outcome, Ratio, Rule, Slope, Verdict
 from seqlab.notebook.experiment import PART
 from seqlab.notebook.metrics import FRACTION, metric_named
 
@@ -87,15 +87,14 @@ def found(rule: Rule, cells: Sequence[Cell]) -> str:
     values = sorted(cell.estimate for cell in cells if math.isfinite(cell.estimate))
     if not values:
         return ""
-    interval = _interval(rule, cells[0]) if len(cells) == 1 else ""
     if rule.metric == PUBLISHED:
         return f"What was published differs by {_range([_per_cent(value) for value in values])}"
     if isinstance(rule, Ratio):
         text = f"{_range([significant(value, 2) for value in values])} times the {quantity(rule)} of "
-        return f"{_left(rule)}: {text}{opponents(rule, cells)}{interval}"
+        return f"{_left(rule)}: {text}{opponents(rule, cells)}"
     if isinstance(rule, Difference):
-        return f"{_left(rule)}: {quantity(rule)} {_apart(rule, values)} {opponents(rule, cells)}{interval}"
-    return f"{quantity(rule)[:1].upper()}{quantity(rule)[1:]}: {_values(rule, values)}{interval}"
+        return f"{_left(rule)}: {quantity(rule)} {_apart(rule, values)} {opponents(rule, cells)}"
+    return f"{quantity(rule)[:1].upper()}{quantity(rule)[1:]}: {_values(rule, values)}"
 
 
 def short_effect(rule: Ratio | Difference, cell: Cell, *, mirrored: bool = False) -> str:
@@ -124,7 +123,8 @@ def measured(verdict: Verdict, cells: Sequence[Cell] | None = None) -> str:
     settled = verdict.outcome in DECIDED or several < among
     of = f", in {several} of {among} cells" if settled else f", over {several} cells"
     of = of if among > 1 else ""
-    return f"{text}{of} (claimed: {claimed(verdict.rule)})"
+    interval = _interval(verdict.rule, chosen[0]) if several == 1 else ""
+    return f"{text}{of} ({interval}claimed: {claimed(verdict.rule)})"
 
 
 def brief(claim: Combined) -> str:
@@ -212,16 +212,16 @@ def _values(rule: Rule, values: Sequence[float]) -> str:
 
 
 def _interval(rule: Rule, cell: Cell) -> str:
-    if not (math.isfinite(cell.low) and math.isfinite(cell.high)) or cell.low == cell.high:
+    if isinstance(rule, Exact) or not math.isfinite(cell.high - cell.low) or cell.low == cell.high:
         return ""
     scale = 100 if isinstance(rule, Difference) and _points(rule) else 1
     low, high = (_near(value * scale, (cell.high - cell.low) * scale) for value in (cell.low, cell.high))
-    return f" (95 % interval {low} to {high})"
+    return f"95 % interval {low} to {high}; "
 
 
 def _near(value: float, width: float) -> str:
     """A bound with as many decimals as the interval's width has a use for."""
-    if abs(value) >= 1e5 or width <= 0:
+    if abs(value) >= 1e5 or width < 1e-4:
         return significant(value, 2)
     return fixed(value, min(max(1 - math.floor(math.log10(width)), 0), 6))
 
