@@ -383,8 +383,8 @@ def decisions(work: Work, store: Store) -> Decided | None:
         return None
 
     def judged(page: str) -> list[bool]:
+        from seqlab.analysis.combined import DECIDED
         from seqlab.analysis.findings import analyse_pages
-        from seqlab.document.claim_counts import DECIDED
 
         own = replace(work, plans=tuple(plan for plan in work.plans if plan.experiment.name == page))
         pages = [(plan.experiment, plan.planned) for plan in own.plans]

@@ -152,7 +152,7 @@ def test_a_failing_page_is_shown_and_the_rest_goes_on(tmp_path: Path, seqlab: Ru
     text = re.sub(r"\s+", " ", html(tmp_path))
     assert "on purpose" in text
     assert "nothing_of_this_name" in text
-    section = text[text.index('id="sec-failing-c41"') :]
+    section = text[text.index('id="sec-c41"') :]
     assert "not tested" in section[: section.index("</section>")]
     assert seqlab("report") == 1  # a failed trial is tried again
     assert statuses(tmp_path).count(("failing", "failed")) == 20

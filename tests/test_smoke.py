@@ -29,7 +29,7 @@ def verdicts(root: Path) -> int:
 def sections(root: Path) -> dict[str, str]:
     """The words of the report's parts, each from its label on."""
     html = (root / "results" / "report.html").read_text(encoding="utf-8")
-    labels = ("sec-summary", "sec-calm", "sec-failing", "sec-methods", "sec-ledger", "sec-failures")
+    labels = ("sec-summary", "sec-calm", "sec-failing", "sec-claims", "sec-methods", "sec-failures")
     places = sorted((html.index(f'id="{label}"'), label) for label in labels if f'id="{label}"' in html)
     ends = [place for place, _ in places[1:]] + [len(html)]
     words = [
@@ -50,7 +50,7 @@ def test_a_smoke_run_says_that_the_page_works_and_judges_nothing(
     assert seqlab("report", *SMOKE) == 0
     assert verdicts(tmp_path) == 0
     said = sections(tmp_path)
-    for part in ("sec-summary", "sec-calm", "sec-ledger"):
+    for part in ("sec-summary", "sec-calm", "sec-claims"):
         assert "smoke: works" in said[part]
         assert not [outcome for outcome in OUTCOMES if outcome in said[part]], part
     assert "Accuracy of both." in said["sec-calm"]
@@ -80,7 +80,7 @@ def test_a_smoke_run_says_which_trials_did_not_work(
     assert "smoke: of 10 trials 10 failed" in capsys.readouterr().out
     assert seqlab("report", *SMOKE) == 1
     said = sections(tmp_path)
-    for part in ("sec-summary", "sec-failing", "sec-ledger"):
+    for part in ("sec-summary", "sec-failing", "sec-claims"):
         assert "smoke: of 10 trials 10 failed" in said[part]
     assert "on purpose" in said["sec-failures"]
 

@@ -1,15 +1,19 @@
 """For what was a claim measured: which levels of its factors, on which devices?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from seqlab.analysis.evidence import Evidence
-from seqlab.notebook.claims import Rule
+from seqlab.notebook.claims import Exact, Rule
 from seqlab.notebook.experiment import PART
 from seqlab.notebook.figures import Level, matches
+from seqlab.notebook.metrics import metric_named
 
 
-def scope(rule: Rule, evidence: Evidence) -> str:
-    """The levels and devices of the good runs behind a rule: `length 64 to 512; model LSTM, GRU; cpu`."""
+def scope(rule: Rule, evidence: Evidence, cells: Sequence[Mapping[str, Level]]) -> str:
+    """The levels and devices of the good runs in these cells: `length 64 to 512; model LSTM, GRU; cpu`.
+
+    What is counted or published is the same on every device, and has none.
+    """
     measured = evidence.series(rule.metric, rule.split)
     runs = [
         run
@@ -17,12 +21,15 @@ def scope(rule: Rule, evidence: Evidence) -> str:
         if run.run in measured
         and matches(run.factors, rule.where)
         and any(matches(run.factors, side) for side in rule.sides)
+        and any(matches(run.factors, levels) for levels in cells)
     ]
     tested: dict[str, dict[Level, None]] = {}
     for run in runs:
         for name, level in run.factors.items():
             tested.setdefault(name, {})[level] = None
     parts = [f"{name} {_range(list(levels))}" for name, levels in tested.items() if name != PART]
+    if isinstance(rule, Exact) and not metric_named(rule.metric).of_machine:
+        return "; ".join(parts)
     return "; ".join([*parts, *dict.fromkeys(run.device for run in runs if run.device)])
 
 

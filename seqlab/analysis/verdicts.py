@@ -14,26 +14,27 @@ These outcomes are tried in this order, and the first that applies is the verdic
    arithmetic has no exceptions. *Not supported*: at least 80 % fail.
 6. *Inconclusive* otherwise.
 
-The effect of a verdict is the median of its cells' estimates. With one cell, its interval is the cell's
-own. With several, it reaches from the lowest bound to the highest: a range that covers every cell. An
-interval of the median would be too narrow, since cells share seeds.
+The effect of a verdict, and its interval, are those of one cell: the middle one of the cells that made the
+outcome. An average over cells may be an effect that none of them has, and would need an interval of its own,
+since cells share seeds.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from statistics import median
+from dataclasses import replace
 
 import numpy as np
 
 from seqlab.analysis.boundary import boundary
 from seqlab.analysis.cells import Effects
+from seqlab.analysis.combined import deciding, middle
 from seqlab.analysis.decisions import ALPHA, decide, threshold_of
 from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.fairness import explain, worst
 from seqlab.analysis.finished import Finished, finished, worst_record
 from seqlab.analysis.origin import Reference, choose
 from seqlab.analysis.power import likely_look
-from seqlab.analysis.scope import scope
+from seqlab.analysis.scope import format_number, scope
 from seqlab.notebook.claims import Cell, Claim, Exact, Origin, Outcome, Ratio, Rule, Verdict
 from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.notebook.figures import Level
@@ -92,10 +93,8 @@ def _verdict(
     if outcome is Outcome.INCONCLUSIVE and not unfair:
         reason = _unfinished(effects, trained) or reason
     records = (*matched, *worst_record(trained))
-    estimates = [cell.estimate for cell in cells if np.isfinite(cell.estimate)]
-    bounded = bool(cells) and all(np.isfinite([cell.low, cell.high]).all() for cell in cells)
     open_still = outcome is Outcome.INCONCLUSIVE and all(record.ok for record in records)
-    return Verdict(
+    verdict = Verdict(
         claim=claim.id,
         experiment=experiment,
         outcome=outcome,
@@ -103,16 +102,18 @@ def _verdict(
         statement=claim.statement,
         reason=". ".join([reason, *_notes(effects, cells)]) + ".",
         cells=tuple(cells),
-        effect=median(estimates) if estimates else None,
-        low=min(cell.low for cell in cells) if bounded else None,
-        high=max(cell.high for cell in cells) if bounded else None,
         n=min((cell.n for cell in cells), default=0),
-        scope=scope(rule, evidence),
+        scope=scope(rule, evidence, [effect.levels for effect in effects]),
         boundary=where,
         seeds_needed=_seeds_needed(rule, effects, cells, comparisons) if open_still else None,
         fairness=records,
         origin=origin,
     )
+    cell = middle(deciding(verdict), rule) or middle(cells, rule)
+    if cell is None:
+        return verdict
+    bounds = (cell.low, cell.high) if np.isfinite([cell.low, cell.high]).all() else (None, None)
+    return replace(verdict, effect=cell.estimate, low=bounds[0], high=bounds[1])
 
 
 def _outcome(
@@ -154,7 +155,7 @@ def _unfinished(effects: Sequence[Effects], trained: Sequence[Finished]) -> str:
 
 
 def _equal(rule: Rule, cells: Sequence[Cell]) -> str:
-    within = f"within {rule.margin:g} of {1 if isinstance(rule, Ratio) else 0}"
+    within = f"within {format_number(rule.margin or 0.0)} of {1 if isinstance(rule, Ratio) else 0}"
     if len(cells) == 1:
         return f"The whole interval lies {within}"
     return f"{sum(cell.equivalent for cell in cells)} of {len(cells)} intervals lie {within}"
@@ -175,7 +176,7 @@ def _missing(effects: Sequence[Effects]) -> str:
 def _summary(rule: Rule, effects: Sequence[Effects], cells: Sequence[Cell], comparisons: int) -> str:
     """What the cells say, as one sentence without its full stop."""
     decisions = Counter(cell.decision for cell in cells)
-    side = f"{'above' if rule.above is not None else 'below'} {rule.threshold:g}"
+    side = f"{'above' if rule.above is not None else 'below'} {format_number(rule.threshold)}"
     holm = f" (after Holm's correction for {comparisons} comparisons)" if comparisons > 1 else ""
     if len(effects) > 1:
         noun = "cells lie" if decisions["pass"] != 1 else "cells lies"
@@ -189,7 +190,7 @@ def _summary(rule: Rule, effects: Sequence[Effects], cells: Sequence[Cell], comp
     if cells[0].absent:
         return "The interval is decisive against the opponents that were planned, but the best may be another"
     if decisions["open"]:
-        return f"The interval does not exclude {rule.threshold:g}{holm}"
+        return f"The interval does not exclude {format_number(rule.threshold)}{holm}"
     return f"The whole interval lies {'' if decisions['pass'] else 'not '}{side}"
 
 

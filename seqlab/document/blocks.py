@@ -42,8 +42,8 @@ def escape(text: object) -> Markdown:
 
 
 def attribute(text: str) -> str:
-    """A value for use between double quotes in `{#id key="…"}`."""
-    return re.sub(r"[\\\"&]", r"\\\g<0>", one_line(text)).replace("{{", "{ {").replace("}}", "} }")
+    """A value for use between double quotes in `{#id key="…"}`, in a table's cell, too."""
+    return re.sub(r"[\\\"&|]", r"\\\g<0>", one_line(text)).replace("{{", "{ {").replace("}}", "} }")
 
 
 def slug(text: str) -> str:
@@ -101,6 +101,12 @@ def figure(path: str, *, caption: str, label: str, alt: str) -> Markdown:
     """An image with its caption, label and alternative text, alone in its paragraph."""
     target = path.replace("\\", "/").replace(" ", "%20").replace("(", "%28").replace(")", "%29")
     return Markdown(f'![{one_line(escape(caption))}]({target}){{#{label} fig-alt="{attribute(alt)}"}}')
+
+
+def drawing(path: str, *, alt: str, width: str = "") -> Markdown:
+    """A small picture within a line or a table cell; `width` is its width on paper, such as `42mm`."""
+    wide = f' width="{width}"' if width else ""
+    return Markdown(f'[]{{.drawing src="{attribute(path)}" alt="{attribute(alt)}"{wide}}}')
 
 
 def passages(texts: Sequence[tuple[str, str]], *, caption: str, label: str) -> Markdown:

@@ -24,9 +24,12 @@ from seqlab.document.content import (
     Passages,
     Report,
     RuleChange,
+    combined,
 )
 from seqlab.document.numbers import number
 from seqlab.document.origins import device_name, with_place
+from seqlab.document.outline import read as read_outline
+from seqlab.document.pictures import pictures
 from seqlab.document.tables import deterministic, split_of, tables
 from seqlab.document.weave import weave
 from seqlab.notebook.experiment import BudgetName
@@ -57,6 +60,8 @@ def compose(
     rules = store.fixed_rules()
     runs = [int(number) for page in found for number in page.evidence.runs["run"]]
     referred = _fixed(_referred(found))
+    outline = read_outline(sources)
+    claims = combined(ledger, [verdict for page in found for verdict in page.verdicts])
     report = Report(
         title=TITLE,
         generated=datetime.now(UTC),
@@ -75,6 +80,8 @@ def compose(
         rules_late=_late(_fixed(rules), referred, found),
         home="../",
         left=left,
+        outline=outline,
+        pictures=pictures(found, claims, outline, folder / "figures"),
     )
     return weave(report, sources=sources, folder=folder)
 

@@ -4,12 +4,15 @@ The pipeline creates these values, and weaving only lays them out. Text fields m
 by people for the report (a page's prose, a caption) and may contain citations; all others are escaped.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from seqlab.analysis.combined import Combined, combine
+from seqlab.document.outline import Outline
 from seqlab.notebook.claims import Verdict
 from seqlab.notebook.ledger import Entry
 
@@ -94,6 +97,24 @@ class Chapter:
     settings: Mapping[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of the front page and the ledger, already drawn; a caption states the finding."""
+
+    chain: Image | None = None
+    forest: Image | None = None
+    strips: Mapping[str, Image] = field(default_factory=dict)  # by claim
+    scales: tuple[tuple[str, str], ...] = ()  # of the strips: what is drawn to it, and its ends
+    ahead: int = 0  # domains of the forest in which the Transformer is better by what matters
+    behind: int = 0  # in which it is worse
+    between: int = 0
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """All of them."""
+        return (*filter(None, (self.chain, self.forest)), *self.strips.values())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Failure:
     """A trial that failed: which one, its status, and its error."""
@@ -143,3 +164,18 @@ class Report:
     rules_late: frozenset[tuple[str, str, str]] = frozenset()
     home: str = ""
     left: int = 0  # planned trials that a limited time left out
+    outline: Outline = field(default_factory=Outline)
+    pictures: Pictures = field(default_factory=Pictures)
+
+    @cached_property
+    def claims(self) -> Mapping[str, Combined]:
+        """What all chapters together say of each claim of the ledger, in its order."""
+        return combined(self.ledger, [verdict for chapter in self.chapters for verdict in chapter.verdicts])
+
+
+def combined(ledger: Mapping[str, Entry], verdicts: Sequence[Verdict]) -> Mapping[str, Combined]:
+    """The verdicts of each claim of the ledger, combined; further claims stand last."""
+    found: dict[str, list[Verdict]] = {claim: [] for claim in ledger}
+    for verdict in verdicts:
+        found.setdefault(verdict.claim, []).append(verdict)
+    return {claim: combine(given) for claim, given in found.items()}

@@ -16,7 +16,7 @@ WIDE = 100  # times the lower bound: decimals that suit the upper bound would ro
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def _fixed(value: float, decimals: int) -> str:
+def fixed(value: float, decimals: int) -> str:
     """Round to `decimals` places (negative ones round tens), with grouping and a true minus sign."""
     rounded = round(value, decimals)
     if rounded == 0:
@@ -33,12 +33,12 @@ def significant(value: float, digits: int = 3) -> str:
     if not math.isfinite(value):
         return "−∞" if value == -math.inf else "∞" if value == math.inf else "undefined"
     if float(value).is_integer() and abs(value) < 1e6:
-        return _fixed(value, 0)
+        return fixed(value, 0)
     power = _magnitude(value)
     if -4 < power < 6:
-        text = _fixed(value, digits - 1 - power)
+        text = fixed(value, digits - 1 - power)
         return text.rstrip("0").rstrip(".") if "." in text else text
-    factor = _fixed(value / 10.0**power, digits - 1).rstrip("0").rstrip(".")
+    factor = fixed(value / 10.0**power, digits - 1).rstrip("0").rstrip(".")
     return f"{factor} × 10{str(power).translate(SUPERSCRIPTS)}"
 
 
@@ -81,7 +81,7 @@ def interval(estimate: float, low: float, high: float, unit: str = "") -> str:
         decimals = min((1 if leading < 5 else 0) - _magnitude(width), 6)
     whole = all(math.isfinite(part) and float(part).is_integer() for part in parts)
     middle, below, above = (
-        _fixed(part, 0 if whole else decimals) if math.isfinite(part) else significant(part) for part in parts
+        fixed(part, 0 if whole else decimals) if math.isfinite(part) else significant(part) for part in parts
     )
     text = f"{middle} [{below}, {above}]"
     if power:

@@ -6,7 +6,6 @@ labels `{#…}`. Undefined names are errors. A value is printed as it is only if
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import jinja2
 
 from seqlab.document import blocks, numbers
 from seqlab.document.blocks import Markdown, escape
+from seqlab.document.measured import brief, claimed, evidence, measured, plain_levels, summary, unsettled
 from seqlab.document.origins import from_reference, replicated, since
 from seqlab.errors import RenderError
 from seqlab.notebook.claims import Comparison, Fairness, Rule
@@ -33,18 +33,13 @@ def sentence(text: str) -> str:
     return text if not text or text.endswith((".", "!", "?", "…")) else text + "."
 
 
-def levels(values: Mapping[str, object]) -> str:
-    """Factor levels as text: `model LSTM, length 64`."""
-    return ", ".join(f"{name} {value}" for name, value in values.items())
-
-
 def sides(rule: Rule) -> tuple[str, str]:
     """The names of the left and the right side of a comparison."""
     if not isinstance(rule, Comparison):
         return "left", "right"
-    right = [", ".join(str(value) for value in where.values()) for where in rule.opponents]
+    right = [plain_levels(where) for where in rule.opponents]
     chosen = right[0] if len(right) == 1 else f"the best of {len(right)} opponents"
-    return ", ".join(str(value) for value in rule.left.values()), chosen
+    return plain_levels(rule.left), chosen
 
 
 def amount_given(record: Fairness, side: float | None) -> str:
@@ -86,12 +81,20 @@ def environment(sources: Path) -> jinja2.Environment:
         count=numbers.count,
         duration=numbers.duration,
         shorten=shorten,
-        levels=levels,
+        levels=plain_levels,
+        title_of=lambda text: text.rstrip("."),
         sentence=sentence,
     )
     jinja.globals.update(
         table=blocks.pipe_table,
         figure=blocks.figure,
+        drawing=blocks.drawing,
+        measured=measured,
+        summary=summary,
+        unsettled=unsettled,
+        brief=brief,
+        claimed=claimed,
+        evidence=evidence,
         passages=blocks.passages,
         effect=numbers.effect,
         threshold=numbers.threshold,

@@ -6,17 +6,19 @@ removed: chapters of removed pages, and figures that no chapter contains any mor
 """
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seqlab.analysis.combined import Combined, combine
 from seqlab.document.blocks import slug
 from seqlab.document.claim_counts import count_claims
 from seqlab.document.content import Chapter, Files, Image, Passages, Report
+from seqlab.document.open_questions import open_claims, within_an_hour
 from seqlab.document.templates import environment, render
 from seqlab.errors import RenderError, UsageError, unknown
 from seqlab.notebook.claims import Outcome, Verdict
-from seqlab.notebook.ledger import KINDS, Entry
+from seqlab.notebook.ledger import Entry
 
 COPIED_FILES = ("_quarto.yml", "references.bib")
 FIGURES = "figures"
@@ -24,7 +26,7 @@ FIGURES = "figures"
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict with its quote and the label of its section."""
+    """A verdict with its claim, the label of the claim's section, and its chapter."""
 
     verdict: Verdict
     entry: Entry
@@ -33,6 +35,24 @@ class Finding:
     def cells(self, decision: str) -> int:
         """The number of cells with this decision: pass, fail or open."""
         return sum(cell.decision == decision for cell in self.verdict.cells)
+
+
+@dataclass(frozen=True)
+class ClaimSection:
+    """A claim with all that was found of it; `strip` is the path of its picture within the folder."""
+
+    entry: Entry
+    combined: Combined
+    label: str
+    findings: tuple[Finding, ...]
+    strip: str = ""
+    alt: str = ""
+    part: int = 0  # the number of its part, from 1
+
+    @property
+    def outcome(self) -> Outcome:
+        """What all pages together say."""
+        return self.combined.outcome
 
 
 @dataclass(frozen=True)
@@ -57,6 +77,15 @@ class Page:
     key: str
     findings: tuple[Finding, ...]
     figures: tuple[LabelledFigure, ...]
+    title: str  # short; the chapter's own is its question
+
+    @property
+    def claims(self) -> tuple[tuple[Finding, Combined], ...]:
+        """For each claim that the page tests a finding, and what all of the page's rules say together."""
+        found: dict[str, list[Finding]] = {}
+        for finding in self.findings:
+            found.setdefault(finding.entry.id, []).append(finding)
+        return tuple((each[0], combine(one.verdict for one in each)) for each in found.values())
 
     @property
     def images(self) -> tuple[tuple[Image, str], ...]:
@@ -80,14 +109,35 @@ def _keys(names: Iterable[str]) -> list[str]:
     return keys
 
 
-def _page(chapter: Chapter, key: str, report: Report, folder: Path) -> Page:
+def _page(chapter: Chapter, key: str, report: Report, folder: Path, title: str) -> Page:
     findings = []
-    claims = _keys(verdict.claim for verdict in chapter.verdicts)
-    for verdict, claim in zip(chapter.verdicts, claims, strict=True):
+    for verdict in chapter.verdicts:
         if verdict.claim not in report.ledger:
             raise UsageError(f"page {chapter.name!r}: {unknown('claim', verdict.claim, report.ledger)}")
-        findings.append(Finding(verdict, report.ledger[verdict.claim], f"sec-{key}-{claim}"))
-    return Page(chapter, key, tuple(findings), tuple(_labelled(chapter, key, folder)))
+        entry = report.ledger[verdict.claim]
+        findings.append(Finding(verdict, entry, f"sec-{slug(verdict.claim)}"))
+    figures = tuple(_labelled(chapter, key, folder))
+    return Page(chapter, key, tuple(findings), figures, title or chapter.title)
+
+
+def _sections(report: Report, pages: Sequence[Page], folder: Path) -> dict[str, ClaimSection]:
+    """A section for each claim of the ledger, by id, in its order."""
+    parts = report.outline.complete(tuple(report.ledger), [page.chapter.name for page in pages])
+    numbers = {claim: number for number, part in enumerate(parts, start=1) for claim in part.claims}
+    sections = {}
+    for claim, entry in report.ledger.items():
+        findings = tuple(each for page in pages for each in page.findings if each.entry.id == claim)
+        strip = report.pictures.strips.get(claim)
+        sections[claim] = ClaimSection(
+            entry,
+            report.claims[claim],
+            f"sec-{slug(claim)}",
+            findings,
+            _inside(strip.path, folder).as_posix() if strip else "",
+            strip.alt if strip else "",
+            numbers.get(claim, 0),
+        )
+    return sections
 
 
 def _labelled(chapter: Chapter, key: str, folder: Path) -> Iterator[LabelledFigure]:
@@ -129,10 +179,9 @@ def _copy_theme(sources: Path, folder: Path) -> None:
         shutil.copytree(sources / "theme", folder / "theme")
 
 
-def _clean(folder: Path, pages: list[Page]) -> None:
+def _clean(folder: Path, pages: list[Page], figures: set[str]) -> None:
     """Remove chapters and figures that belong only to earlier reports."""
     chapters = {page.file for page in pages}
-    figures = {path for page in pages for _, path in page.images}
     for path in folder.glob("_chapter-*.qmd"):
         if path.name not in chapters:
             path.unlink()
@@ -150,34 +199,52 @@ def weave(report: Report, *, sources: Path, folder: Path) -> Path:
     folder = folder.absolute()
     jinja = environment(sources)
     keys = _keys(chapter.name for chapter in report.chapters)
-    pages = [_page(chapter, key, report, folder) for chapter, key in zip(report.chapters, keys, strict=True)]
+    names = [chapter.name for chapter in report.chapters]
+    parts = report.outline.complete(tuple(report.ledger), names)
+    titles = {page: title for part in parts for page, title in part.chapters.items()}
+    pages = [
+        _page(chapter, key, report, folder, titles.get(chapter.name, ""))
+        for chapter, key in zip(report.chapters, keys, strict=True)
+    ]
+    by_name = {page.chapter.name: page for page in pages}
+    open_now = open_claims(report)
     common = {
         "report": report,
         "pages": pages,
+        "parts": [(part, [by_name[name] for name in part.chapters]) for part in parts],
+        "claims": _sections(report, pages, folder),
+        "titles": {page.chapter.name: page.title for page in pages},
         "counts": count_claims(report),
+        "open_claims": open_now,
+        "within_an_hour": within_an_hour(open_now),
+        "pictures": [
+            (image, _inside(image.path, folder).as_posix()) if image else None
+            for image in (report.pictures.chain, report.pictures.forest)
+        ],
         "outcomes": list(Outcome),
-        "kinds": KINDS,
         "trials": sum(chapter.trials for chapter in report.chapters),
         "seconds": sum(chapter.seconds for chapter in report.chapters),
     }
     texts = {page.file: render(jinja, "chapter.qmd", page=page, **common) for page in pages}
     front = render(jinja, "index.qmd", **common)
-    for page in pages:
-        for image, _ in page.images:
-            source = image.path if image.path.is_absolute() else folder / image.path
-            if not source.is_file():
-                raise RenderError(f"expected the figure {source}, found no such file. Draw it first.")
+    images = [
+        *(shown for page in pages for shown in page.images),
+        *((image, _inside(image.path, folder).as_posix()) for image in report.pictures.images),
+    ]
+    for image, _ in images:
+        source = image.path if image.path.is_absolute() else folder / image.path
+        if not source.is_file():
+            raise RenderError(f"expected the figure {source}, found no such file. Draw it first.")
 
     folder.mkdir(parents=True, exist_ok=True)
     _copy_theme(sources, folder)
-    for page in pages:
-        for image, path in page.images:
-            target = folder / path
-            if image.path.is_absolute() and image.path != target:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(image.path, target)
+    for image, path in images:
+        target = folder / path
+        if image.path.is_absolute() and image.path != target:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(image.path, target)
     for name, text in texts.items():
         _write(folder / name, text)
     _write(folder / "report.qmd", front)
-    _clean(folder, pages)
+    _clean(folder, pages, {path for _, path in images})
     return folder / "report.qmd"

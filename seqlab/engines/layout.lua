@@ -77,7 +77,6 @@ local function tabular(element, doc_widths)
   local caption, id = element.caption.long, element.identifier
   element.caption, element.identifier = { long = {} }, ""
   local name = attribute(text_of(caption):gsub(":.*", ""))
-  local region = name ~= "" and (' role="region" aria-label="' .. name .. '"') or ""
   local result = blocks(html('<figure class="table"' .. (id ~= "" and ' id="' .. attribute(id) .. '"' or "") .. ">"))
   if #caption > 0 then
     result:insert(html("<figcaption>"))
@@ -85,7 +84,7 @@ local function tabular(element, doc_widths)
     result:insert(html("</figcaption>"))
   end
   local style = ' style="--columns: ' .. #element.colspecs .. '"'
-  result:extend { html('<div class="scroll" tabindex="0"' .. region .. style .. ">"), element:walk(filter), html("</div></figure>") }
+  result:extend { html('<div class="scroll" data-name="' .. name .. '"' .. style .. ">"), element:walk(filter), html("</div></figure>") }
   return result, false
 end
 

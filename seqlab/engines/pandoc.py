@@ -6,10 +6,12 @@ adds to it: `select` (options, conditional content), `crossref` (numbers and ref
 a figure without alt text are errors here, where Quarto only warns.
 """
 
+import base64
 import os
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from importlib.metadata import version as installed
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +29,8 @@ _WRITERS: dict[Format, tuple[str, ...]] = {
     "html": ("--to=html5", "--mathml", "--section-divs", f"--template={_HERE / 'template.html'}"),
     "pdf": ("--to=typst-citations", f"--template={_HERE / 'template.typ'}"),
 }
+_POLICY = "script-src 'none'"  # as in the template
+_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _UNKNOWN_KEY = re.compile(r"citation (\S+) not found")
 
 
@@ -83,7 +87,15 @@ def render(project: Path, *, formats: tuple[Format, ...] = FORMATS, timeout: flo
 
 def _html(project: Path, source: str, timeout: float) -> tuple[bytes, list[str]]:
     text, messages = _pandoc(project, source, form="html", timeout=timeout)
-    return text.encode(), messages
+    return _allowed(text).encode(), messages
+
+
+def _allowed(page: str) -> str:
+    """The page, whose policy allows the scripts of the theme by their hashes, and no others."""
+    scripts = _SCRIPT.findall(page.rpartition("</main>")[2])
+    hashes = [base64.b64encode(sha256(script.encode()).digest()).decode() for script in scripts]
+    allowed = " ".join(f"'sha256-{each}'" for each in hashes) or "'none'"
+    return page.replace(_POLICY, f"script-src {allowed}", 1)
 
 
 def _pdf(project: Path, source: str, timeout: float) -> tuple[bytes, list[str]]:

@@ -28,6 +28,12 @@ local function options(meta)
   if format == "html" then
     local styles = { read(pandoc.path.join { pandoc.path.directory(PANDOC_SCRIPT_FILE), "page.css" }) }
     for _, path in ipairs(listed(meta.css)) do table.insert(styles, read(text_of(path))) end
+    for _, path in ipairs(listed(meta["include-after-body"])) do
+      local named = type(path) == "table" and path.file or path
+      local after = meta["include-after"] or pandoc.MetaList {}
+      after:insert(pandoc.MetaBlocks { pandoc.RawBlock("html", read(text_of(named))) })
+      meta["include-after"] = after
+    end
     meta.styles = pandoc.MetaInlines { pandoc.RawInline("html", table.concat(styles, "\n")) }
   end
   local language, region = text_of(meta.lang or "en"):match("^(%a+)%-?(%a*)")

@@ -245,7 +245,7 @@ class Verdict:
     statement: str
     reason: str  # one sentence: why this outcome
     cells: tuple[Cell, ...] = ()
-    effect: float | None = None  # median over cells
+    effect: float | None = None  # of the middle one of the cells that made the outcome, as its interval
     low: float | None = None
     high: float | None = None
     n: int = 0  # fewest seeds in any cell

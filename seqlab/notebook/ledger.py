@@ -28,7 +28,7 @@ CONFIRMED_BY: Mapping[str, frozenset[Outcome]] = {
     "untestable": frozenset(),
 }
 REQUIRED = ("id", "quote", "kind", "expect", "why")
-OPTIONAL = ("line", "sources", "designs", "note", "pilot")
+OPTIONAL = ("line", "says", "topic", "sources", "designs", "note", "pilot")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,10 @@ class Entry:
 
     A claim that is not from the article has no line.
 
-    `expect` has more than one prediction where parts of the sentence part ways. `why` is Markdown
-    with citations; `sources` are the keys it leans on; `designs` the experiments that could settle it.
+    `says` is the claim as a whole sentence, and `topic` the same in a few words; a ledger that leaves them
+    out has the quote for both. `expect` has more than one prediction where parts of the sentence part ways.
+    `why` is Markdown with citations; `sources` are the keys it leans on; `designs` the experiments that could
+    settle it.
     """
 
     id: str
@@ -47,6 +49,8 @@ class Entry:
     expect: tuple[str, ...]
     why: str
     line: int | None = None
+    says: str = ""
+    topic: str = ""
     sources: tuple[str, ...] = ()
     designs: tuple[str, ...] = ()
     note: str = ""
@@ -83,6 +87,8 @@ def _entry(row: Mapping[str, Any], place: str) -> Entry:
         id=row["id"],
         line=line,
         quote=row["quote"],
+        says=row.get("says", row["quote"]),
+        topic=row.get("topic", row["quote"]),
         kinds=_words(row["kind"]),
         expect=_words(row["expect"]),
         why=row["why"],

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from seqlab.document import outline
 from seqlab.document.content import (
     Chapter,
     Failure,
@@ -12,6 +13,7 @@ from seqlab.document.content import (
     Files,
     Image,
     Passages,
+    Pictures,
     Report,
     RuleChange,
     TableData,
@@ -130,6 +132,7 @@ def empty(budget: str = "quick") -> Report:
         device="a machine",
         engine_note="Rendered by an engine.",
         ledger=LEDGER,
+        outline=outline.read(SOURCES),
     )
 
 
@@ -161,12 +164,19 @@ def rich(folder: Path) -> Report:
         ),
         rules_fixed={("C17", "rnn", RATIO.digest()): datetime(2026, 1, 15, tzinfo=UTC)},
         home="../",
+        outline=outline.read(SOURCES),
+        pictures=Pictures(
+            chain=Image(Path("figures/one.svg"), "At length 8, one waits.", f"Two lines, {NASTY}"),
+            strips={"C17": Image(Path("figures/two.svg"), "", f"Slower, {NASTY}")},
+            scales=(("ratios", "0.1 to 10"),),
+        ),
     )
 
 
 def sources(folder: Path) -> Path:
     """A copy of the report's sources with a plain `_quarto.yml` and a theme of one file."""
     shutil.copytree(SOURCES / "templates", folder / "templates")
+    shutil.copyfile(SOURCES / "outline.toml", folder / "outline.toml")
     shutil.copyfile(SOURCES / "references.bib", folder / "references.bib")
     (folder / "_quarto.yml").write_text("project: {type: default}\n")
     (folder / "theme").mkdir()

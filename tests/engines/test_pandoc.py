@@ -1,8 +1,10 @@
 """Does the embedded engine render all that the report may use, in both formats, and refuse what is broken?"""
 
+import base64
 import html
 import re
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 from shutil import which
 
@@ -84,7 +86,7 @@ def test_captions_carry_the_same_numbers(prose: str, markup: str) -> None:
 def test_sections_are_numbered_and_appendices_lettered(page: str, outline: list[str]) -> None:
     for number in ("1", "2", "2.1", "2.1.1", "A", "A.1"):
         assert f'<span class="header-section-number">{number}</span>' in page
-    assert outline == ["1", "1", "1", "2", "3", "1", "2", "1"]  # with Contents and References
+    assert outline == ["1", "1", "2", "3", "1", "2", "1"]  # with References
 
 
 def test_contents_link_to_sections_but_not_to_callout_titles(page: str) -> None:
@@ -126,17 +128,17 @@ def test_verdicts_have_a_sign_besides_the_colour(page: str, markup: str) -> None
 
 
 def test_markup_from_names_is_only_text(page: str, prose: str) -> None:
-    assert "<script" not in page
+    assert "<script>alert" not in page
     assert "<script>alert(“x”)</script>, B<D> and “quotes” are only text." in prose
     assert "A comment is not" not in prose
 
 
 def test_html_asks_nothing_of_the_network(page: str) -> None:
-    assert not re.findall(r"<(?:link|script|iframe|object)\b", page)
+    assert not re.findall(r"<(?:link|script [^>]|iframe|object)\b", page)
     assert not re.search(r"""(?:src|srcset|poster)=["'](?!data:)""", page)
     assert not re.search(r"@import|url\((?!['\"]?(?:data:|#))", page)
     assert "default-src 'none'" in page
-    assert page.count('src="data:image/svg+xml;base64,') == 3
+    assert page.count("<svg role=") == 3
     assert "<math" in page
 
 
@@ -146,7 +148,7 @@ def test_html_is_accessible(page: str) -> None:
         assert landmark in page
     images = re.findall(r"<img [^>]*>", page)
     assert all(re.search(r'alt="[^"]+"', image) for image in images)
-    assert 'alt="Path length rises &quot;linearly&quot; to 1,024."' in page
+    assert 'aria-label="Path length rises &quot;linearly&quot; to 1,024."' in page
 
 
 def test_pdf_is_tagged_titled_and_has_bookmarks(sample: Rendered) -> None:
@@ -174,7 +176,7 @@ def test_long_tables_go_on_over_the_page_and_wide_ones_stay_within_it(
     project = write_project(tmp_path / "wide", f"---\ntitle: Wide\n---\n\n{table}\n")
     done = pandoc.render(project, formats=("pdf",))
     assert done.pdf
-    a4_less_its_margin = 595.3 - 66
+    a4_less_its_margin = 595.3 - 62
     assert max(x for x, _ in words(sample.pdf) + words(done.pdf)) < a4_less_its_margin
 
 
@@ -197,7 +199,7 @@ def test_texts_go_on_over_the_page_and_no_line_leaves_it(sample: Rendered) -> No
     assert [f"row{line}:" for line in range(150)] == [word for word in said if re.fullmatch(r"row\d+:", word)]
     assert "\ufffd" in said  # the letters that the PDF's fonts lack
     assert "♞" in said
-    assert max(x for x, _ in found) < 595.3 - 66  # A4 less its margin
+    assert max(x for x, _ in found) < 595.3 - 62  # A4 less its margin
 
 
 def test_same_input_gives_the_same_bytes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,3 +261,11 @@ def test_yaml_that_cannot_be_read_is_an_error(project: Path) -> None:
     (project / "report.qmd").write_text("---\ntitle: [open\n---\n\nText.\n")
     with pytest.raises(RenderError, match="YAML"):
         pandoc.render(project)
+
+
+def test_only_the_scripts_of_the_theme_may_run(page: str) -> None:
+    policy = re.findall(r"script-src ([^\"]+)\"", page)
+    scripts = re.findall(r"<script>(.*?)</script>", page.rpartition("</main>")[2], re.DOTALL)
+    hashes = [base64.b64encode(sha256(script.encode()).digest()).decode() for script in scripts]
+    assert scripts
+    assert policy == [" ".join(f"'sha256-{each}'" for each in hashes)]
