@@ -41,8 +41,10 @@ TOLD = (
     ),
     (
         verdict(MORE, Outcome.INCONCLUSIVE, cell(-0.02, "open"), cell(0.03, "open")),
-        "Transformer: accuracy from 2 percentage points lower to 3 percentage points higher than the better "
-        "of CNN and LSTM, over 2 cells",
+        (
+            "Transformer: accuracy from 2 percentage points lower to 3 percentage points higher than the "
+            "better of CNN and LSTM, over 2 cells"
+        ),
         "(claimed: at least 1 percentage point higher)",
     ),
     (
