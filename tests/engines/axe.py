@@ -16,10 +16,17 @@ _RUN = """
 axe.run(document, {resultTypes: ["violations"], runOnly: RULES}).then((found) => {
   const told = found.violations.map((rule) => [rule.id, ...rule.nodes.slice(0, 3).map((node) => node.html.slice(0, 200))]);
   const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-  const out = JSON.stringify({told, wide}).replace(/&/g, "&amp;").replace(/</g, "&lt;");
-  document.documentElement.innerHTML = `<body><pre id="out">${out}</pre></body>`;
+  parent.postMessage(JSON.stringify({told, wide}), "*");
 });
 """  # noqa: E501 (scripts have long lines)
+# A window cannot be as narrow as a phone, but a frame can.
+_FRAME = """<!DOCTYPE html><title>.</title><iframe style="width: WIDTHpx; height: 900px; border: 0" srcdoc="PAGE"></iframe>
+<script>
+addEventListener("message", (told) => {
+  document.body.innerHTML = `<pre id="out">${told.data.replace(/&/g, "&amp;").replace(/</g, "&lt;")}</pre>`;
+});
+</script>
+"""  # noqa: E501
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ def axe_script() -> Path | None:
 
 
 def look(page: Path, folder: Path, *, width: int, dark: bool = False) -> Looked:
-    """Open the page at this width (500 pixels or more) and let axe look at it."""
+    """Open the page at this width, in pixels, and let axe look at it."""
     script = axe_script()
     assert script is not None
     assert CHROMIUM is not None
@@ -48,12 +55,13 @@ def look(page: Path, folder: Path, *, width: int, dark: bool = False) -> Looked:
     style = "<style>:root { color-scheme: dark !important; }</style></head>" if dark else "</head>"
     before, _, after = text.replace("</head>", style, 1).rpartition("</body>")
     run = _RUN.replace("RULES", json.dumps(RULES))
+    whole = f"{before}<script>{script.read_text()}</script><script>{run}</script></body>{after}"
     shown = folder / "looked-at.html"
-    shown.write_text(f"{before}<script>{script.read_text()}</script><script>{run}</script></body>{after}")
+    shown.write_text(_FRAME.replace("WIDTH", str(width)).replace("PAGE", html.escape(whole)))
     profile = folder / "profile"
     command = [
         CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
-        f"--window-size={width},900", "--dump-dom", "--virtual-time-budget=120000", shown.as_uri(),
+        "--window-size=1400,1000", "--dump-dom", "--virtual-time-budget=120000", shown.as_uri(),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     shutil.rmtree(profile, ignore_errors=True)

@@ -25,11 +25,15 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1300, 500])
+@pytest.mark.parametrize("width", [1300, 390])
 def test_no_rule_of_axe_is_broken(page: Path, tmp_path: Path, width: int, dark: bool) -> None:
     found = look(page, tmp_path, width=width, dark=dark)
     assert found.violations == []
     assert found.too_wide <= 0
+
+
+def test_the_page_never_scrolls_sideways(page: Path, tmp_path: Path) -> None:
+    assert look(page, tmp_path, width=320).too_wide <= 0
 
 
 def test_axe_finds_what_is_wrong(page: Path, tmp_path: Path) -> None:
