@@ -79,7 +79,7 @@ def text(hue: Hue, tone: str = "") -> str:
 NAMED = {
     **{mark(hue, tone): f"{hue.name} {tone}".strip() for hue in HUES for tone in TONES},
     **{hue.mark: hue.name for hue in RAMP},
-    INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper",
+    INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper", "#000000": "ink",
 }  # fmt: skip
 TEXT_NAMED = {
     **{text(hue, tone): f"{hue.name} {tone}".strip() for hue in HUES for tone in ("deep", "")},

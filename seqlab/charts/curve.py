@@ -39,6 +39,7 @@ from seqlab.notebook.figures import Curve, Level, Scale
 from seqlab.notebook.metrics import metric_named
 
 _HEIGHTS = {1: 2.75, 2: 2.3, 3: 1.85, 4: 1.7}  # inches, by panels to a row
+_TRUTH = "truth"  # what was there, beside what was forecast
 _FEW = 12  # up to so many values of x, each has a marker and each seed a dot
 
 
@@ -161,7 +162,9 @@ def _lines(
         line.set(linestyle=style.linestyle, marker=style.marker, markeredgewidth=0, linewidth=style.width)
         line.set(zorder=1.9 if style.width > 3 else 2.0 + style.width / 10)  # the truth lies below, wide
         line.set_gid(f"series-{index}-{list(styles).index(level)}")
-        if not few:
+        if not few and _TRUTH in styles:  # forecasts cross one another often: marks would hide them
+            line.set(marker="", linewidth=style.width if level == _TRUTH else 0.7 * style.width)
+        elif not few:
             stride = max(1, len(part) // len(present) // 6)
             line.set_markevery((i * stride // len(present), stride))
         _interval(panel, rows, figure, style.colour)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from seqlab.charts.alt import NOTHING, describe
-from seqlab.charts.kept import kept_or_drawn
+from seqlab.charts.kept import kept, kept_or_drawn
 from seqlab.charts.run_panels import RunPanels
 from seqlab.charts.words import at_level, index_title
 from seqlab.notebook.figures import Curve, Figure, Heatmap, Interval, Tradeoff
@@ -153,10 +153,15 @@ def draw(figure: Figure, data: FigureData, path: Path) -> str:
     Equal data give equal bytes; a chart that is there already is not drawn again.
     """
     made_from = "\n".join([repr(figure), data.summary.to_csv(), data.samples.to_csv()])
-    alt = NOTHING if data.empty else describe(as_measured(figure, data.summary), data.summary)
-    if place := single_place(figure, data.summary):
-        alt += f" All {place}."
-    return kept_or_drawn(path, made_from, lambda: (_svg(lambda: plot(figure, data)), alt))
+    return kept_or_drawn(path, made_from, lambda: (_svg(lambda: plot(figure, data)), _alt(figure, data)))
+
+
+def _alt(figure: Figure, data: FigureData) -> str:
+    if data.empty:
+        return NOTHING
+    alt = describe(as_measured(figure, data.summary), data.summary)
+    place = single_place(figure, data.summary)
+    return f"{alt} All {place}." if place else alt
 
 
 def draw_image_grid(rows: Sequence[RunPanels], folder: Path, name: str) -> list[tuple[Path, str]]:
@@ -164,20 +169,45 @@ def draw_image_grid(rows: Sequence[RunPanels], folder: Path, name: str) -> list[
 
     The first is `folder`/`name`.svg, the next `name`-2.svg. Without rows it is a placeholder.
     """
+    made_from = repr(rows)
+    return _kept_grid(made_from, folder, name) or _drawn_grid(rows, made_from, folder, name)
+
+
+def _part(folder: Path, name: str, number: int) -> Path:
+    return folder / f"{name}{f'-{number}' if number > 1 else ''}.svg"
+
+
+def _kept_grid(made_from: str, folder: Path, name: str) -> list[tuple[Path, str]]:
+    """All parts, if they are there; else none."""
+    found: list[tuple[Path, str]] = []
+    while True:
+        path = _part(folder, name, len(found) + 1)
+        last = kept(path, f"{made_from} {len(found) + 1} last")
+        alt = last if last is not None else kept(path, f"{made_from} {len(found) + 1}")
+        if alt is None:
+            return []
+        found.append((path, alt))
+        if last is not None:
+            return found
+
+
+def _drawn_grid(rows: Sequence[RunPanels], made_from: str, folder: Path, name: str) -> list[tuple[Path, str]]:
     from seqlab.charts import image_grid
     from seqlab.charts.image_colours import ColourScale
     from seqlab.charts.image_grid_alt import describe_image_grid
 
     scale = ColourScale.of(panel for row in rows for panel in row.panels)
+    parts = image_grid.pages(rows, scale) or [[]]
     drawn = []
-    for number, part in enumerate(image_grid.pages(rows, scale) or [[]], start=1):
-        path = folder / f"{name}{f'-{number}' if number > 1 else ''}.svg"
-        alt = describe_image_grid(part) if part else NOTHING
+    for number, part in enumerate(parts, start=1):
 
-        def shown(part: Sequence[image_grid.PanelRow] = part, alt: str = alt) -> tuple[str, str]:
-            return _svg(lambda: image_grid.plot(part, scale) if part else _placeholder()), alt
+        def shown(part: Sequence[image_grid.PanelRow] = part) -> tuple[str, str]:
+            svg = _svg(lambda: image_grid.plot(part, scale) if part else _placeholder())
+            return svg, describe_image_grid(part) if part else NOTHING
 
-        drawn.append((path, kept_or_drawn(path, repr((part, scale)), shown)))
+        of = f"{made_from} {number}{' last' if number == len(parts) else ''}"
+        path = _part(folder, name, number)
+        drawn.append((path, kept_or_drawn(path, of, shown)))
     return drawn
 
 

@@ -185,7 +185,7 @@ def _draw(figure: Figure, box: _Box, scale: ColourScale, *, x: float, y: float, 
     shown = axes.imshow(
         image, interpolation="none", aspect="auto", extent=(0.5, columns + 0.5, rows + 0.5, 0.5)
     )
-    shown.set_gid(f"fields-{number}")
+    shown.set_gid(f"{'fields' if panel.categories else 'shades'}-{number}")
     axes.spines[:].set(visible=True, color=RULE, linewidth=0.5)
     axes.set_xticks(_places(columns, box.width / 0.5) if panel.x else [])
     names = dict(_named(panel, box.height / rows))

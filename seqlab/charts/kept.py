@@ -24,35 +24,36 @@ def _made_by() -> str:
     return " ".join([code, *(version(package) for package in PACKAGES)])
 
 
+def kept(path: Path, made_from: str) -> str | None:
+    """The alt text of the drawing in `path`; None unless it is whole and made from just this."""
+    try:
+        head, _, body = path.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    if head + b"\n" != _head(made_from, body):
+        return None
+    return unescape(body.partition(b"<desc>")[2].partition(b"</desc>")[0].decode())
+
+
 def kept_or_drawn(path: Path, made_from: str, draw: Callable[[], tuple[str, str]]) -> str:
     """The alt text of the drawing in `path`, which is drawn unless it is there.
 
     `draw` gives SVG and alt text. The file is replaced atomically.
     """
-    key = hashlib.sha256(f"{_made_by()}\0{made_from}".encode()).hexdigest()
-    if (alt := _alt(path, key)) is not None:
-        return alt
+    found = kept(path, made_from)
+    if found is not None:
+        return found
     svg, alt = draw()
     alt = "".join(letter if letter.isprintable() else " " for letter in alt)  # XML forbids control characters
     start = svg.index(">") + 1
     body = f"{svg[:start]}<desc>{escape(alt)}</desc>{svg[start:]}".encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_bytes(_head(key, body) + body)
+    partial.write_bytes(_head(made_from, body) + body)
     partial.replace(path)
     return alt
 
 
-def _head(key: str, body: bytes) -> bytes:
+def _head(made_from: str, body: bytes) -> bytes:
+    key = hashlib.sha256(f"{_made_by()}\0{made_from}".encode()).hexdigest()
     return f"<!-- {key} {hashlib.sha256(body).hexdigest()} -->\n".encode()
-
-
-def _alt(path: Path, key: str) -> str | None:
-    """The alt text of a drawing made from just this; None where there is none."""
-    try:
-        head, _, body = path.read_bytes().partition(b"\n")
-    except OSError:
-        return None
-    if head + b"\n" != _head(key, body):
-        return None
-    return unescape(body.partition(b"<desc>")[2].partition(b"</desc>")[0].decode())

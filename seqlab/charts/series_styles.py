@@ -95,7 +95,7 @@ KNOWN: dict[str, SeriesStyle] = {
     "lstmforgetbias3": SeriesStyle(VERMILION, ">", "deep", LONG),
     "mingruchunks": _MINGRU,
     "mingrutree": SeriesStyle(SKY, "*", "deep", SHORT),
-    "truth": SeriesStyle(GREY, "*", width=4.0),
+    "truth": SeriesStyle(GREY, "*", "pale", width=4.0),
     "logisticregression": SeriesStyle(SLATE, "X", dash=SHORT),
     "leastsquares": SeriesStyle(SLATE, "^", dash=LONG),
     "seasonalnaive": SeriesStyle(SLATE, "D", "pale", SHORT),

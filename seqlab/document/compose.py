@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from seqlab.analysis.findings import PageFindings
+from seqlab.analysis.moved import moves
 from seqlab.analysis.summaries import samples, summarise
 from seqlab.charts.draw import Need, describe_n, draw, gather, needs
 from seqlab.document.artifacts import attached_files, image_grids, passages
@@ -80,6 +81,7 @@ def compose(
         rules_late=_late(_fixed(rules), referred, found),
         home="../",
         left=left,
+        moves=tuple(moves(store, budget)),
         outline=outline,
         pictures=pictures(found, claims, outline, folder / "figures"),
     )
