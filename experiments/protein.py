@@ -232,12 +232,12 @@ experiment = Experiment(
             caption="Accuracy on three classes and on eight states, and the recall of each class.",
         ),
         Curve(
-            x="step", y="q3_at_length", hue="model", split="test", x_scale="log2",
+            x="step", y="q3_at_length", hue="model", split="test", x_scale="log2", guides=CHANCE,
             caption="Accuracy by length of the chain. A point is at the shortest length of its group, the "
             "next one at twice that length.",
         ),
         Curve(
-            x="step", y="q3_accuracy", hue="model", split="valid", where={"model": NETWORKS},
+            x="step", y="q3_accuracy", hue="model", split="valid", where={"model": NETWORKS}, guides=CHANCE,
             caption="Accuracy on three classes on the validation chains during training.",
         ),
         Tradeoff(

@@ -346,7 +346,8 @@ experiment = Experiment(
             "what lies above the slope found its numbers in a cache.",
         ),
         Interval(
-            x="other_share", y="model", hue="share_of", columns="tokens", where=SHARE, guides=BERT,
+            x="other_share", y="model", hue="share_of", columns="tokens", where=SHARE,
+            guides={**BERT, "half": 0.5},
             caption="Everything but matrix products: its share of the work, counted, and of the time, "
             "measured beside the products alone. Dashed: the time of a training step of BERT "
             "[@ivanov2020data].",

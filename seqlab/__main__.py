@@ -1,4 +1,4 @@
-"""The command line: list, run, report, reference, claims, results, diff, tune, doctor.
+"""The command line: list, run, report, show, open, reference, claims, results, diff, tune, doctor.
 
 Exit status: 0 done; 1 a trial failed (the report exists), or `claims --verify` found a changed rule; 2 wrong
 usage; 3 nothing ran and nothing was stored; 4 rendering failed (results are safe); 130 interrupted. A refuted
@@ -43,6 +43,12 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--no-run", action="store_true", help="run nothing; report the stored results")
     for command in (run, report):
         _add_no_reference(command, "judge by runs made here alone, not by report/reference/")
+    show = add("show", "Print what is known of a claim or an experiment, and how to run it again.")
+    show.add_argument("names", nargs="+", metavar="NAME", help="a claim, such as C17, or an experiment")
+    show.add_argument(
+        "--budget", choices=BUDGETS[1:], default="quick", help="of which budget (default: quick)"
+    )
+    add("open", "Open the last report in the browser.")
     reference = add(
         "reference",
         "Write the learning pages' stored runs into report/reference/, beside what it has.",

@@ -388,7 +388,7 @@ def decisions(work: Work, store: Store) -> Decided | None:
 
         own = replace(work, plans=tuple(plan for plan in work.plans if plan.experiment.name == page))
         pages = [(plan.experiment, plan.planned) for plan in own.plans]
-        (found,) = analyse_pages(pages, evidence_runs(own, store), store, **_referred(own))
+        (found,) = analyse_pages(pages, evidence_runs(own, store), store, **referred(own))
         return [verdict.outcome in DECIDED for verdict in found.verdicts]
 
     claims = {plan.experiment.name: [claim.id for claim in plan.experiment.claims] for plan in work.plans}
@@ -443,7 +443,7 @@ def analyse(work: Work, evidence: Evidence, store: Store, *, request: Request) -
     from seqlab.analysis.findings import analyse_pages
 
     pages = [(plan.experiment, plan.planned) for plan in work.plans]
-    findings = analyse_pages(pages, evidence, store, smoke=request.budget == "smoke", **_referred(work))
+    findings = analyse_pages(pages, evidence, store, smoke=request.budget == "smoke", **referred(work))
     whole = not request.changes and request.seed is None
     for page in findings:
         for verdict in page.verdicts if whole else ():
@@ -451,7 +451,7 @@ def analyse(work: Work, evidence: Evidence, store: Store, *, request: Request) -
     return findings
 
 
-def _referred(work: Work) -> dict[str, Any]:
+def referred(work: Work) -> dict[str, Any]:
     """The runs of the reference on which verdicts may rest, for `analyse_pages`."""
     if work.beside is None:
         return {}

@@ -188,7 +188,7 @@ def test_a_full_project_can_be_looked_at(
     assert "true with conditions" in claims
     assert "('" not in claims
     assert "calm" in said("results")
-    assert "supported" in said("diff")
+    assert "nothing to compare yet" in said("diff")
     assert "not supported" in said("diff", there)
     exported = said("results", "export", str(tmp_path / "out"))
     assert (tmp_path / "out" / "runs.csv").is_file()
@@ -198,6 +198,28 @@ def test_a_full_project_can_be_looked_at(
         assert (tmp_path / "out" / f"runs.{form}").is_file()
     assert "10 runs added, 0 were known" in said("results", "merge", there)
     assert "pandoc" in said("doctor")
+
+
+def test_a_claim_and_a_page_are_shown_in_80_columns_and_the_report_is_opened(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, calm=CALM)
+    assert seqlab("report") == 0
+    capsys.readouterr()
+    for name in ("c38", "calm"):
+        assert seqlab("show", name) == 0
+        shown = capsys.readouterr().out
+        assert "supported" in shown
+        assert "n = 5" in shown
+        assert "Run again: nox -s calm" in shown
+        assert max(map(len, shown.splitlines())) <= 80
+    assert seqlab("show", "C99") == 2
+    assert "unknown claim or experiment 'C99'" in capsys.readouterr().err
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+    assert seqlab("open") == 0
+    assert opened == [(tmp_path / "results" / "report.html").as_uri()]
+    assert capsys.readouterr().out == f"{tmp_path / 'results' / 'report.html'}\n"
 
 
 @pytest.mark.parametrize(
@@ -216,6 +238,8 @@ def test_a_full_project_can_be_looked_at(
         (["results", "export"], 2, "found none. Run `seqlab report` first"),
         (["results", "merge"], 2, "seqlab results merge OTHER.db"),
         (["diff"], 2, "Run `seqlab report` first"),
+        (["show", "C38"], 2, "Run `seqlab report` first"),
+        (["open"], 2, "Run `seqlab report` first"),
     ],
 )
 def test_a_wrong_command_is_one_clear_line(

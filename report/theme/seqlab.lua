@@ -82,6 +82,10 @@ local function table_heads(element)
   for _, row in ipairs(element.head.rows) do
     for _, cell in ipairs(row.cells) do cell.attributes.scope = "col" end
   end
+  for _, body in ipairs(element.bodies) do
+    body.row_head_columns = 1
+    for _, row in ipairs(body.body) do row.cells[1].attributes.scope = "row" end
+  end
   return element
 end
 

@@ -4,6 +4,7 @@ The intervals are computed here, once, as in `seqlab.analysis.intervals`; charts
 them, so that a figure never disagrees with the text.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.intervals import interval
 from seqlab.notebook.figures import Where
 from seqlab.notebook.metrics import metric_named
+
+FEWEST = 3  # seeds that make an interval; of fewer the seeds themselves are shown
 
 
 def samples(
@@ -40,15 +43,19 @@ def summarise(
 ) -> pd.DataFrame:
     """Mean over seeds and its 95 % interval: columns `by`…, estimate, low, high, n.
 
-    The mean is geometric for metrics that are compared as ratios. A single seed has NaN bounds.
+    The mean is geometric for metrics that are compared as ratios. Fewer than `FEWEST` seeds have NaN bounds:
+    theirs would be wider than what a chart shows. No bound lies beyond what the metric can be.
     """
     found = samples(evidence, metric, by=by, split=split, where=where)
     groups: dict[tuple[object, ...], list[float]] = {}
     for row in found.itertuples(index=False, name=None):
         groups.setdefault(row[:-2], []).append(row[-1])
-    log = metric_named(metric).log
+    known = metric_named(metric)
     rows = []
     for levels, values in groups.items():
-        mean = interval(values, log=log)
-        rows.append([*levels, mean.estimate, mean.low, mean.high, mean.n])
+        mean = interval(values, log=known.log)
+        # NaN stays NaN: it is neither below nor above.
+        low, high = (max(mean.low, known.least), min(mean.high, known.most))
+        told = mean.n >= FEWEST or mean.low == mean.high
+        rows.append([*levels, mean.estimate, *((low, high) if told else (math.nan, math.nan)), mean.n])
     return pd.DataFrame(rows, columns=pd.Index([*by, "estimate", "low", "high", "n"]))

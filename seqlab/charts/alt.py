@@ -1,21 +1,31 @@
 """What is the alt text of a chart? Sentences made of the statistics that it plots."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from seqlab.charts.finding import FLAT, crossings, finding, listed
 from seqlab.charts.units import Unit, display_unit, number
 from seqlab.charts.words import axis_title, factor_title, index_title, level_name, level_value, levels_of
 from seqlab.notebook.figures import Curve, Figure, Heatmap, Interval, Tradeoff
 from seqlab.notebook.metrics import metric_named
 
+_MOST_CROSSINGS = 3  # nobody remembers more by ear
 NOTHING = "Nothing was measured for this figure."
 
 
 def describe(figure: Figure, summary: pd.DataFrame) -> str:
-    """Alt text for a chart of `summary` (see `draw.FigureData`). Plain text: escape it where it is used."""
+    """Alt text for a chart of `summary` (see `draw.FigureData`): its finding, then what it shows.
+
+    Plain text: escape it where it is used.
+    """
+    found = finding(figure, summary)
+    return (f"{found}. " if found else "") + _shown(figure, summary)
+
+
+def _shown(figure: Figure, summary: pd.DataFrame) -> str:
     match figure:
         case Curve():
             return _curve(figure, summary)
@@ -38,14 +48,10 @@ def _finite(summary: pd.DataFrame) -> pd.DataFrame:
     return finite
 
 
-def _listed(items: Sequence[str]) -> str:
-    return ", ".join(items[:-1]) + " and " + items[-1] if len(items) > 1 else "".join(items)
-
-
 def _guides(guides: Mapping[str, float], unit: Unit) -> str:
     if not guides:
         return ""
-    named = _listed([f"{level_value(name)} at {number(unit.of(value))}" for name, value in guides.items()])
+    named = listed([f"{level_value(name)} at {number(unit.of(value))}" for name, value in guides.items()])
     return f" Dashed line{'s' if len(guides) > 1 else ''}: {named}."
 
 
@@ -58,7 +64,9 @@ def _curve(figure: Curve, summary: pd.DataFrame) -> str:
             f"{level_name(figure.hue, level)} {_course(rows[rows[figure.hue] == level], figure, unit)}"
             for level in levels_of(rows, figure.hue)
         ]
-        return f"Line chart of {axes}. {'; '.join(courses)}.{_guides(figure.guides, unit)}"
+        turns = crossings(figure, rows)
+        crossed = f" {'; '.join(turns)}." if 0 < len(turns) <= _MOST_CROSSINGS else ""
+        return f"Line chart of {axes}. {'; '.join(courses)}.{crossed}{_guides(figure.guides, unit)}"
     sentences = [f"Line charts of {axes}, one for each {_lower(factor_title(figure.columns))}."]
     for column in levels_of(rows, figure.columns):
         part = rows[rows[figure.columns] == column]
@@ -70,16 +78,18 @@ def _curve(figure: Curve, summary: pd.DataFrame) -> str:
             place = "" if together else f" at {number(x)}"
             parts.append(f"{level_name(figure.hue, level)} {number(unit.of(value))}{place}")
         end = f" at {number(ends[figure.x].iloc[0])}" if together else ""
-        sentences.append(f"For {level_name(figure.columns, column)}, lines end{end} with {_listed(parts)}.")
+        sentences.append(f"For {level_name(figure.columns, column)}, lines end{end} with {listed(parts)}.")
     return " ".join(sentences) + _guides(figure.guides, unit)
 
 
 def _course(line: pd.DataFrame, figure: Curve, unit: Unit) -> str:
-    """The course of a line: its ends, and its peak or trough."""
+    """The course of a line: that it is flat, or its ends, and its peak or trough."""
     at, values = line[figure.x].tolist(), [unit.of(value) for value in line["estimate"]]
     if len(values) == 1:
         return f"is {number(values[0])} at {number(at[0])}"
     first, last = number(values[0]), number(values[-1])
+    if min(values) > 0 and max(values) <= FLAT * min(values) and first != last:
+        return f"stays near {number(float(np.median(values)), digits=2)}"
     if first == last:
         course = f"is {first} at {number(at[0])} as at {number(at[-1])}"
     else:
@@ -94,7 +104,7 @@ def _course(line: pd.DataFrame, figure: Curve, unit: Unit) -> str:
         turns.append(f"a low of {number(values[low])} at {number(at[low])}")
     if scaled[high] - max(scaled[0], scaled[-1]) > notable:
         turns.append(f"a high of {number(values[high])} at {number(at[high])}")
-    return course + (f", with {_listed(turns)}" if turns else "")
+    return course + (f", with {listed(turns)}" if turns else "")
 
 
 def _with_interval(row: Mapping[Hashable, float], unit: Unit) -> str:

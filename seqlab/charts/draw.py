@@ -6,25 +6,24 @@ so that no link in the document breaks; `FigureData.empty` tells in advance.
 """
 
 import gc
-import io
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure as Canvas
 
-from seqlab.charts import curve, heatmap, image_grid, interval, tradeoff
 from seqlab.charts.alt import NOTHING, describe
-from seqlab.charts.image_colours import ColourScale
-from seqlab.charts.image_grid_alt import describe_image_grid
-from seqlab.charts.labels import write_title
-from seqlab.charts.panels import panel_grid
-from seqlab.charts.style import WIDTH, theme
+from seqlab.charts.kept import kept, kept_or_drawn
+from seqlab.charts.run_panels import RunPanels
+from seqlab.charts.words import at_level, index_title
 from seqlab.notebook.figures import Curve, Figure, Heatmap, Interval, Tradeoff
+from seqlab.notebook.metrics import metric_named
+
+if TYPE_CHECKING:  # what is drawn already needs no matplotlib
+    from matplotlib.figure import Figure as Canvas
 
 
 @dataclass(frozen=True)
@@ -98,15 +97,38 @@ def _sided(table: pd.DataFrame, side: str, keys: tuple[str, ...]) -> pd.DataFram
     return table.rename(columns={name: f"{side}_{name}" for name in table if name not in keys})
 
 
-def plot(figure: Figure, data: FigureData) -> Canvas:
+def single_place(figure: Figure, summary: pd.DataFrame) -> str:
+    """`at length 64`, where lines have that single point; else empty."""
+    if not isinstance(figure, Curve):
+        return ""
+    found = summary[np.isfinite(summary["estimate"].astype(float))][figure.x].unique().tolist()
+    return (
+        f"at {at_level(index_title(figure.x, metric_named(figure.y)), found[0])}" if len(found) == 1 else ""
+    )
+
+
+def as_measured(figure: Figure, summary: pd.DataFrame) -> Figure:
+    """The figure, or rows of marks in place of lines that would have a single point each."""
+    if not isinstance(figure, Curve) or not single_place(figure, summary):
+        return figure
+    return Interval(
+        caption=figure.caption, where=figure.where, split=figure.split, x=figure.y, y=figure.hue,
+        columns=figure.columns, x_scale=figure.y_scale, guides=figure.guides,
+    )  # fmt: skip
+
+
+def plot(figure: Figure, data: FigureData) -> "Canvas":
     """The chart as a matplotlib figure, for `draw` and for tests. Call within `style.theme()`."""
+    from seqlab.charts import curve, heatmap, interval, tradeoff  # a second to import, and seldom needed
+
     if data.empty:
         return _placeholder()
-    match figure:
+    place = single_place(figure, data.summary)
+    match figure := as_measured(figure, data.summary):
         case Curve():
             return curve.plot(figure, data.summary, data.samples)
         case Interval():
-            return interval.plot(figure, data.summary, data.samples)
+            return interval.plot(figure, data.summary, data.samples, place=place)
         case Tradeoff():
             return tradeoff.plot(figure, data.summary, data.samples)
         case Heatmap():
@@ -114,7 +136,11 @@ def plot(figure: Figure, data: FigureData) -> Canvas:
     raise TypeError(f"expected a chart, found a {type(figure).__name__}; tables are written by the document.")
 
 
-def _placeholder() -> Canvas:
+def _placeholder() -> "Canvas":
+    from seqlab.charts.labels import write_title
+    from seqlab.charts.panels import panel_grid
+    from seqlab.charts.style import WIDTH
+
     canvas = panel_grid(0).figure
     canvas.set_size_inches(WIDTH, 0.6)
     write_title(canvas, NOTHING, x=WIDTH / 2, y=0.3, gid="nothing", ha="center")
@@ -124,34 +150,73 @@ def _placeholder() -> Canvas:
 def draw(figure: Figure, data: FigureData, path: Path) -> str:
     """Write the chart to `path` as SVG and return its alt text (plain text, not yet escaped).
 
-    Equal data give equal bytes. The file is replaced atomically.
+    Equal data give equal bytes; a chart that is there already is not drawn again.
     """
-    _save(lambda: plot(figure, data), path)
-    return NOTHING if data.empty else describe(figure, data.summary)
+    made_from = "\n".join([repr(figure), data.summary.to_csv(), data.samples.to_csv()])
+    return kept_or_drawn(path, made_from, lambda: (_svg(lambda: plot(figure, data)), _alt(figure, data)))
 
 
-def draw_image_grid(rows: Sequence[image_grid.RunPanels], folder: Path, name: str) -> list[tuple[Path, str]]:
+def _alt(figure: Figure, data: FigureData) -> str:
+    if data.empty:
+        return NOTHING
+    alt = describe(as_measured(figure, data.summary), data.summary)
+    place = single_place(figure, data.summary)
+    return f"{alt} All {place}." if place else alt
+
+
+def draw_image_grid(rows: Sequence[RunPanels], folder: Path, name: str) -> list[tuple[Path, str]]:
     """Write an image grid as one SVG or, if it is too long for a page, as several; each with its alt text.
 
     The first is `folder`/`name`.svg, the next `name`-2.svg. Without rows it is a placeholder.
     """
+    made_from = repr(rows)
+    return _kept_grid(made_from, folder, name) or _drawn_grid(rows, made_from, folder, name)
+
+
+def _part(folder: Path, name: str, number: int) -> Path:
+    return folder / f"{name}{f'-{number}' if number > 1 else ''}.svg"
+
+
+def _kept_grid(made_from: str, folder: Path, name: str) -> list[tuple[Path, str]]:
+    """All parts, if they are there; else none."""
+    found: list[tuple[Path, str]] = []
+    while True:
+        path = _part(folder, name, len(found) + 1)
+        last = kept(path, f"{made_from} {len(found) + 1} last")
+        alt = last if last is not None else kept(path, f"{made_from} {len(found) + 1}")
+        if alt is None:
+            return []
+        found.append((path, alt))
+        if last is not None:
+            return found
+
+
+def _drawn_grid(rows: Sequence[RunPanels], made_from: str, folder: Path, name: str) -> list[tuple[Path, str]]:
+    from seqlab.charts import image_grid
+    from seqlab.charts.image_colours import ColourScale
+    from seqlab.charts.image_grid_alt import describe_image_grid
+
     scale = ColourScale.of(panel for row in rows for panel in row.panels)
+    parts = image_grid.pages(rows, scale) or [[]]
     drawn = []
-    for number, part in enumerate(image_grid.pages(rows, scale) or [[]], start=1):
-        path = folder / f"{name}{f'-{number}' if number > 1 else ''}.svg"
-        _save(lambda part=part: image_grid.plot(part, scale) if part else _placeholder(), path)  # type: ignore[misc]
-        drawn.append((path, describe_image_grid(part) if part else NOTHING))
+    for number, part in enumerate(parts, start=1):
+
+        def shown(part: Sequence[image_grid.PanelRow] = part) -> tuple[str, str]:
+            svg = _svg(lambda: image_grid.plot(part, scale) if part else _placeholder())
+            return svg, describe_image_grid(part) if part else NOTHING
+
+        of = f"{made_from} {number}{' last' if number == len(parts) else ''}"
+        path = _part(folder, name, number)
+        drawn.append((path, kept_or_drawn(path, of, shown)))
     return drawn
 
 
-def _save(chart: Callable[[], Canvas], path: Path) -> None:
-    image = io.BytesIO()
+def _svg(chart: "Callable[[], Canvas]") -> str:
+    from seqlab.charts.style import theme
+    from seqlab.charts.svg import svg
+
     with theme(), _garbage_collection_paused():
-        chart().savefig(image, format="svg", metadata={"Date": None, "Creator": None})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_bytes(image.getvalue())
-    partial.replace(path)
+        return svg(chart())
 
 
 @contextmanager

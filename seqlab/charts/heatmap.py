@@ -9,13 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
+from seqlab.charts.colours import INK, MUTED, PAPER
 from seqlab.charts.label_placement import text_width
 from seqlab.charts.labels import write_text, write_title
 from seqlab.charts.panels import PanelGrid, label_margin, lay_out, panel_grid, panel_width
-from seqlab.charts.style import INK, LINE, MUTED, SMALL, TEXT, WIDTH
+from seqlab.charts.style import LINE, SMALL, TEXT, WIDTH
 from seqlab.charts.units import Unit, display_unit, number, numbers
 from seqlab.charts.words import (
     axis_title,
+    direction,
     factor_title,
     index_title,
     is_numeric,
@@ -55,13 +57,14 @@ def plot(figure: Heatmap, summary: pd.DataFrame) -> Figure:
     cell = panel_width(grid, left=left, right=0.05) / len(
         across
     )  # inches: cells of small multiples are square
-    lay_out(
+    top = lay_out(
         grid,
         height=(_ROW if not figure.columns else cell) * len(down),
         left=left,
         right=0.05,
         x_title=index_title(figure.x, metric),
-        y_title=axis_title(metric, unit),
+        measure=axis_title(metric, unit),
+        note=direction(metric),
         titles=["" if column is None else level_name(figure.columns, column) for column in columns],
         head=LINE - 0.02,
     )
@@ -71,11 +74,10 @@ def plot(figure: Heatmap, summary: pd.DataFrame) -> Figure:
             index=figure.y, columns=figure.x, values="estimate", aggfunc="first", observed=True
         )
         _shade(panel, cells.reindex(index=down, columns=across), norm, names, annotated=not figure.columns)
-    top = grid.figure.get_figheight()
     if figure.columns:
         _colour_bar(grid, norm, unit, low=low, high=high)
     room = LINE + 0.03 if figure.columns else 0.0  # of the panels' titles
-    y = top - 0.09 - LINE - room - LINE / 2 + 0.01
+    y = top - 0.05 - room - LINE / 2
     write_title(grid.figure, factor_title(figure.y), x=0.02, y=y, gid="rows-title")
     return grid.figure
 
@@ -94,7 +96,7 @@ def _shade(
         annot_kws={"size": TEXT},
         cbar=False,
         linewidths=1.0,
-        linecolor="white",
+        linecolor=PAPER,
         xticklabels=[wrapped(level_value(column), width=12) for column in cells.columns],
         yticklabels=names,
         ax=panel,

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 
-from seqlab.charts.series_styles import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
+from seqlab.charts import colours
 from seqlab.charts.units import number
 from seqlab.notebook.artifacts import Panel
 
 DARKEST, LIGHTEST = 22.0, 80.0  # CIE lightness L*: lighter ones would fade into the white page
+BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION = (
+    hue.mark
+    for hue in (colours.BLUE, colours.GREEN, colours.ORANGE, colours.PURPLE, colours.SKY, colours.VERMILION)
+)
 OVERLAY_COLOUR, OVERLAY_OPACITY = VERMILION, 0.7  # at its strongest, the image still shows through
 _YELLOW = "#F0E442"  # Okabe and Ito's eighth colour, for the lightest category
 # Hues from dark to light, for few categories and for many.

@@ -12,12 +12,14 @@ from functools import cached_property
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from seqlab.charts.colours import INK, MUTED, RULE
 from seqlab.charts.image_colours import OVERLAY_COLOUR, OVERLAY_OPACITY, ColourScale, range_labels
 from seqlab.charts.label_placement import drawable_text, text_width
 from seqlab.charts.labels import write_title
 from seqlab.charts.legend import legend_rows
 from seqlab.charts.panels import label_margin
-from seqlab.charts.style import INK, LINE, MUTED, RULE, SMALL, TEXT, WIDTH
+from seqlab.charts.run_panels import RunPanels
+from seqlab.charts.style import LINE, SMALL, TEXT, WIDTH
 from seqlab.charts.ticks import ticks
 from seqlab.notebook.artifacts import Panel
 
@@ -29,14 +31,6 @@ _LARGEST = 1.9  # inches: the largest width of a panel that stands beside others
 _HIGHEST = 3.0  # inches: the largest height of a panel
 _DOTS = 240  # per inch: images are enlarged here, since some programs blur when they enlarge
 _COLOUR_BAR = (0.7, 0.1)  # inches
-
-
-@dataclass(frozen=True)
-class RunPanels:
-    """The panels of one run, and its title (empty if there is only one run)."""
-
-    title: str
-    panels: tuple[Panel, ...]
 
 
 @dataclass(frozen=True)
@@ -191,7 +185,7 @@ def _draw(figure: Figure, box: _Box, scale: ColourScale, *, x: float, y: float, 
     shown = axes.imshow(
         image, interpolation="none", aspect="auto", extent=(0.5, columns + 0.5, rows + 0.5, 0.5)
     )
-    shown.set_gid(f"fields-{number}")
+    shown.set_gid(f"{'fields' if panel.categories else 'shades'}-{number}")
     axes.spines[:].set(visible=True, color=RULE, linewidth=0.5)
     axes.set_xticks(_places(columns, box.width / 0.5) if panel.x else [])
     names = dict(_named(panel, box.height / rows))

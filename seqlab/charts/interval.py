@@ -7,6 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from seqlab.charts.colours import INK, MUTED
+from seqlab.charts.finding import finding
+from seqlab.charts.hover import add_hover, seeds, told
 from seqlab.charts.label_placement import spread, text_width
 from seqlab.charts.labels import in_inches, write_text
 from seqlab.charts.legend import draw_legend, legend_rows
@@ -20,10 +23,10 @@ from seqlab.charts.panels import (
     panel_width,
 )
 from seqlab.charts.series_styles import SeriesStyle, series_styles
-from seqlab.charts.style import INK, LINE, MUTED, RULE, SMALL, TEXT
+from seqlab.charts.style import LINE, SMALL, TEXT
 from seqlab.charts.ticks import drawable, limits, set_axis, tick_labels, ticks
-from seqlab.charts.units import display_unit, numbers
-from seqlab.charts.words import axis_title, is_numeric, level_name, level_value, levels_of, wrapped
+from seqlab.charts.units import Unit, display_unit, numbers
+from seqlab.charts.words import axis_title, direction, is_numeric, level_name, level_value, levels_of, wrapped
 from seqlab.notebook.figures import Interval, Level
 from seqlab.notebook.metrics import metric_named
 
@@ -31,13 +34,14 @@ from seqlab.notebook.metrics import metric_named
 _ROW, _LANE, _BELOW = 0.18, 0.21, 0.1
 
 
-def plot(figure: Interval, summary: pd.DataFrame, samples: pd.DataFrame) -> Figure:
-    """Draw `summary` (levels, estimate, low, high) and `samples` (levels, seed, value)."""
+def plot(figure: Interval, summary: pd.DataFrame, samples: pd.DataFrame, *, place: str = "") -> Figure:
+    """Draw `summary` (levels, estimate, low, high) and `samples` (levels, seed, value), all at this place."""
     metric = metric_named(figure.x)
     unit = display_unit(metric.unit, summary["estimate"], figure.x_scale)
     hue = figure.hue or figure.y
     rows, levels = _best_first(figure, summary), levels_of(summary, hue)
     lanes = levels if hue != figure.y else []
+    found = finding(figure, summary)
     summary, samples = (
         _positioned(figure, table, unit.size, rows, lanes, shift)
         for table, shift in ((summary, 0.0), (samples, _BELOW))
@@ -59,6 +63,7 @@ def plot(figure: Interval, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
         figure.x_scale,
         intervals=[*summary["low"], *summary["high"]],
         pad=0.05,
+        span=(metric.least / unit.size, metric.most / unit.size),
     )
     means = numbers(summary["estimate"].tolist()) if len(columns) == 1 else []
     left, right = label_margin(row_names, size=TEXT), name_margin(means) if means else 0.12
@@ -70,7 +75,10 @@ def plot(figure: Interval, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
         height=height,
         left=left,
         right=right,
-        x_title=axis_title(metric, unit),
+        x_title="",
+        finding=found,
+        measure=axis_title(metric, unit),
+        note=", ".join(filter(None, [direction(metric), place])),
         titles=["" if column is None else level_name(figure.columns, column) for column in columns],
         legend=len(legend_rows(lane_names, lines=False)) if lanes else 0,
         head=LINE if guides else 0.0,
@@ -81,10 +89,12 @@ def plot(figure: Interval, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
     for i, (panel, column) in enumerate(zip(grid.axes, columns, strict=True)):
         panel.grid(visible=False, axis="y")
         for value in guides.values():
-            panel.axvline(value, color=RULE, linewidth=0.9, linestyle=(0.0, (4.0, 2.0)), zorder=1.5)
+            panel.axvline(value, color=MUTED, linewidth=0.9, linestyle=(0.0, (4.0, 2.0)), zorder=1.5)
         for table, draw in ((samples, _dots), (summary, _intervals)):
             part = table if column is None else table[table[figure.columns] == column]
             draw(panel, part, hue, styles, i)
+            if draw is _intervals:
+                _tell(panel, figure, part, unit)
         panel.set(xlabel="", ylabel="")
     _name_guides(grid, guides)
     if means:
@@ -132,7 +142,7 @@ def _dots(panel: Axes, samples: pd.DataFrame, hue: str, styles: dict[Level, Seri
     if not samples.duplicated("height").any():
         return
     colours = [styles[level].colour for level in samples[hue]]
-    draw_seed_dots(panel, samples["value"].tolist(), samples["height"].tolist(), colours, size=11)
+    draw_seed_dots(panel, samples["value"].tolist(), samples["height"].tolist(), colours, size=3.6)
 
 
 def _intervals(
@@ -154,6 +164,15 @@ def _intervals(
             part["estimate"], height, linestyle="none", marker=mark.marker, color=mark.colour, markersize=6
         )
         points.set(markeredgewidth=0, gid=f"series-{index}-{i}")
+
+
+def _tell(panel: Axes, figure: Interval, part: pd.DataFrame, unit: Unit) -> None:
+    """Let each mark tell its value."""
+    factors = [name for name in dict.fromkeys((figure.y, figure.hue)) if name]
+    spots = in_inches(panel, part[["estimate", "height"]].to_numpy(dtype=float))
+    for (x, y), row in zip(spots.tolist(), part.to_dict("records"), strict=True):
+        name = ", ".join(level_name(factor, row[factor]) for factor in factors)
+        add_hover(panel, x, y, told(name, row, unit) + seeds(row))
 
 
 def _write_means(panel: Axes, summary: pd.DataFrame, means: Sequence[str]) -> None:

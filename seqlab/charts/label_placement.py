@@ -16,9 +16,9 @@ Box = tuple[float, float, float, float]  # left, bottom, right, top
 
 
 @cache
-def text_width(text: str, size: float = TEXT) -> float:
-    """Width of the widest line of a text, in inches."""
-    font = FontProperties(family="DejaVu Sans", size=size)
+def text_width(text: str, size: float = TEXT, *, bold: bool = False) -> float:
+    """Width of the widest line of a text, in inches, in a font that is wider than those of pages."""
+    font = FontProperties(family="DejaVu Sans", size=size, weight="bold" if bold else "normal")
     measured = (_TEXT_PATH.get_text_width_height_descent(line, font, False)[0] for line in text.split("\n"))
     return float(max(measured)) / POINTS
 
@@ -71,6 +71,13 @@ def clearest(boxes: Sequence[Box], obstacles: np.ndarray) -> int:
     x, y = obstacles[:, 0], obstacles[:, 1]
     covered = [int(np.sum((a < x) & (x < c) & (b < y) & (y < d))) for a, b, c, d in boxes]
     return covered.index(min(covered))
+
+
+def filled(box: Box) -> np.ndarray:
+    """Points all over a box (n x 2), which labels should not cover."""
+    left, bottom, right, above = box
+    across, along = np.meshgrid(np.linspace(left, right, 12), np.linspace(bottom, above, 4))
+    return np.column_stack([across.ravel(), along.ravel()])
 
 
 def boxes_around(spot: Sequence[float], text: str, *, off: float, size: float = TEXT) -> list[Box]:

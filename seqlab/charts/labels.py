@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from seqlab.charts.label_placement import boxes_around, clearest, line_height, spread
-from seqlab.charts.style import MUTED, TEXT
+from seqlab.charts.colours import MUTED
+from seqlab.charts.label_placement import boxes_around, clearest, filled, line_height, spread, text_width
+from seqlab.charts.style import TEXT
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def label_line_ends(axes: Axes, ends: Sequence[LineEnd]) -> None:
     low, high = in_inches(axes, np.array([(right, bound) for bound in axes.get_ylim()]))
     heights = [line_height(ends[i].text) for i in margin]
     placed = spread([spots[i][1] for i in margin], heights, low[1] - 0.04, high[1] + 0.08)
+    names = []
     for i, height, y in zip(margin, heights, placed, strict=True):
         start = float(low[0]) + 0.08
         if abs(y - spots[i][1]) > 0.6 * height and ends[i].x is not None:
@@ -66,10 +68,18 @@ def label_line_ends(axes: Axes, ends: Sequence[LineEnd]) -> None:
             )
             start += 0.07
         write_text(axes, ends[i].text, x=start, y=y, ink=ends[i].ink, gid=f"label-{ends[i].group}")
-    obstacles = points_along(axes, axes.lines)
+        wide = text_width(ends[i].text)
+        names.append(filled((start, y - height / 2, start + wide, y + height / 2)))
+    obstacles = np.concatenate([points_along(axes, axes.lines), *names])
+    (floor,) = in_inches(axes, np.array([(axes.get_xlim()[0], axes.get_ylim()[0])]))
     for i in (i for i in range(len(ends)) if early[i]):
-        boxes = boxes_around(spots[i], ends[i].text, off=0.08)
-        left, bottom, _, top = boxes[clearest(boxes, obstacles)]
+        near = [box for off in (0.08, 0.2, 0.35) for box in boxes_around(spots[i], ends[i].text, off=off)]
+        boxes = [box for box in near if box[0] > floor[0] and box[1] > low[1] + 0.02] or near
+        left, bottom, right_end, top = boxes[clearest(boxes, obstacles)]
+        corner = np.clip(spots[i], (left, bottom), (right_end, top))
+        if np.hypot(*(corner - spots[i])) > 0.15:
+            draw_leader(axes, [spots[i][0], corner[0]], [spots[i][1], corner[1]], ends[i].ink)
+        obstacles = np.concatenate([obstacles, filled((left, bottom, right_end, top))])
         write_text(
             axes, ends[i].text, x=left, y=(bottom + top) / 2, ink=ends[i].ink, gid=f"label-{ends[i].group}"
         )

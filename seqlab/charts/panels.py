@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from seqlab.charts.colours import INK
 from seqlab.charts.label_placement import text_width
 from seqlab.charts.labels import write_title
-from seqlab.charts.style import INK, LINE, SMALL, TEXT, WIDTH
+from seqlab.charts.style import LINE, SMALL, TEXT, TITLE, WIDTH
 
 _GAP = 0.3  # inches between neighbouring panels
+_TITLE_LINE = 0.21  # inches
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,18 @@ class PanelGrid:
         return math.ceil(len(self.axes) / self.across)
 
 
-def panel_grid(count: int) -> PanelGrid:
-    """A figure with `count` panels, not yet positioned; at most four in a row."""
+def panel_grid(count: int, *, one_x: bool = True) -> PanelGrid:
+    """A figure with `count` panels, not yet positioned; at most four in a row.
+
+    They share the y-axis and, with `one_x`, the x-axis.
+    """
     figure = Figure(figsize=(WIDTH, 3.0))
-    FigureCanvasSVG(figure)
     axes: list[Axes] = []
     for i in range(count):
         first = axes[0] if axes else None
-        panel = figure.add_axes((0.0, 0.0, 1.0, 1.0), sharex=first, sharey=first, label=f"panel {i}")
+        panel = figure.add_axes(
+            (0.0, 0.0, 1.0, 1.0), sharex=first if one_x else None, sharey=first, label=f"panel {i}"
+        )
         panel.set_gid(f"panel-{i}")
         panel.set_axisbelow(True)
         axes.append(panel)
@@ -49,8 +54,22 @@ def panel_grid(count: int) -> PanelGrid:
 
 
 def panel_width(grid: PanelGrid, *, left: float, right: float) -> float:
-    """Width of a panel in inches, without the margins."""
-    return (WIDTH - left - right - _GAP * (grid.across - 1)) / grid.across
+    """Width of a panel in inches, without the margins, where all are equally wide."""
+    return _room(grid, left=left, right=right) / grid.across
+
+
+def _room(grid: PanelGrid, *, left: float, right: float) -> float:
+    return WIDTH - left - right - _GAP * (grid.across - 1)
+
+
+def panel_widths(grid: PanelGrid, reaches: Sequence[float], *, left: float, right: float) -> list[float]:
+    """Widths of the panels in one row that reach so far along x, so that a unit is as wide in all of them.
+
+    Each has at least a seventh of the room.
+    """
+    room, least = _room(grid, left=left, right=right), sum(reaches) / 7
+    wide = [max(reach, least) for reach in reaches]
+    return [room * reach / sum(wide) for reach in wide]
 
 
 def lay_out(
@@ -60,26 +79,35 @@ def lay_out(
     left: float,
     right: float,
     x_title: str,
-    y_title: str = "",
+    finding: str = "",
+    measure: str = "",
+    note: str = "",
     titles: Sequence[str] = (),
     legend: int = 0,
     head: float = 0.0,
+    widths: Sequence[float] = (),
 ) -> float:
-    """Position panels of `height` inches, and write the titles of axes and panels.
+    """Position panels of `height` inches, and write the titles of the figure, of axes and panels.
 
+    The figure's title is what was found, with the measure and a note on it below, or else the measure with
+    the note below it.
     `legend` is the number of rows to leave free for a legend above, whose top is returned (in inches);
-    `head` is extra room between a panel and its title. The y-axis title is horizontal, above the axis.
+    `head` is extra room between a panel and its title. `widths` are those of the panels of a single row where
+    they differ.
     """
     figure, across, down = grid.figure, grid.across, grid.down
     title_room = head + (LINE + 0.03 if any(titles) else 0.0)
-    above = 0.09 + (LINE if y_title else 0.0) + legend * LINE + (0.06 if legend else 0.0)
+    heads = title_lines(finding or measure)
+    below_title = ", ".join(filter(None, [measure if finding else "", note]))
+    title = len(heads) * _TITLE_LINE + (LINE if below_title else 0.0) + 0.05
+    above = title + 0.07 + legend * LINE + (0.06 if legend else 0.0)
     below = 0.2 + (LINE if x_title else 0.0) + 0.03
     row = title_room + height
     total = above + down * row + (down - 1) * _GAP + below
     figure.set_size_inches(WIDTH, total)
-    width = panel_width(grid, left=left, right=right)
+    widths = widths or [panel_width(grid, left=left, right=right)] * len(grid.axes)
     for i, panel in enumerate(grid.axes):
-        x = left + (i % across) * (width + _GAP)
+        width, x = widths[i], left + sum(widths[i - i % across : i]) + (i % across) * _GAP
         y = total - above - (i // across) * (row + _GAP) - row
         panel.set_position((x / WIDTH, y / total, width / WIDTH, height / total))
         panel.tick_params(labelleft=i % across == 0, labelbottom=i + across >= len(grid.axes))
@@ -93,12 +121,29 @@ def lay_out(
                 va="center_baseline",
                 gid=f"title-{i}",
             )
-    if y_title:
-        write_title(figure, y_title, x=0.02, y=total - 0.02 - LINE / 2, gid="y-title")
+    for i, line in enumerate(heads):
+        figure.text(
+            0.0, total - 0.01 - (i + 0.5) * _TITLE_LINE, line, transform=figure.dpi_scale_trans, color=INK,
+            size=TITLE, weight="bold", va="center_baseline", gid=f"head-{i}",
+        )  # fmt: skip
+    if below_title:
+        y = total - 0.01 - len(heads) * _TITLE_LINE - LINE / 2
+        write_title(figure, below_title[:1].upper() + below_title[1:], x=0.0, y=y, gid="note")
     if x_title:
-        centre = left + (across * width + (across - 1) * _GAP) / 2
+        centre = left + (WIDTH - left - right) / 2
         write_title(figure, x_title, x=centre, y=0.03 + LINE / 2, gid="x-title", ha="center")
-    return total - 0.04 - (LINE if y_title else 0.0)
+    return total - title - 0.02
+
+
+def title_lines(text: str) -> list[str]:
+    """A figure's title in lines that fit its width."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and text_width(f"{lines[-1]} {word}", TITLE, bold=True) <= WIDTH - 0.05:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def label_margin(labels: Sequence[str], *, size: float = SMALL) -> float:
@@ -114,6 +159,10 @@ def name_margin(names: Sequence[str], *, size: float = TEXT) -> float:
 def draw_seed_dots(
     panel: Axes, x: Sequence[float], y: Sequence[float], colours: Sequence[str], *, size: float
 ) -> None:
-    """Draw a pale dot for each seed; seaborn's scatterplot takes five times as long for the same dots."""
-    dots = panel.scatter(x, y, c=colours, s=size, alpha=0.4, linewidth=0, zorder=1.8)
-    dots.set_gid("seeds")
+    """Draw a pale dot of `size` points for each seed, all of a colour at once."""
+    for colour in dict.fromkeys(colours):
+        at = [i for i, other in enumerate(colours) if other == colour]
+        (dots,) = panel.plot(
+            [x[i] for i in at], [y[i] for i in at], linestyle="none", marker="o", color=colour
+        )
+        dots.set(markersize=size, alpha=0.45, markeredgewidth=0, zorder=1.8, gid="seeds")

@@ -1,46 +1,60 @@
-"""Which colour, marker and dash does a level have, in all charts alike?
+"""Which colour, marker and line does a level have, in all charts alike?
 
-The colours are Okabe and Ito's (2008), which people with common colour vision deficiencies can tell apart,
-without yellow, which is too light on white. Greys are for baselines that learn nothing. Colour is never the
-only cue: each level has its own marker and dash, too. The name of a level is written in a darker shade of its
-colour.
+A model has one colour and one marker wherever it is drawn; its variants have a tone of the same colour, and
+a broken line. The Transformer's line is the heaviest. Grey is for baselines that learn nothing. Colour is
+never the only cue: the levels of a chart differ in their markers, too, and have their names beside them.
 """
 
+import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-import seaborn as sns
-from matplotlib.colors import to_hex, to_rgb
-
+from seqlab.charts import colours
+from seqlab.charts.colours import (
+    BLUE,
+    GREEN,
+    GREY,
+    INDIGO,
+    OLIVE,
+    ORANGE,
+    PURPLE,
+    RAMP,
+    SKY,
+    SLATE,
+    TEAL,
+    VERMILION,
+    WINE,
+    Hue,
+)
 from seqlab.charts.words import is_numeric
 from seqlab.notebook.figures import Level
 
-BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
-PURPLE, SKY, DARK_GREY, GREY = "#CC79A7", "#56B4E9", "#4D4D4D", "#8C8C8C"
-
 Dash = tuple[float, ...]  # on, off, … in line widths; empty for a solid line
-SOLID: Dash = ()
-LONG, SHORT, DOTS = (5.0, 1.6), (2.6, 1.3), (1.0, 1.3)
-DASH_DOT, LONG_DOTS, DASH_DOTS = (5.0, 1.4, 1.0, 1.4), (7.0, 1.4, 1.0, 1.4), (3.0, 1.2, 1.0, 1.2, 1.0, 1.2)
+SOLID, LONG, SHORT, DOTS = (), (5.0, 1.6), (2.6, 1.3), (1.0, 1.3)
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "h", "<", ">", "*")
 
 
 @dataclass(frozen=True)
 class SeriesStyle:
-    """The colour, marker and dash of one level."""
+    """The look of one level: its hue and tone, marker, and its line's dash and width in points."""
 
-    colour: str
+    hue: Hue
     marker: str
+    tone: str = ""
     dash: Dash = SOLID
+    width: float = 1.5
+
+    @property
+    def colour(self) -> str:
+        """The colour of marks."""
+        return colours.mark(self.hue, self.tone)
 
     @property
     def ink(self) -> str:
-        """The colour for text: darkened until its contrast with white is 4.5 to 1 (WCAG 2.2, AA)."""
-        red, green, blue = to_rgb(self.colour)
-        while 1.05 / (_luminance(red, green, blue) + 0.05) < 4.5:
-            red, green, blue = 0.96 * red, 0.96 * green, 0.96 * blue
-        return to_hex((red, green, blue))
+        """The colour of text."""
+        return colours.text(self.hue, self.tone)
 
     @property
     def linestyle(self) -> Literal["-"] | tuple[float, Dash]:
@@ -48,100 +62,86 @@ class SeriesStyle:
         return (0.0, self.dash) if self.dash else "-"
 
 
-def _luminance(*rgb: float) -> float:
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-# Models of a family share a colour: attention is blue. Names are compared without case and punctuation.
-_ATTENTION, _CONVOLUTION = SeriesStyle(BLUE, "o"), SeriesStyle(GREEN, "v", DASH_DOT)
+_ATTENTION = SeriesStyle(BLUE, "o", width=2.2)
+_LSTM, _CONVOLUTION, _MINGRU = SeriesStyle(VERMILION, "s"), SeriesStyle(GREEN, "v"), SeriesStyle(SKY, "P")
+# Names are compared without case and punctuation. What is not here, but begins or contains a name of it, is a
+# variant of that one.
 KNOWN: dict[str, SeriesStyle] = {
     "transformer": _ATTENTION,
-    "lstm": SeriesStyle(VERMILION, "s", LONG),
-    "gru": SeriesStyle(ORANGE, "D", SHORT),
-    "rnn": SeriesStyle(PURPLE, "^", DOTS),
-    "mingru": SeriesStyle(SKY, "P", DASH_DOT),
-    "cnn": _CONVOLUTION,
+    "transformerdecoder": _ATTENTION,
+    "encoder": _ATTENTION,
     "vit": _ATTENTION,
-    "patchtransformer": _ATTENTION,
-    "patchtst": _ATTENTION,
+    "lstm": _LSTM,
+    "bilstm": _LSTM,
+    "gru": SeriesStyle(ORANGE, "D"),
+    "rnn": SeriesStyle(PURPLE, "^"),
+    "mingru": _MINGRU,
+    "minlstm": SeriesStyle(TEAL, "h"),
+    "lru": SeriesStyle(WINE, "X"),
+    "linearattention": SeriesStyle(OLIVE, "p"),
     "tcn": _CONVOLUTION,
-    "ssm": SeriesStyle(SKY, "X", LONG_DOTS),
-    "mamba": SeriesStyle(SKY, "X", LONG_DOTS),
-    "linear": SeriesStyle(GREEN, "v", DASH_DOTS),
-    "dlinear": SeriesStyle(GREEN, "v", DASH_DOTS),
-    "mlp": SeriesStyle(ORANGE, "h", LONG_DOTS),
-    "leastsquares": SeriesStyle(PURPLE, "^", DOTS),
-    "truth": SeriesStyle(DARK_GREY, "*", DOTS),
-    "logisticregression": SeriesStyle(DARK_GREY, "X", SHORT),
-    "seasonalnaive": SeriesStyle(DARK_GREY, "X", SHORT),
-    "repeatlast": SeriesStyle(GREY, "p", DOTS),
+    "cnn": _CONVOLUTION,
+    "itransformer": SeriesStyle(INDIGO, "<"),
+    "dlinear": SeriesStyle(OLIVE, ">"),
+    "transformernocache": SeriesStyle(BLUE, "<", "pale", SHORT),
+    "transformernopositions": SeriesStyle(BLUE, "<", "pale", SHORT),
+    "transformersinusoids": SeriesStyle(BLUE, "o", "", SOLID),
+    "transformerrope": SeriesStyle(BLUE, "h", "deep", LONG),
+    "transformeralibi": SeriesStyle(TEAL, "D", "", SHORT),
+    "vitconvolutionalstem": SeriesStyle(BLUE, "h", "deep", SHORT),
+    "lstmattention": SeriesStyle(VERMILION, "*", "deep", SHORT),
+    "lstmforgetbias0": SeriesStyle(VERMILION, "<", "pale", SHORT),
+    "lstmforgetbias1": _LSTM,
+    "lstmforgetbias3": SeriesStyle(VERMILION, ">", "deep", LONG),
+    "mingruchunks": _MINGRU,
+    "mingrutree": SeriesStyle(SKY, "*", "deep", SHORT),
+    "truth": SeriesStyle(GREY, "*", "pale", width=4.0),
+    "logisticregression": SeriesStyle(SLATE, "X", dash=SHORT),
+    "leastsquares": SeriesStyle(SLATE, "^", dash=LONG),
+    "seasonalnaive": SeriesStyle(SLATE, "D", "pale", SHORT),
+    "repeatlast": SeriesStyle(GREY, "p", dash=DOTS),
+    "stlar": SeriesStyle(GREY, "h", "deep", LONG),
+    "1gram": SeriesStyle(GREY, ">", dash=DOTS),
+    "2gram": SeriesStyle(GREY, "<", dash=SHORT),
+    "3gram": SeriesStyle(GREY, "h", dash=LONG),
+    "4gram": SeriesStyle(SLATE, "^", dash=DOTS),
+    "5gram": SeriesStyle(SLATE, "X", dash=SHORT),
+    "6gram": SeriesStyle(SLATE, "D", dash=LONG),
+    "8gramcache": SeriesStyle(SLATE, "p"),
+    "ngramofeachvoice": SeriesStyle(SLATE, "*"),
+    "ngramsofallvoices": SeriesStyle(SLATE, "p"),
+    "naminganyvalueshown": SeriesStyle(GREY, "h", dash=DOTS),
+    "countsofstates": SeriesStyle(GREY, "X", dash=DOTS),
+    "countsofpairs": SeriesStyle(SLATE, "D", dash=SHORT),
 }
-_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, DARK_GREY, GREY)
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "h", "<", ">", "*")
-_DASHES = (SOLID, LONG, DOTS, DASH_DOT, SHORT, LONG_DOTS, DASH_DOTS)
+_BASELINE = re.compile(r"gram|counts|naming|naive|always|shuffled|guess", re.IGNORECASE)
+_OTHERS = (INDIGO, TEAL, WINE, OLIVE, SLATE, GREY)  # for what is no model
 
 
 def series_styles(levels: Sequence[Level]) -> dict[Level, SeriesStyle]:
-    """A style for each level; up to seven levels share neither colour, marker nor dash.
+    """A style for each level, the same in every chart; no two levels of a chart share hue, tone and marker.
 
-    A known name has its own style, and a name that contains one (`LSTM, bias 3`) takes that style. Other
-    names get a style by hash. A level thus looks the same in every chart, unless a level of higher priority
-    has the same style: then it takes a free one. Numbers get colours from light to dark, by rank.
+    A name that is not known gets its style by hash, or the next free hue and marker where another level of
+    the chart has them. Numbers go from light to dark, by rank.
     """
     if levels and is_numeric(levels):
         return _ramp(levels)
     styles: dict[Level, SeriesStyle] = {}
     for level in sorted(levels, key=_priority):
-        preferred, taken = _preferred(str(level)), list(styles.values())
-        styles[level] = SeriesStyle(
-            _free(_COLOURS, preferred.colour, [mark.colour for mark in taken]),
-            _free(_MARKERS, preferred.marker, [mark.marker for mark in taken]),
-            _free(_DASHES, preferred.dash, [mark.dash for mark in taken]),
-        )
+        known = _known(str(level))
+        style = known or _by_hash(str(level), levels)
+        if not known:
+            taken = [other.hue for other in styles.values()] if not style.dash else []
+            style = replace(style, hue=_free(_OTHERS, style.hue, taken))
+        marker = _free(_MARKERS, style.marker, [other.marker for other in styles.values()])
+        styles[level] = replace(style, marker=marker)
     return {level: styles[level] for level in levels}
 
 
-def _ramp(levels: Sequence[Level]) -> dict[Level, SeriesStyle]:
-    shades = sns.color_palette("crest", len(levels)).as_hex()
-    ranked = sorted(levels, key=float)
-    return {
-        level: SeriesStyle(
-            shades[ranked.index(level)],
-            _MARKERS[ranked.index(level) % len(_MARKERS)],
-            _DASHES[ranked.index(level) % len(_DASHES)],
-        )
-        for level in levels
-    }
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
-
-
-def _family(name: str) -> str | None:
-    """The known name that a name equals or contains as a word, else None."""
-    words = [_plain(word) for word in name.split()]
-    return next((known for known in (_plain(name), *words) if known in KNOWN), None)
-
-
-def _priority(level: Level) -> tuple[int, int, str]:
-    name, family = str(level), _family(str(level))
-    if family is None:
-        return (2, 0, name)
-    return (0 if family == _plain(name) else 1, list(KNOWN).index(family), name)
-
-
-def _preferred(name: str) -> SeriesStyle:
-    family = _family(name)
-    if family is not None:
-        return KNOWN[family]
-    digest = zlib.crc32(name.encode())  # unlike hash(), the same in every process
-    return SeriesStyle(
-        _COLOURS[digest % 6],  # greys are for baselines
-        _MARKERS[digest // 6 % len(_MARKERS)],
-        _DASHES[digest // 72 % len(_DASHES)],
-    )
+def _priority(level: Level) -> tuple[bool, bool, str]:
+    """Known names first, then their variants, then others: what comes later gives way."""
+    name = str(level)
+    return _known(name) is None, _plain(name) not in KNOWN, name
 
 
 _Cue = TypeVar("_Cue")
@@ -152,3 +152,42 @@ def _free(pool: Sequence[_Cue], preferred: _Cue, taken: Sequence[_Cue]) -> _Cue:
     start = pool.index(preferred)
     rotated = [*pool[start:], *pool[:start]]
     return next((cue for cue in rotated if cue not in taken), preferred)
+
+
+def _ramp(levels: Sequence[Level]) -> dict[Level, SeriesStyle]:
+    ranked, last = sorted(levels, key=float), max(1, len(levels) - 1)
+    steps = {level: round(rank * (len(RAMP) - 1) / last) for rank, level in enumerate(ranked)}
+    return {
+        level: SeriesStyle(RAMP[steps[level]], _MARKERS[ranked.index(level) % len(_MARKERS)])
+        for level in levels
+    }
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def _known(name: str) -> SeriesStyle | None:
+    """The style of a known name, or of a variant of one; else None."""
+    if (same := KNOWN.get(_plain(name))) is not None:
+        return same
+    parts = [name.partition(",")[0], *name.replace(",", " ").split()]
+    family = next((KNOWN[_plain(part)] for part in parts if _plain(part) in KNOWN), None)
+    if family is None:
+        return None
+    digest = _digest(name)
+    tone, dash = (("deep", LONG), ("pale", SHORT), ("deep", SHORT), ("pale", LONG))[digest % 4]
+    return SeriesStyle(family.hue, _MARKERS[digest // 4 % len(_MARKERS)], tone, dash)
+
+
+def _by_hash(name: str, levels: Sequence[Level]) -> SeriesStyle:
+    """The style of what is no known model: grey for a baseline, or for anything beside known models."""
+    digest = _digest(name)
+    marker = _MARKERS[digest // 8 % len(_MARKERS)]
+    if _BASELINE.search(name) or any(_known(str(level)) for level in levels):
+        return SeriesStyle((SLATE, GREY)[digest % 2], marker, dash=(LONG, SHORT, DOTS)[digest // 2 % 3])
+    return SeriesStyle(_OTHERS[digest % 4], marker)
+
+
+def _digest(name: str) -> int:
+    return zlib.crc32(name.encode())  # unlike hash(), the same in every process

@@ -1,7 +1,6 @@
 """Which size, colours and fonts do charts have?
 
-The background is transparent, because pages invert charts in dark mode and a white background would turn into
-a black box. No element relies on white, and the grid is a faint black that inverts to a faint white.
+The background is transparent, since one drawing stands on light pages and on dark ones.
 """
 
 from contextlib import AbstractContextManager
@@ -11,20 +10,19 @@ from typing import Any
 import matplotlib as mpl
 import seaborn as sns
 
-WIDTH = 6.8  # inches: 680 px at a page's usual 100 px an inch, and 16 cm of paper at 93 %
-TEXT = 8.5  # points
-SMALL = 7.5
-LINE = 0.175  # inches: height of a line of text with its leading
+from seqlab.charts.colours import INK, MUTED, RULE
 
-INK, MUTED, RULE = "#262626", "#666666", "#8C8C8C"
-GRID = ("#000000", 0.11)  # colour and opacity: faint on white, and as faint when inverted
+WIDTH = 6.8  # inches: 680 px at a page's usual 100 px an inch, and 16 cm of paper at 93 %
+TITLE, TEXT, SMALL = 10.5, 9.0, 8.0  # points; paper shows 94 % of them
+LINE = 0.185  # inches: height of a line of text with its leading
+GRID_OPACITY = 0.13
 
 
 @cache
 def _settings() -> Any:  # versions of matplotlib type their settings differently
     grid = sns.axes_style("whitegrid") | sns.plotting_context("paper")
     return grid | {
-        "font.family": ["DejaVu Sans"],  # ships with matplotlib, so it is the same everywhere
+        "font.family": ["DejaVu Sans"],  # measured with, since it ships with matplotlib and is a wide one
         "font.size": TEXT,
         "text.color": INK,
         "text.parse_math": False,  # a level may be called "$x$"
@@ -36,8 +34,8 @@ def _settings() -> Any:  # versions of matplotlib type their settings differentl
         "axes.spines.left": False,
         "axes.spines.right": False,
         "axes.spines.top": False,
-        "grid.color": GRID[0],
-        "grid.alpha": GRID[1],
+        "grid.color": INK,
+        "grid.alpha": GRID_OPACITY,
         "grid.linewidth": 0.7,
         "lines.linewidth": 1.6,
         "lines.markersize": 4.6,
@@ -52,8 +50,7 @@ def _settings() -> Any:  # versions of matplotlib type their settings differentl
         "ytick.major.size": 0.0,
         "xtick.minor.bottom": False,
         "ytick.minor.left": False,
-        "svg.fonttype": "path",  # the PDF's typesetter has few fonts
-        "svg.hashsalt": "seqlab",  # otherwise the ids in the file differ from run to run
+        "figure.dpi": 72,  # so that a pixel is a point
     }
 
 

@@ -19,13 +19,19 @@ def drawable(values: Iterable[float], scale: Scale) -> list[float]:
 
 
 def limits(
-    points: Iterable[float], scale: Scale, *, intervals: Iterable[float] = (), pad: float = 0.06
+    points: Iterable[float],
+    scale: Scale,
+    *,
+    intervals: Iterable[float] = (),
+    pad: float = 0.06,
+    span: tuple[float, float] = (-math.inf, math.inf),
 ) -> tuple[float, float]:
     """The ends of an axis, with a margin of `pad` of its length on each side.
 
     The ends of `intervals` widen it, too, but at most to twice the span of the points: the interval of two
     seeds can be so wide that nothing else could be seen, and a bar that leaves the axis shows as much. A
-    linear axis starts at zero if that takes at most a fifth of its length.
+    linear axis starts at zero if that takes at most a fifth of its length, and ends shortly after `span`, the
+    values that are possible.
     """
     forth, back = (math.log, math.exp) if scale != "linear" else (float, float)
     shown = [forth(value) for value in drawable(points, scale)]
@@ -39,9 +45,12 @@ def limits(
         room = math.log(2.0) if scale != "linear" else abs(low) / 2 or 1.0
         return back(low - room), back(high + room)
     room = pad * (high - low)
-    if scale == "linear" and 0 <= low <= (high - low) / 4:
-        return (0.0 - room if low == 0 else 0.0), high + room
-    return back(low - room), back(high + room)
+    if scale != "linear":
+        return back(low - room), back(high + room)
+    most = max(span[1], high) + room / 2
+    if 0 <= low <= (high - low) / 4:
+        return (0.0 - room / 2 if low == 0 else 0.0), min(high + room, most)
+    return max(low - room, min(span[0], low) - room / 2), min(high + room, most)
 
 
 def ticks(low: float, high: float, scale: Scale, *, most: int = 6) -> list[float]:

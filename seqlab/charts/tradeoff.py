@@ -10,14 +10,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seqlab.charts.label_placement import Box, boxes_around, clearest, text_width
+from seqlab.charts.colours import MUTED, RULE
+from seqlab.charts.finding import finding
+from seqlab.charts.hover import add_hover, seeds, told
+from seqlab.charts.label_placement import Box, boxes_around, clearest, filled, text_width
 from seqlab.charts.labels import draw_leader, in_inches, points_along, write_text
 from seqlab.charts.panels import draw_seed_dots, label_margin, lay_out, panel_grid
 from seqlab.charts.series_styles import SeriesStyle, series_styles
-from seqlab.charts.style import LINE, MUTED, RULE, SMALL, WIDTH
+from seqlab.charts.style import LINE, SMALL, WIDTH
 from seqlab.charts.ticks import limits, set_axis, tick_labels, ticks
 from seqlab.charts.units import Unit, display_unit
-from seqlab.charts.words import axis_title, level_name, levels_of, wrapped
+from seqlab.charts.words import axis_title, direction, level_name, levels_of, wrapped
 from seqlab.notebook.figures import Level, Scale, Tradeoff
 from seqlab.notebook.metrics import Metric, metric_named
 
@@ -33,13 +36,14 @@ def plot(figure: Tradeoff, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
         "x": display_unit(x.unit, summary["x_estimate"], figure.x_scale),
         "y": display_unit(y.unit, summary["y_estimate"], figure.y_scale),
     }
+    found = finding(figure, summary)
     summary, samples = (_drawable_rows(figure, table, units) for table in (summary, samples))
     levels = levels_of(summary, figure.hue)
     styles = series_styles(levels)
     roof = _roof(figure, summary, units)
     corner = roof or (np.nan, np.nan)
-    x_bounds = _bounds("x", figure.x_scale, summary, samples, corner[0])
-    y_bounds = _bounds("y", figure.y_scale, summary, samples, corner[1])
+    x_bounds = _bounds("x", figure.x_scale, summary, samples, corner[0], x, units["x"])
+    y_bounds = _bounds("y", figure.y_scale, summary, samples, corner[1], y, units["y"])
     x_ticks, y_ticks = ticks(*x_bounds, figure.x_scale, most=7), ticks(*y_bounds, figure.y_scale, most=6)
 
     grid = panel_grid(1)
@@ -49,15 +53,17 @@ def plot(figure: Tradeoff, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
         height=_HEIGHT,
         left=label_margin(tick_labels(y_ticks, figure.y_scale)),
         right=0.15,
-        x_title=_directed(x, axis_title(x, units["x"])),
-        y_title=_directed(y, axis_title(y, units["y"])),
+        x_title=", ".join(filter(None, [axis_title(x, units["x"]), direction(x)])),
+        finding=found,
+        measure=axis_title(y, units["y"]),
+        note=direction(y),
     )
     set_axis(panel.xaxis, x_bounds, figure.x_scale, x_ticks)
     set_axis(panel.yaxis, y_bounds, figure.y_scale, y_ticks)
     samples = samples[samples[figure.hue].isin(styles)]
     if samples.duplicated(_factors(figure)).any():
         colours = [styles[level].colour for level in samples[figure.hue]]
-        draw_seed_dots(panel, samples["x_value"].tolist(), samples["y_value"].tolist(), colours, size=14)
+        draw_seed_dots(panel, samples["x_value"].tolist(), samples["y_value"].tolist(), colours, size=3.8)
     panel.set(xlabel="", ylabel="")
     taken = [np.empty((0, 2))]
     if roof:
@@ -67,6 +73,10 @@ def plot(figure: Tradeoff, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
     sizes = _sizes(figure, summary)
     for i, (row, size) in enumerate(zip(summary.to_dict("records"), sizes, strict=True)):
         _mark(panel, row, styles[row[figure.hue]], size=size, gid=f"series-0-{i}")
+        ((left, up),) = in_inches(panel, np.array([(row["x_estimate"], row["y_estimate"])])).tolist()
+        name = ", ".join(level_name(factor, row[factor]) for factor in _factors(figure))
+        across = told("", row, units["x"], side="x_").removeprefix(": ")
+        add_hover(panel, left, up, told(name, row, units["y"], side="y_") + f"; at {across}" + seeds(row))
     _name(panel, figure, summary, samples, styles, np.concatenate(taken))
     return grid.figure
 
@@ -88,11 +98,19 @@ def _drawable_rows(figure: Tradeoff, table: pd.DataFrame, units: Mapping[str, Un
 
 
 def _bounds(
-    side: str, scale: Scale, summary: pd.DataFrame, samples: pd.DataFrame, corner: float
+    side: str,
+    scale: Scale,
+    summary: pd.DataFrame,
+    samples: pd.DataFrame,
+    corner: float,
+    metric: Metric,
+    unit: Unit,
 ) -> tuple[float, float]:
     points = [*summary[f"{side}_estimate"], *samples[f"{side}_value"], corner]
     ends = [*summary[f"{side}_low"], *summary[f"{side}_high"]]
-    return limits(points, scale, intervals=ends, pad=0.09)
+    return limits(
+        points, scale, intervals=ends, pad=0.09, span=(metric.least / unit.size, metric.most / unit.size)
+    )
 
 
 def _roof(figure: Tradeoff, summary: pd.DataFrame, units: Mapping[str, Unit]) -> tuple[float, float] | None:
@@ -134,8 +152,8 @@ def _draw_roof(
     write_text(panel, flat, x=right, y=y, ink=MUTED, gid="roof-height", size=SMALL, ha="right")
     return [
         points_along(panel, [line]),
-        _filled(box),
-        _filled((right - text_width(flat, SMALL), y - LINE / 2, right, min(y + LINE / 2, above))),
+        filled(box),
+        filled((right - text_width(flat, SMALL), y - LINE / 2, right, min(y + LINE / 2, above))),
     ]
 
 
@@ -173,18 +191,6 @@ def _sizes(figure: Tradeoff, summary: pd.DataFrame) -> list[float]:
     return [small + (large - small) * share[level] for level in summary[figure.along]]
 
 
-def _filled(box: Box) -> np.ndarray:
-    """Points all over a box (n x 2)."""
-    left, bottom, right, above = box
-    across, along = np.meshgrid(np.linspace(left, right, 12), np.linspace(bottom, above, 4))
-    return np.column_stack([across.ravel(), along.ravel()])
-
-
-def _directed(metric: Metric, title: str) -> str:
-    """The axis title with the direction of better, since readers must weigh two axes at once."""
-    return title if metric.better == "neither" else f"{title}, {metric.better} is better"
-
-
 def _mark(panel: Axes, row: Mapping[Hashable, float], mark: SeriesStyle, *, size: float, gid: str) -> None:
     x, y = row["x_estimate"], row["y_estimate"]
     for side, bars in (("x", panel.hlines), ("y", panel.vlines)):
@@ -213,7 +219,7 @@ def _name(
 ) -> None:
     """Write a name beside each mark, or beside the last of joined marks, where it covers the least."""
     corners = list(zip(panel.get_xlim(), panel.get_ylim(), strict=True))
-    (least_x, _), (most_x, most_y) = in_inches(panel, np.array(corners))
+    (least_x, least_y), (most_x, most_y) = in_inches(panel, np.array(corners))
     spots = in_inches(panel, summary[["x_estimate", "y_estimate"]].to_numpy(dtype=float))
     seeds = in_inches(panel, samples[["x_value", "y_value"]].to_numpy(dtype=float))
     taken = [covered, seeds] + [
@@ -239,11 +245,14 @@ def _name(
         boxes = [
             box
             for box in (*near, *boxes_around(spot, text, off=0.2), *boxes_around(spot, text, off=0.4))
-            if box[0] > least_x and box[2] < most_x + 0.12 and box[3] < most_y + 0.1
+            if box[0] > least_x
+            and box[1] > least_y + 0.02
+            and box[2] < most_x + 0.12
+            and box[3] < most_y + 0.1
         ] or near
         left, bottom, right, above = boxes[clearest(boxes, obstacles)]
         corner = np.clip(spot, (left, bottom), (right, above))
         if np.hypot(*(corner - spot)) > 0.15:
             draw_leader(panel, [spot[0], corner[0]], [spot[1], corner[1]], styles[level].ink)
         write_text(panel, text, x=left, y=(bottom + above) / 2, ink=styles[level].ink, gid=f"label-{i}")
-        obstacles = np.concatenate([obstacles, _filled((left, bottom, right, above))])
+        obstacles = np.concatenate([obstacles, filled((left, bottom, right, above))])

@@ -43,6 +43,11 @@ def axis_title(metric: Metric, unit: Unit) -> str:
     return f"{metric.title} ({unit.symbol})" if unit.symbol else metric.title
 
 
+def direction(metric: Metric) -> str:
+    """Which direction is better: `lower is better`; empty where neither is."""
+    return "" if metric.better == "neither" else f"{metric.better} is better"
+
+
 def index_title(name: str, metric: Metric) -> str:
     """The title of an x-axis: the factor, or what the metric's steps count."""
     return factor_title(metric.index if name == "step" else name)
@@ -52,6 +57,14 @@ def levels_of(table: pd.DataFrame, factor: str) -> list[Level]:
     """The levels in the order in which they appear, numbers in ascending order; no missing ones."""
     found: list[Level] = list(dict.fromkeys(table[factor].dropna().tolist()))
     return sorted(found, key=float) if is_numeric(found) else found
+
+
+def at_level(factor: str, level: Level) -> str:
+    """A level within a sentence: `length 64`, `512 tokens`, `Fashion-MNIST`."""
+    name = factor.replace("_", " ")
+    name = name if name[1:2].isupper() else name[:1].lower() + name[1:]
+    plural = isinstance(level, int | float) and not isinstance(level, bool) and name.endswith("s")
+    return f"{level_value(level)} {name}" if plural else level_name(name, level)
 
 
 def is_numeric(levels: Iterable[Level]) -> bool:

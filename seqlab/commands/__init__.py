@@ -1,4 +1,4 @@
-"""The commands beside run and report: list, claims, results, diff, doctor; tune and reference also work.
+"""The commands beside run and report, most of which only look; tune and reference also work.
 
 Each has a module, imported only when it is asked for, so that the others answer sooner.
 """
@@ -43,8 +43,22 @@ def _tune(options: argparse.Namespace) -> int:
     return tune.run(options)
 
 
+def _show(options: argparse.Namespace) -> int:
+    from seqlab.commands import show
+
+    return show.run(options)
+
+
+def _open(options: argparse.Namespace) -> int:
+    from seqlab.commands import opening
+
+    return opening.run(options)
+
+
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "list": _list,
+    "show": _show,
+    "open": _open,
     "claims": _claims,
     "results": _results,
     "diff": _diff,

@@ -1,25 +1,30 @@
 """`seqlab diff`: which verdicts changed, over this store's history or against another store?"""
 
 import argparse
+import textwrap
+from collections.abc import Iterator
 
 from seqlab.commands.common import new_table, no_verdicts, print_table, require_database, workspace_of
 from seqlab.errors import UsageError
 from seqlab.store.database import Store, StoredVerdict
 
 Key = tuple[str, str, str, str]  # claim, page, budget, digest of the rule
+HEADS = {
+    "verdict": "verdict",
+    "effect": "same verdict, another effect",
+    "new": "new evidence",
+    "lost": "lost",
+}
 DIGITS = 6  # of a rule's digest: enough to tell the rules of one claim apart
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the history of verdicts; with another database, those verdicts that differ from its own."""
+    """Print what the last report moved; with another database, those verdicts that differ from its own."""
     workspace = workspace_of(options)
     require_database(workspace)
     if options.other is None:
         with Store(workspace.database) as store:
-            if notice := no_verdicts(store):
-                print(notice)
-            else:
-                _print_history(store.verdicts())
+            print(no_verdicts(store) or "\n".join(_moved(store)))
         return 0
     if not options.other.is_file():
         raise UsageError(f"expected a results database at {options.other}, found none. Check the path.")
@@ -41,12 +46,22 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_history(verdicts: list[StoredVerdict]) -> None:
-    table = new_table("claim", "page", "budget", "rule", "judged", "verdict", "effect", "n")
-    for one in verdicts:
-        key = (one.claim, one.experiment, one.budget, one.rule[:DIGITS])
-        table.add_row(*key, one.judged, one.outcome, _effect(one), str(one.n))
-    print_table(table)
+def _moved(store: Store) -> Iterator[str]:
+    """What moved at each budget, in lines of at most 80 columns."""
+    from seqlab.analysis.moved import moves
+
+    history = store.verdicts()
+    for budget in dict.fromkeys(one.budget for one in history):
+        found = moves(store, budget)
+        if not found:
+            yield f"Budget {budget}: nothing to compare yet, or nothing moved since the report before."
+            continue
+        yield f"Budget {budget}: what the last report moved."
+        for move in found:
+            change = f"{_words(move.before)} -> {_words(move.after)}" if move.before else _words(move.after)
+            why = f" Known causes: {', '.join(move.causes)}." if move.causes else ""
+            line = f"{move.after.claim} on {move.after.experiment} ({HEADS[move.kind]}): {change}.{why}"
+            yield from textwrap.wrap(line, 80, initial_indent="  ", subsequent_indent="      ")
 
 
 def _by_key(store: Store) -> dict[Key, StoredVerdict]:

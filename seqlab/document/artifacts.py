@@ -6,7 +6,7 @@ from pathlib import Path
 from seqlab.analysis.artifacts import SelectedArtifact, select_artifacts
 from seqlab.analysis.findings import PageFindings, Shown
 from seqlab.charts.draw import draw_image_grid
-from seqlab.charts.image_grid import RunPanels
+from seqlab.charts.run_panels import RunPanels
 from seqlab.charts.words import level_name
 from seqlab.document.content import File, Files, Image, Passages, Text
 from seqlab.document.origins import with_place

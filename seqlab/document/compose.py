@@ -5,7 +5,6 @@ disagree.
 """
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.findings import PageFindings
+from seqlab.analysis.moved import moves
 from seqlab.analysis.summaries import samples, summarise
 from seqlab.charts.draw import Need, describe_n, draw, gather, needs
 from seqlab.document.artifacts import attached_files, image_grids, passages
@@ -26,18 +25,17 @@ from seqlab.document.content import (
     Passages,
     Report,
     RuleChange,
-    TableData,
     combined,
 )
-from seqlab.document.numbers import interval, number
+from seqlab.document.numbers import number
 from seqlab.document.origins import device_name, with_place
 from seqlab.document.outline import read as read_outline
 from seqlab.document.pictures import pictures
+from seqlab.document.tables import deterministic, split_of, tables
 from seqlab.document.weave import weave
-from seqlab.notebook.experiment import BudgetName, Experiment
-from seqlab.notebook.figures import Attachment, Figure, ImageGrid, Level, Table, TextSamples, Where
+from seqlab.notebook.experiment import BudgetName
+from seqlab.notebook.figures import Attachment, Figure, ImageGrid, Table, TextSamples
 from seqlab.notebook.ledger import Entry
-from seqlab.notebook.metrics import metric_named
 from seqlab.store.database import FixedRule, Store
 
 TITLE = "Why did Transformers replace RNNs, and when shouldn't they?"
@@ -83,6 +81,7 @@ def compose(
         rules_late=_late(_fixed(rules), referred, found),
         home="../",
         left=left,
+        moves=tuple(moves(store, budget)),
         outline=outline,
         pictures=pictures(found, claims, outline, folder / "figures"),
     )
@@ -177,7 +176,7 @@ def _image(figure: Figure, page: PageFindings, path: Path) -> Image:
     shown = page.shown(figure.where, [need.metric for need in needs(figure)])
 
     def ask(need: Need) -> tuple[pd.DataFrame, pd.DataFrame]:
-        split = _split(shown.evidence, need.metric, need.split)
+        split = split_of(shown.evidence, need.metric, need.split)
         chosen: dict[str, Any] = {"by": need.by, "split": split, "where": figure.where}
         return (
             summarise(shown.evidence, need.metric, **chosen),
@@ -186,107 +185,8 @@ def _image(figure: Figure, page: PageFindings, path: Path) -> Image:
 
     data = gather(figure, ask)
     alt = draw(figure, data, path)
-    fixed = _deterministic(page.experiment, figure.where)
+    fixed = deterministic(page.experiment, figure.where)
     return Image(path, figure.caption, alt, with_place(describe_n(data.summary, deterministic=fixed), shown))
-
-
-def _split(evidence: Evidence, metric: str, split: str) -> str:
-    """The requested split if the metric was measured on it, else none."""
-    return split if split and evidence.series(metric, split) else ""
-
-
-def _deterministic(experiment: Experiment, where: Where) -> bool:
-    """Whether every point of the figure runs once, without a seed."""
-    points = [point for budget in experiment.budgets for point in budget.points]
-    shown = [
-        point
-        for point in points
-        if all(
-            point.factors.get(name) in (level if isinstance(level, tuple) else (level,))
-            for name, level in where.items()
-        )
-    ]
-    return bool(shown) and all(point.seeds is None for point in shown)
-
-
-def tables(page: PageFindings) -> tuple[TableData, ...]:
-    """The page's tables with their values."""
-    asked = [figure for figure in page.experiment.figures if isinstance(figure, Table)]
-    return tuple(_table(table, page) for table in asked or _default_tables(page))
-
-
-def _default_tables(page: PageFindings) -> Iterable[Table]:
-    """For a page without tables: every metric with one number per run, for every point."""
-    measurements = page.shown({}).evidence.measurements
-    names = [str(name) for name in measurements["metric"].unique()]
-    splits = measurements.groupby("metric", observed=True)["split"].unique()
-    metrics = [
-        f"{name}@{split}" if split else name
-        for name in names
-        if metric_named(name).index in ("training step", "repeat")
-        for split in splits[name]
-    ]
-    rows = tuple(page.experiment.factor_levels(page.experiment.budgets[-1]))
-    if metrics and rows:
-        yield Table(rows=rows, metrics=tuple(metrics), caption="Everything that this page measured.")
-
-
-def _table(table: Table, page: PageFindings) -> TableData:
-    """The table with its values: a column for each metric, or for each level of its `columns` factor.
-
-    Where it shows the reference, metrics that depend on the machine still show what was measured here.
-    """
-    whole = page.shown(table.where)
-    levels = _levels(page, table) if table.columns else (None,)
-    asked = [(*name.partition("@")[::2], level) for name in table.metrics for level in levels]
-    cells: dict[tuple[object, ...], dict[int, str]] = {}
-    counts: list[int] = []
-    head: list[str] = []
-    for place, (metric, wanted, level) in enumerate(asked):
-        known, evidence = metric_named(metric), page.shown(table.where, [metric]).evidence
-        split = _split(evidence, metric, wanted or table.split)
-        where = table.where if level is None else {**table.where, table.columns: level}
-        summary = summarise(evidence, metric, by=table.rows, split=split, where=where)
-        for *key, estimate, low, high, n in summary.itertuples(index=False, name=None):
-            if evidence is whole.evidence:  # beside the reference, those made here are told apart
-                counts.append(int(n))
-            bounded = math.isfinite(low) and math.isfinite(high)
-            text = interval(estimate, low, high, known.unit) if bounded else number(estimate, known.unit)
-            cells.setdefault(tuple(key), {})[place] = text
-        twice = sum(other == metric for other, *_ in asked) > 1
-        name = f"{known.title} ({split})" if split and twice else known.title
-        head.append(name if level is None else f"{table.columns} {level}")
-    order = sorted(
-        cells,
-        key=lambda key: [
-            page.experiment.level_order(name, level) for name, level in zip(table.rows, key, strict=True)
-        ],
-    )
-    rows = tuple(
-        (*map(str, key), *(cells[key].get(place, "–") for place in range(len(asked)))) for key in order
-    )
-    if _deterministic(page.experiment, table.where):
-        n_text = "deterministic"
-    else:
-        least, most = (min(counts), max(counts)) if counts else (0, 0)
-        several = f"{least} to {most} seeds" if least != most else f"{most} seeds"
-        n_text = "n = 1 seed" if least == most == 1 else f"n = {several}"
-    text_columns = {place for key in order for place, level in enumerate(key) if isinstance(level, str)}
-    n_text = with_place(n_text, whole)
-    if whole.origin and any(metric_named(metric).of_machine for metric, *_ in asked):
-        n_text += "; times and sizes: measured here"
-    return TableData(table.caption, (*table.rows, *head), rows, n_text, frozenset({0, *text_columns}))
-
-
-def _levels(page: PageFindings, table: Table) -> tuple[Level, ...]:
-    """The measured levels of the factor that makes the table's columns, in order."""
-    metric = table.metrics[0].partition("@")[0]
-    evidence = page.shown(table.where, [metric]).evidence
-    split = _split(evidence, metric, table.split)
-    found = summarise(evidence, metric, by=(table.columns,), split=split, where=table.where)
-    return tuple(
-        sorted(found[table.columns], key=lambda level: page.experiment.level_order(table.columns, level))
-    )
 
 
 def _failures(page: PageFindings) -> Iterable[Failure]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seqlab.analysis.combined import Combined, combine
+from seqlab.analysis.moved import Move
 from seqlab.document.outline import Outline
 from seqlab.notebook.claims import Verdict
 from seqlab.notebook.ledger import Entry
@@ -164,6 +165,7 @@ class Report:
     rules_late: frozenset[tuple[str, str, str]] = frozenset()
     home: str = ""
     left: int = 0  # planned trials that a limited time left out
+    moves: tuple[Move, ...] = ()  # what this report moved, where there is an earlier one
     outline: Outline = field(default_factory=Outline)
     pictures: Pictures = field(default_factory=Pictures)
 

@@ -18,6 +18,7 @@ from seqlab.document.origins import from_reference, replicated, since
 from seqlab.errors import RenderError
 from seqlab.notebook.claims import Comparison, Fairness, Rule
 from seqlab.notebook.metrics import METRICS
+from seqlab.store.database import StoredVerdict
 
 
 def shorten(text: str, longest: int = 60) -> str:
@@ -47,6 +48,15 @@ def amount_given(record: Fairness, side: float | None) -> str:
     if side is None:
         return "no training" if record.quantity == "late_gain" else "not recorded"
     return numbers.number(side, METRICS[record.quantity].unit if record.quantity in METRICS else "")
+
+
+def moved_effect(verdict: StoredVerdict) -> str:
+    """The effect of a stored verdict with its interval, without unit; empty where there is none."""
+    if verdict.effect is None:
+        return ""
+    if verdict.low is None or verdict.high is None:
+        return numbers.significant(verdict.effect)
+    return numbers.interval(verdict.effect, verdict.low, verdict.high)
 
 
 def environment(sources: Path) -> jinja2.Environment:
@@ -107,6 +117,7 @@ def environment(sources: Path) -> jinja2.Environment:
         from_reference=from_reference,
         replicated=replicated,
         since=since,
+        moved_effect=moved_effect,
     )
     return jinja
 

@@ -10,10 +10,10 @@ from rich.table import Table
 
 from seqlab.analysis.findings import PageFindings
 from seqlab.document.artifacts import attached_files, passages
-from seqlab.document.compose import tables
 from seqlab.document.content import Passages
 from seqlab.document.numbers import count, effect, number
 from seqlab.document.origins import from_reference, replicated, since
+from seqlab.document.tables import tables
 from seqlab.document.text_lines import wrapped_lines
 from seqlab.notebook.claims import Verdict
 from seqlab.notebook.figures import ImageGrid, TextSamples

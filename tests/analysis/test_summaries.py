@@ -10,7 +10,7 @@ from tests.analysis.planted import Done, evidence
 
 
 def test_one_row_a_combination_of_levels():
-    values = {"GRU": [0.1, 0.2, 0.4], "LSTM": [0.5, 0.7, 0.6]}
+    values = {"GRU": [0.3, 0.2, 0.4], "LSTM": [0.5, 0.7, 0.6]}
     runs = [
         Done({"model": model}, seed, {"accuracy@test": value})
         for model, found in values.items()
@@ -29,13 +29,22 @@ def test_ratios_have_a_geometric_mean():
     assert summarise(evidence(runs), "parameters", by=["model"])["estimate"].tolist() == pytest.approx([10.0])
 
 
-def test_one_seed_has_no_interval_but_an_estimate():
-    row = summarise(
-        evidence([Done({"model": "GRU"}, 0, {"loss@test": 1.5})]), "loss", split="test", by=["model"]
-    )
-    assert row["estimate"].tolist() == [1.5]
-    assert math.isnan(row["low"].iloc[0])
-    assert row["n"].tolist() == [1]
+def test_one_seed_or_two_have_no_interval_but_an_estimate():
+    for values in ([1.5], [1.0, 2.0]):
+        runs = [Done({"model": "GRU"}, seed, {"loss@test": value}) for seed, value in enumerate(values)]
+        row = summarise(evidence(runs), "loss", split="test", by=["model"])
+        assert row["estimate"].tolist() == [1.5]
+        assert math.isnan(row["low"].iloc[0])
+        assert math.isnan(row["high"].iloc[0])
+        assert row["n"].tolist() == [len(values)]
+
+
+def test_no_bound_lies_beyond_what_the_metric_can_be():
+    values = [0.5, 0.9, 1.0]
+    runs = [Done({"model": "GRU"}, seed, {"accuracy@test": value}) for seed, value in enumerate(values)]
+    row = summarise(evidence(runs), "accuracy", split="test", by=["model"]).iloc[0]
+    assert interval(values).high > 1
+    assert (row["low"], row["high"]) == (interval(values).low, 1.0)
 
 
 def test_another_factor_is_averaged_within_a_seed_and_never_counted_as_seeds():

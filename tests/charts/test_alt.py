@@ -46,6 +46,7 @@ def test_each_number_is_in_the_data(kind: str) -> None:
 def test_a_curve_is_described_line_by_line() -> None:
     figure, data = planted.curve(models=("LSTM", "GRU"))
     assert describe(figure, data.summary) == (
+        "LSTM has the lowest time per training step at every length. "
         "Line chart of time per training step (ms) against length. "
         "LSTM rises from 64 at 64 to 256 at 256; GRU rises from 128 at 64 to 512 at 256."
     )
@@ -76,6 +77,7 @@ def test_rows_are_ranked_with_their_intervals() -> None:
     figure, data = planted.interval()
     text = describe(figure, data.summary.iloc[::-1])
     assert text.startswith(
+        "Transformer has the highest accuracy. "
         "Dot plot of accuracy by model, from highest to lowest, with 95 % intervals: "
         "Transformer 0.9 (0.882 to 0.918); LSTM 0.8 (0.784 to 0.816); GRU 0.7 (0.686 to 0.714)."
     )
@@ -88,6 +90,7 @@ def test_both_axes_of_a_scatter_plot_are_described() -> None:
     figure, data = planted.tradeoff()
     assert isinstance(figure, Tradeoff)
     assert describe(figure, data.summary) == (
+        "GRU has the highest accuracy, Transformer the lowest time per training step. "
         "Scatter plot of accuracy against time per training step (ms), from highest to lowest: "
         "GRU 0.9 at 32; LSTM 0.8 at 8; Transformer 0.7 at 2."
     )
@@ -121,3 +124,12 @@ def test_a_level_that_was_not_measured_is_omitted() -> None:
     )
     assert metric_named(figure.x).unit == ""
     assert describe(figure, summary) == "Dot plot of accuracy by model, from highest to lowest: LSTM 0.5."
+
+
+def test_flat_lines_and_crossings_are_told() -> None:
+    figure = Curve(caption="", x="length", y="accuracy", hue="model")
+    values = {"LSTM": (0.50, 0.51, 0.52), "GRU": (0.2, 0.4, 0.8)}
+    centres = {(m, n): v for m, line in values.items() for n, v in zip(planted.LENGTHS, line, strict=True)}
+    text = describe(figure, planted.tables(("model", "length"), centres)[0])
+    assert "LSTM stays near 0.51" in text
+    assert "LSTM falls below GRU between 128 and 256." in text

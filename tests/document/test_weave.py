@@ -12,10 +12,12 @@ from typing import Any
 import pypandoc
 import pytest
 
+from seqlab.analysis.moved import Move
 from seqlab.document.claim_counts import count_claims
 from seqlab.document.content import Image, Report
 from seqlab.document.weave import weave
 from seqlab.errors import RenderError, UsageError
+from seqlab.store.database import StoredVerdict
 from tests.document import reports
 
 INCLUDE = re.compile(r"^\{\{< include (\S+) >\}\}$", re.MULTILINE)
@@ -235,6 +237,20 @@ def test_failures_and_changed_rules_are_listed(tmp_path: Path, sources: Path) ->
     assert "| diverged |" in text
     assert "rule `0123` became `4567` on 1 February 2026" in text
     assert "fixed before its runs (on 15 January 2026)" in text.replace("\\", "")
+
+
+def test_what_moved_is_told_with_its_cause(tmp_path: Path, sources: Path) -> None:
+    report = reports.rich(tmp_path)
+    assert "What moved" not in whole(weave(report, sources=sources, folder=tmp_path))
+    page, claim = report.chapters[0].name, report.chapters[0].verdicts[0].claim
+    before = StoredVerdict(
+        claim, page, "quick", "rule", "supported", 0.5, 0.4, 0.6, 5, "2026-11-29T10:00:00+00:00", "own"
+    )
+    after = replace(before, outcome="inconclusive", effect=0.2, low=0.1, high=0.7, n=10)
+    move = Move("verdict", before, after, ("5 seeds before, 10 now",))
+    text = whole(weave(replace(report, moves=(move,)), sources=sources, folder=tmp_path))
+    row = next(line for line in text.splitlines() if "5 seeds before" in line)
+    assert re.search(r"supported, 0.5.*inconclusive, 0.2", row.replace("\\", ""))
 
 
 def test_a_rule_that_was_written_after_its_runs_is_told(tmp_path: Path, sources: Path) -> None:
