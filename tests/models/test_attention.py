@@ -41,22 +41,26 @@ def rotated(x: np.ndarray, position: int) -> np.ndarray:
     )
 
 
-def loop(q, k, v, *, may_attend, positions: str = "none") -> np.ndarray:
-    """One example: softmax over what each position may attend to, by head, in doubles; 0 if nothing."""
+def loop(q, k, v, *, may_attend, positions: str = "none", turns: bool = False) -> np.ndarray:
+    """One example: softmax over what each position may attend to, by head, in doubles; 0 if nothing.
+
+    With `turns`, the heads of ALiBi look back and ahead in turn, each two with the same slope.
+    """
     joined = np.zeros_like(q)
     for head in range(HEADS):
         own = slice(head * SIZE, (head + 1) * SIZE)
         for i in range(len(q)):
             scores, values = [], []
             for j in range(len(k)):
-                if not may_attend(i, j):
+                if not may_attend(i, j) or (turns and (j > i if head % 2 == 0 else j < i)):
                     continue
                 query, key = q[i, own], k[j, own]
                 if positions == "rope":
                     query, key = rotated(query, i), rotated(key, j)
                 score = query @ key / math.sqrt(SIZE)
                 if positions == "alibi":
-                    score -= abs(i - j) * 2.0 ** (-8 * (head + 1) / HEADS)
+                    share = (head // 2 + 1 if turns else head + 1) / HEADS
+                    score -= abs(i - j) * 2.0 ** (-8 * share)
                 scores.append(math.exp(score))
                 values.append(v[j, own])
             if scores:
@@ -80,7 +84,8 @@ def test_attention_follows_its_equation(positions, causal, mask, reach, randomis
         def may_attend(i, j, b=b):
             return real[b, j] and (j <= i or not causal) and (reach is None or abs(i - j) < reach)
 
-        y = loop(q, k, v, may_attend=may_attend, positions=positions)
+        turns = positions == "alibi" and not causal
+        y = loop(q, k, v, may_attend=may_attend, positions=positions, turns=turns)
         expected = affine(module.to_output, y)
         np.testing.assert_allclose(found[b][real[b]], expected[real[b]], rtol=1e-4, atol=1e-5)
 
@@ -189,10 +194,22 @@ def test_a_block_can_be_ablated(residual: bool, norm: bool) -> None:
     np.testing.assert_allclose(mx.stack(step, axis=1), y, atol=1e-5)
 
 
-def test_alibi_in_an_encoder_is_symmetric() -> None:
-    """Distances are absolute: the reversed sequence gives the reversed output."""
+def test_alibi_in_an_encoder_tells_left_from_right() -> None:
+    """The reversed sequence does not give the reversed output, as it would by distances alone."""
     model, x = backbone("alibi", causal=False), mx.random.normal((2, LENGTH, WIDTH))
-    np.testing.assert_allclose(model(x[:, ::-1]), model(x)[:, ::-1], atol=1e-5)
+    assert mx.abs(model(x[:, ::-1]) - model(x)[:, ::-1]).max() > 1e-3
+
+
+def test_alibi_in_an_encoder_sees_both_sides() -> None:
+    """Even with one head, which then goes by distances alone."""
+    for heads in (1, HEADS):
+        model = transformer.Model(
+            transformer.Config(WIDTH, depth=1, heads=heads, causal=False, positions="alibi")
+        )
+        x = mx.random.normal((1, LENGTH, WIDTH))
+        for at in (0, LENGTH - 1):
+            changed = mx.where((mx.arange(LENGTH) == at)[:, None], mx.random.normal((WIDTH,)), x)
+            assert mx.abs(model(changed) - model(x))[0, LENGTH // 2].max() > 1e-6
 
 
 @pytest.mark.usefixtures("as_users_have_it")

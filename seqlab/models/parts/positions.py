@@ -2,7 +2,8 @@
 
 sinusoidal and learned: a vector for each position is added to the inputs. rope (Su et al., 2021): queries
 and keys are rotated, in `parts.attention`. alibi (Press et al., 2022): the scaled score of positions i and
-j gets the bias -m_h |i - j|. For j ≤ i this is the paper's -m_h (i - j); for encoders it is symmetric.
+j gets the bias -m_h |i - j|. For j ≤ i this is the paper's -m_h (i - j). In encoders the heads take turns,
+one looking back and one ahead with the same slope: a symmetric bias could not tell left from right.
 """
 
 import math
@@ -178,14 +179,21 @@ class PositionalEncoding(nn.Module):
             return "causal" if causal else None
         length = x.shape[1]
         allowed = attention_mask(length, causal=causal, mask=mask, reach=self.reach)
-        return self._biased(allowed, mx.arange(length))
+        return self._biased(allowed, mx.arange(length), causal=causal)
 
     def cache_mask(self, positions: Int[mx.array, "L"], capacity: int) -> Mask:
         """The attention mask of `positions` over a cache."""
         return self._biased(cache_mask(positions, capacity, reach=self.reach), positions)
 
-    def _biased(self, allowed: Bool[mx.array, "... L M"], positions: Int[mx.array, "L"]) -> Mask:
+    def _biased(
+        self, allowed: Bool[mx.array, "... L M"], positions: Int[mx.array, "L"], *, causal: bool = True
+    ) -> Mask:
         if self.kind != "alibi":
             return allowed
-        distance = mx.abs(positions[:, None] - mx.arange(allowed.shape[-1]))
-        return mx.where(allowed, -mx.array(slopes(self.heads))[:, None, None] * distance, -mx.inf)
+        back = positions[:, None] - mx.arange(allowed.shape[-1])
+        steepness = slopes(self.heads)
+        if not causal and self.heads > 1:
+            steepness = [slope for slope in steepness for _ in range(2)][: self.heads]
+            directions = mx.array([1 if head % 2 == 0 else -1 for head in range(self.heads)])
+            allowed = allowed & (directions[:, None, None] * back >= 0)
+        return mx.where(allowed, -mx.array(steepness)[:, None, None] * mx.abs(back), -mx.inf)
