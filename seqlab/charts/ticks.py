@@ -69,7 +69,7 @@ def ticks(low: float, high: float, scale: Scale, *, most: int = 6) -> list[float
                 inside = [value for value in fine if low <= value <= high]
                 if 3 <= len(inside) <= most:
                     return inside
-        elif len(powers) >= 2:
+        if len(powers) >= 2:
             stride = math.ceil(len(powers) / most)
             return [base**power for power in powers if power % stride == 0]
     steps = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
@@ -80,8 +80,8 @@ def ticks(low: float, high: float, scale: Scale, *, most: int = 6) -> list[float
 def ticks_across(low: float, high: float, scale: Scale, *, width: float, most: int) -> list[float]:
     """Ticks of a horizontal axis of `width` inches: as many of `most` as have labels that stand apart."""
     forth = float if scale == "linear" else math.log
-    for number in range(most, 1, -1):
-        at = ticks(low, high, scale, most=number)
+    for fewer in range(most, 1, -1):
+        at = ticks(low, high, scale, most=fewer)
         places = [width * (forth(value) - forth(low)) / (forth(high) - forth(low)) for value in at]
         wide = [text_width(label, SMALL) for label in tick_labels(at, scale)]
         if all(b - a > (wide[i] + wide[i + 1]) / 2 + _APART for i, (a, b) in enumerate(pairwise(places))):
