@@ -26,15 +26,18 @@ local function inline(path, alt)
   return pandoc.RawInline("html", root .. data:sub(start + 4):gsub("%s+$", ""))
 end
 
+local KEPT = { verdict = true, ["passage-title"] = true } -- the others have the project's name before theirs
+local function called(name) return (KEPT[name:match("^[%a-]+")] and "" or "seqlab-") .. name end
+
 local function wrapped(inlines, name)
-  local result = pandoc.Inlines { pandoc.RawInline("typst", "#" .. name .. "[") }
+  local result = pandoc.Inlines { pandoc.RawInline("typst", "#" .. called(name) .. "[") }
   result:extend(inlines)
   result:insert(pandoc.RawInline("typst", "];")) -- the semicolon: a bracket that follows is text
   return result
 end
 
 local function enclosed(blocks, name)
-  local result = pandoc.Blocks { typ("#" .. name .. "[") }
+  local result = pandoc.Blocks { typ("#" .. called(name) .. "[") }
   result:extend(blocks)
   result:insert(typ("]"))
   return result
@@ -88,7 +91,7 @@ end
 
 -- Columns of tiles: each part of the scoreboard is one.
 local function board(div)
-  local result = pandoc.Blocks { typ("#board(") }
+  local result = pandoc.Blocks { typ("#seqlab-board(") }
   for _, theme in ipairs(div.content) do
     result:insert(typ("["))
     for _, block in ipairs(theme.content or {}) do
@@ -105,7 +108,7 @@ local function board(div)
 end
 
 local function pair(div)
-  local result = pandoc.Blocks { typ("#pair(") }
+  local result = pandoc.Blocks { typ("#seqlab-pair(") }
   for _, cell in ipairs(div.content) do
     result:insert(typ("["))
     result:extend(cell.content or pandoc.Blocks { cell })
@@ -123,7 +126,7 @@ local function div(element)
     return result
   end
   if not typst then return nil end
-  if has(element, "contents-here") then return typ("#contents()") end
+  if has(element, "contents-here") then return typ("#seqlab-contents()") end
   if has(element, "board") then return board(element) end
   if has(element, "pair") then return pair(element) end
   local name = element.classes[1]
@@ -151,7 +154,7 @@ local function to_the_end(doc)
   local kept, details = pandoc.Blocks {}, pandoc.Blocks {}
   for _, block in ipairs(doc.blocks) do
     if block.t == "Div" and has(block, "details") then
-      details:insert(typ("#details-title[" .. ""))
+      details:insert(typ("#seqlab-details-title["))
       details:insert(pandoc.Plain { pandoc.Str(block.attributes.summary) })
       details:insert(typ("]"))
       details:extend(block.content)

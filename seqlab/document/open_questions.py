@@ -18,11 +18,6 @@ class OpenClaim:
     rerun: str = ""  # the command that would likely decide it
     seconds: float | None = None  # that it takes here, where that can be told
 
-    @property
-    def page(self) -> str:
-        """The page that the command runs; empty for none."""
-        return self.rerun.removeprefix("nox -s ").split()[0] if self.rerun else ""
-
 
 def open_claims(report: Report) -> tuple[OpenClaim, ...]:
     """Every claim that is inconclusive or not tested, in the ledger's order."""

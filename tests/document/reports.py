@@ -59,9 +59,9 @@ def cell(level: object, decision: str, *, opponent: str = "", p_value: float | N
 def verdict(claim: str, outcome: Outcome, rule: Rule, *cells: Cell, **more: object) -> Verdict:
     """A verdict with the given outcome, whose texts contain every special character."""
     effects = {"effect": 0.34, "low": 0.31, "high": 0.38, "n": 5} if cells else {}
+    more = {"experiment": "rnn"} | more
     return Verdict(
         claim=claim,
-        experiment="rnn",
         outcome=outcome,
         rule=rule,
         statement=f"The rule of {claim} in plain words, {NASTY}.",
