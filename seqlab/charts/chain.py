@@ -5,20 +5,13 @@ from pathlib import Path
 
 from seqlab.charts.drawing import TEXT, Drawing
 from seqlab.charts.label_placement import text_width
+from seqlab.charts.series_styles import series_styles
 from seqlab.charts.units import number
 
 WIDTH, HEIGHT = 320.0, 205.0
 LEFT, TOP, BOTTOM = 34.0, 10.0, 34.0
 POINTS = 72.0  # in an inch
 GAP = 13.0  # between the names of lines
-LOOKS = (
-    ("blue", ""),
-    ("red", ""),
-    ("amber", "5 2"),
-    ("violet", "2 2"),
-    ("green", "6 2 1 2"),
-    ("soft", "1 2"),
-)
 
 Points = Sequence[tuple[float, float]]
 
@@ -45,12 +38,14 @@ def draw_chain(lines: Mapping[str, Points], path: Path, *, x_title: str) -> Path
     drawing.text(LEFT + wide / 2, HEIGHT - 5, x_title, anchor="middle")
     ends = {name: at(*points[-1])[1] for name, points in lines.items()}
     places = _apart(ends, TOP + 4, HEIGHT - BOTTOM)
-    for (name, points), (tone, dash) in zip(lines.items(), LOOKS, strict=False):
-        first = name == next(iter(lines))
-        drawing.path([at(*point) for point in points], tone, width=2.4 if first else 1.5, dash=dash)
+    styles = series_styles(list(lines))
+    for name, points in lines.items():
+        style, first = styles[name], name == next(iter(lines))
+        dash = " ".join(f"{style.width * length:.3g}" for length in style.dash)
+        drawing.path([at(*point) for point in points], style.colour, width=2.4 if first else 1.5, dash=dash)
         for x, y in points:
-            drawing.dot(*at(x, y), 2.2, tone, title=f"{name}, {number(x)}: {number(y)}")
-        drawing.text(LEFT + wide + 7, places[name] + 3.6, name, tone, bold=first)
+            drawing.dot(*at(x, y), 2.2, style.colour, title=f"{name}, {number(x)}: {number(y)}")
+        drawing.text(LEFT + wide + 7, places[name] + 3.6, name, style.ink, bold=first)
     return drawing.write(path)
 
 

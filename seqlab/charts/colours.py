@@ -7,12 +7,8 @@ A file has the shades for white paper; `report/theme/charts.css` has those for a
 
 from typing import NamedTuple
 
-INK, MUTED, RULE, PAPER = (
-    "#262626",
-    "#666666",
-    "#8c8c8d",
-    "#fefefe",
-)  # nearly, so that no cell is taken for it
+# Nearly the usual ones, so that the numbers in a heat map's cells are not taken for them.
+INK, MUTED, RULE, PAPER = "#262627", "#666667", "#8c8c8d", "#fefefe"
 
 
 class Hue(NamedTuple):

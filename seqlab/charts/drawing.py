@@ -1,8 +1,10 @@
 """How is a small chart written as SVG by hand, one drawing for light, dark and print?
 
-Text stays text, in the page's font. Every mark has its colour twice: as an attribute, which paper shows, and
-as a class (`s-ink`, `f-green`) for which the page's style sheet has a light and a dark colour. Lengths are in
-units of the drawing; text of size 10.5 stays above 7 pt where 320 of them are half a page wide.
+Text stays text, in the page's font. A tone is one of the page's own, by name, or the colour of a model, as
+hexadecimal. Every mark has it twice: as an attribute, which paper shows, and as a class (`s-ink`, `f-green`,
+`f vermilion`) for which the page's style sheets have a light and a dark colour. `seqlab.charts.svg` does the
+same for matplotlib's figures. Lengths are in units of the drawing; text of size 10.5 stays above 7 pt where
+320 of them are half a page wide.
 """
 
 import os
@@ -10,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
+
+from seqlab.charts.colours import NAMED, TEXT_NAMED
 
 TONES = {
     "ink": "#1c2127",
@@ -117,8 +121,16 @@ class Drawing:
 
 
 def _stroke(tone: str, width: float) -> str:
-    return f'class="s-{tone}" stroke="{TONES[tone]}" stroke-width="{width:g}"'
+    named = f'class="s-{tone}" stroke="{TONES[tone]}"' if tone in TONES else _model("s", "stroke", tone)
+    return f'{named} stroke-width="{width:g}"'
 
 
 def _fill(tone: str) -> str:
-    return f'class="f-{tone}" fill="{TONES[tone]}"'
+    return f'class="f-{tone}" fill="{TONES[tone]}"' if tone in TONES else _model("f", "fill", tone)
+
+
+def _model(letter: str, role: str, colour: str) -> str:
+    """A model's colour, with the name that `report/theme/charts.css` knows it by: of marks, or of text."""
+    if colour in TEXT_NAMED and colour not in NAMED:
+        return f'class="t {TEXT_NAMED[colour]}" {role}="{colour}"'
+    return f'class="{letter} {NAMED[colour]}" {role}="{colour}"'

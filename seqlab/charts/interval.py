@@ -24,7 +24,7 @@ from seqlab.charts.panels import (
 )
 from seqlab.charts.series_styles import SeriesStyle, series_styles
 from seqlab.charts.style import LINE, SMALL, TEXT
-from seqlab.charts.ticks import drawable, limits, set_axis, tick_labels, ticks
+from seqlab.charts.ticks import drawable, limits, set_axis, tick_labels, ticks_across
 from seqlab.charts.units import Unit, display_unit, numbers
 from seqlab.charts.words import axis_title, direction, is_numeric, level_name, level_value, levels_of, wrapped
 from seqlab.notebook.figures import Interval, Level
@@ -67,8 +67,8 @@ def plot(figure: Interval, summary: pd.DataFrame, samples: pd.DataFrame, *, plac
     )
     means = numbers(summary["estimate"].tolist()) if len(columns) == 1 else []
     left, right = label_margin(row_names, size=TEXT), name_margin(means) if means else 0.12
-    most = max(3, int(panel_width(grid, left=left, right=right) / 0.6))
-    at = ticks(*bounds, figure.x_scale, most=min(most, 8))
+    wide = panel_width(grid, left=left, right=right)
+    at = ticks_across(*bounds, figure.x_scale, width=wide, most=min(max(3, int(wide / 0.6)), 8))
     right = max(right, text_width(tick_labels(at, figure.x_scale)[-1], SMALL) / 2 + 0.03)
     top = lay_out(
         grid,

@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from seqlab.charts.label_placement import text_width
+from seqlab.charts.style import SMALL
 from seqlab.charts.units import number, power_of_ten
 from seqlab.notebook.figures import Scale
 
+_APART = 0.08  # inches between the labels of a horizontal axis
 _BASE = {"log2": 2.0, "log10": 10.0}
 
 
@@ -54,22 +58,35 @@ def limits(
 
 
 def ticks(low: float, high: float, scale: Scale, *, most: int = 6) -> list[float]:
-    """Round values in [low, high]: powers of the scale's base, or 1-2-5 steps within few decades."""
+    """Round values in [low, high]: powers of the scale's base, or 1-2-5 or 1-3 steps within few decades."""
     if scale != "linear":
         base = _BASE[scale]
         first, last = math.ceil(math.log(low, base) - 1e-9), math.floor(math.log(high, base) + 1e-9)
         powers = list(range(first, last + 1))
         if scale == "log10" and len(powers) < 3:
-            fine = [m * 10.0**e for e in range(first - 1, last + 1) for m in (1, 2, 5)]
-            inside = [value for value in fine if low <= value <= high]
-            if len(inside) >= 3:
-                return inside
-        elif len(powers) >= 2:
+            for digits in ((1, 2, 5), (1, 3)):
+                fine = [m * 10.0**e for e in range(first - 1, last + 1) for m in digits]
+                inside = [value for value in fine if low <= value <= high]
+                if 3 <= len(inside) <= most:
+                    return inside
+        if len(powers) >= 2:
             stride = math.ceil(len(powers) / most)
             return [base**power for power in powers if power % stride == 0]
     steps = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
     slack = 1e-9 * (high - low)
     return [float(value) for value in steps if low - slack <= value <= high + slack]
+
+
+def ticks_across(low: float, high: float, scale: Scale, *, width: float, most: int) -> list[float]:
+    """Ticks of a horizontal axis of `width` inches: as many of `most` as have labels that stand apart."""
+    forth = float if scale == "linear" else math.log
+    for fewer in range(most, 1, -1):
+        at = ticks(low, high, scale, most=fewer)
+        places = [width * (forth(value) - forth(low)) / (forth(high) - forth(low)) for value in at]
+        wide = [text_width(label, SMALL) for label in tick_labels(at, scale)]
+        if all(b - a > (wide[i] + wide[i + 1]) / 2 + _APART for i, (a, b) in enumerate(pairwise(places))):
+            return at
+    return ticks(low, high, scale, most=1)
 
 
 def tick_labels(values: Sequence[float], scale: Scale) -> list[str]:

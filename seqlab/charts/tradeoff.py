@@ -18,7 +18,7 @@ from seqlab.charts.labels import draw_leader, in_inches, points_along, write_tex
 from seqlab.charts.panels import draw_seed_dots, label_margin, lay_out, panel_grid
 from seqlab.charts.series_styles import SeriesStyle, series_styles
 from seqlab.charts.style import LINE, SMALL, WIDTH
-from seqlab.charts.ticks import limits, set_axis, tick_labels, ticks
+from seqlab.charts.ticks import limits, set_axis, tick_labels, ticks, ticks_across
 from seqlab.charts.units import Unit, display_unit
 from seqlab.charts.words import axis_title, direction, level_name, levels_of, wrapped
 from seqlab.notebook.figures import Level, Scale, Tradeoff
@@ -44,7 +44,8 @@ def plot(figure: Tradeoff, summary: pd.DataFrame, samples: pd.DataFrame) -> Figu
     corner = roof or (np.nan, np.nan)
     x_bounds = _bounds("x", figure.x_scale, summary, samples, corner[0], x, units["x"])
     y_bounds = _bounds("y", figure.y_scale, summary, samples, corner[1], y, units["y"])
-    x_ticks, y_ticks = ticks(*x_bounds, figure.x_scale, most=7), ticks(*y_bounds, figure.y_scale, most=6)
+    x_ticks = ticks_across(*x_bounds, figure.x_scale, width=0.85 * WIDTH, most=7)
+    y_ticks = ticks(*y_bounds, figure.y_scale, most=6)
 
     grid = panel_grid(1)
     (panel,) = grid.axes

@@ -14,6 +14,7 @@ from seqlab.notebook.experiment import PART
 from seqlab.notebook.metrics import FRACTION, metric_named
 
 PUBLISHED = "relative_difference"  # the metric of what was read in papers, not run
+MAGNITUDES = "orders of magnitude"  # the unit of metrics that have it in their title alone
 MOST_NAMED = 2  # opponents; more are counted
 ONE_MORE = {  # of what a slope is along, for the factors whose names say less
     "length": "token", "tokens": "token", "layers": "layer", "depth": "layer", "distance": "step",
@@ -93,7 +94,9 @@ def found(rule: Rule, cells: Sequence[Cell]) -> str:
         text = f"{_range([significant(value, 2) for value in values])} times the {quantity(rule)} of "
         return f"{_left(rule)}: {text}{opponents(rule, cells)}"
     if isinstance(rule, Difference):
-        return f"{_left(rule)}: {quantity(rule)} {_apart(rule, values)} {opponents(rule, cells)}"
+        name = quantity(rule)
+        apart = f"{_apart(rule, values)} {opponents(rule, cells)}"
+        return f"{_left(rule)}: {name}{':' if name[-1].isdigit() else ''} {apart}"
     return f"{quantity(rule)[:1].upper()}{quantity(rule)[1:]}: {_values(rule, values)}"
 
 
@@ -185,7 +188,9 @@ def _size(rule: Rule, values: Sequence[float]) -> str:
     if _points(rule):
         text = _range([significant(100 * value, 2) for value in values])
         return f"{text} percentage point{'' if text == '1' else 's'}"
-    return f"{_range([significant(value, 2) for value in values])} {metric_named(rule.metric).unit}".rstrip()
+    metric = metric_named(rule.metric)
+    unit = metric.unit or (MAGNITUDES if MAGNITUDES in metric.title else "")
+    return f"{_range([significant(value, 2) for value in values])} {unit}".rstrip()
 
 
 def _apart(rule: Rule, values: Sequence[float]) -> str:

@@ -31,7 +31,7 @@ def shorten(text: str, longest: int = 60) -> str:
 def sentence(text: str) -> str:
     """The text with a full stop, unless it already ends a sentence."""
     text = text.rstrip()
-    return text if not text or text.endswith((".", "!", "?", "…")) else text + "."
+    return text if not text or text.rstrip(')”’"').endswith((".", "!", "?", "…")) else text + "."
 
 
 def sides(rule: Rule) -> tuple[str, str]:

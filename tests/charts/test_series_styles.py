@@ -94,8 +94,8 @@ def test_a_page_s_style_knows_every_colour_of_a_drawing_and_has_the_same_for_whi
     css = (ROOT / "report" / "theme" / "charts.css").read_text()
     for hue in (*HUES, *RAMP):
         [(light, of_text)] = re.findall(
-            rf"\.chart \.{hue.name} .*?light-dark\((#\w+),.*?light-dark\((#\w+),", css
+            rf"\.drawing\) \.{hue.name} .*?light-dark\((#\w+),.*?light-dark\((#\w+),", css
         )
         assert (light, of_text) == (hue.mark, text(hue))
     names = {word for name in (*NAMED.values(), *TEXT_NAMED.values()) for word in name.split()}
-    assert {name for name in names if f".chart .{name} " not in css} == set()
+    assert {name for name in names if f".drawing) .{name} " not in css} == set()

@@ -80,3 +80,10 @@ def test_a_drawing_is_kept_while_it_is_whole_and_made_from_the_same(
     monkeypatch.setattr(kept, "_made_by", lambda: "other code")
     draw(figure, data, path)
     assert path.read_bytes() != whole  # at least its first line
+
+
+def test_numbers_in_cells_keep_the_colour_that_suits_their_cell(tmp_path: Path) -> None:
+    root = ET.fromstring(drawn("heatmap", tmp_path))
+    classes = {text.text: text.get("class") for text in root.iter(f"{SVG}text")}
+    assert classes["20.5"] is None
+    assert classes["Length"] == "t muted"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.charts.ticks import levels_or_ticks, limits, tick_labels, ticks
+from seqlab.charts.ticks import levels_or_ticks, limits, tick_labels, ticks, ticks_across
 from seqlab.notebook.figures import Scale
 
 
@@ -58,3 +58,14 @@ def test_an_interval_widens_an_axis_at_most_twofold() -> None:
 def test_limits_without_anything_to_show() -> None:
     assert limits([math.nan], "linear") == (0.0, 1.0)
     assert limits([0.0, -1.0], "log10") == (1.0, 10.0)
+
+
+def test_steps_within_few_decades_are_no_more_than_asked_for() -> None:
+    assert ticks(1.5e-7, 1.2e-5, "log10", most=8) == pytest.approx([2e-7, 5e-7, 1e-6, 2e-6, 5e-6, 1e-5])
+    assert ticks(1.5e-7, 1.2e-5, "log10", most=5) == pytest.approx([3e-7, 1e-6, 3e-6, 1e-5])
+
+
+def test_labels_of_a_horizontal_axis_stand_apart() -> None:
+    wide, narrow = (ticks_across(1.5e-7, 1.2e-5, "log10", width=width, most=8) for width in (4.0, 1.5))
+    assert len(wide) == 6
+    assert narrow == pytest.approx([1e-6, 1e-5])

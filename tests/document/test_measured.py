@@ -78,6 +78,16 @@ def test_what_is_claimed_is_told_from_its_side() -> None:
     )
 
 
+def test_a_unit_that_stands_in_a_title_is_told() -> None:
+    slope = Difference(
+        metric="gradient_slope", left={"model": "Transformer"}, right={"model": "LSTM"}, above=2.0
+    )
+    assert measured(verdict(slope, Outcome.NOT_SUPPORTED, cell(-1.5))) == (
+        "Transformer: change in gradient norm over 100 steps, from distance 1: 1.5 orders of magnitude lower "
+        "than LSTM (claimed: at least 2 orders of magnitude higher)"
+    )
+
+
 def test_a_mixed_claim_says_where_it_holds_and_where_it_fails() -> None:
     both = combine(
         [

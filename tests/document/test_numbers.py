@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.document.numbers import duration, effect, interval, number, p_value, ratio, significant, threshold
+from seqlab.document.templates import sentence
 from seqlab.notebook.claims import Difference, Exact, Ratio, Rule, Slope
 
 LEFT, RIGHT = {"model": "a"}, {"model": "b"}
@@ -105,3 +106,10 @@ def test_durations_and_probabilities() -> None:
         "2 h 5 min",
     ]
     assert [p_value(p) for p in (None, 0.0004, 0.0123)] == ["–", "< 0.001", "0.012"]
+
+
+@pytest.mark.parametrize("text", ["It ends.", "(It ends.)", "“It ends.”", "Does it?"])
+def test_a_sentence_gets_one_full_stop(text: str) -> None:
+    assert sentence(text) == text
+    assert sentence("It ends") == "It ends."
+    assert sentence("It ends (here)") == "It ends (here)."
