@@ -20,6 +20,7 @@ from seqlab.notebook.metrics import Metric, metric_named
 FLAT, GROWN = 1.15, 3.0  # times: a line that changes by less is flat, one that changes by more has grown
 _MOST = 3  # levels or panels that a title names
 _LONG = 24  # letters: a longer title of an axis is not repeated
+_END = "at the end"  # of a training
 _NO_RIVALS = ("truth",)  # drawn to compare with, not to win
 
 Row = Mapping[Any, Any]
@@ -39,8 +40,8 @@ def finding(figure: Figure, summary: pd.DataFrame) -> str:
 
 
 def short_title(metric: Metric) -> str:
-    """The metric's title within a sentence, without what stands in brackets."""
-    title = re.sub(r" \(.*", "", metric.title)
+    """The metric's title within a sentence, without what stands in brackets or adds to it."""
+    title = re.sub(r"( \(|: |, ).*", "", metric.title)
     return title if title[1:2].isupper() else title[:1].lower() + title[1:]
 
 
@@ -101,7 +102,11 @@ def _panels(rows: Sequence[Row], factor: str) -> dict[Level | None, list[Row]]:
 
 
 def _extreme(metric: Metric) -> str:
-    return f"the {'lowest' if metric.better == 'lower' else 'highest'} {short_title(metric)}"
+    """`the lowest loss`; empty where the title itself is of an extreme, unless it is the better one."""
+    title = short_title(metric)
+    if title.startswith(("largest ", "smallest ")):
+        return f"the {title}" if title.startswith("smallest ") == (metric.better == "lower") else ""
+    return f"the {'lowest' if metric.better == 'lower' else 'highest'} {title}"
 
 
 def _course_of_lead(figure: Curve, metric: Metric, part: Sequence[Row]) -> Lead | None:
@@ -116,7 +121,7 @@ def _course_of_lead(figure: Curve, metric: Metric, part: Sequence[Row]) -> Lead 
     name, last = level_name(figure.hue, found[-1]), shared[-1]
     axis = index_title(figure.x, metric)
     if figure.x == "step" and metric.index == "training step":
-        return name, "at the end"
+        return name, _END
     if len(axis) > _LONG:
         axis = "place"
     if len(shared) > 1 and len(set(found)) == 1:
@@ -150,23 +155,30 @@ def _span(row: Row, side: str) -> tuple[float, float]:
 def _told(factor: str, leads: Mapping[Level | None, Lead | None], extreme: str) -> str:
     """One sentence for all panels: the same level everywhere, or one for each."""
     known = [lead for lead in leads.values() if lead]
-    if not known or len(known) < len(leads):
+    if not known or len(known) < len(leads) or not extreme:
         return ""
-    names = {name for name, _ in known}
     places = {where for _, where in known}
-    if len(names) == 1:
-        where = f" {places.pop()}".rstrip() if len(places) == 1 else ""
+    where = places.pop() if len(places) == 1 else ""
+    verb, where = ("ends with", "") if where == _END else ("has", f" {where}" if where else "")
+    panels: dict[str, list[str]] = {}
+    for level, (name, _) in zip(leads, known, strict=True):
+        panels.setdefault(name, []).append("" if level is None else at_level(factor, level))
+    if len(panels) == 1:
         every = f", in {'both' if len(leads) == 2 else 'all'} panels" if len(leads) > 1 else ""
-        return f"{names.pop()} has {extreme}{where}{every}"
+        return f"{_begun(known[0][0])} {verb} {extreme}{where}{every}"
     if len(known) > _MOST:
         return ""
-    where = f" {places.pop()}".rstrip() if len(places) == 1 else ""
-    each = [
-        (name, "" if level is None else f"for {at_level(factor, level)}")
-        for level, (name, _) in zip(leads, known, strict=True)
-    ]
-    first = f"{each[0][0]} has {extreme} {each[0][1]}".rstrip()
-    return ", ".join([first, *(f"{name} {panel}" for name, panel in each[1:])]) + where
+    (first, at), *others = ((name, f"({', '.join(at)})") for name, at in panels.items())
+    between = "; " if any("," in name for name in panels) else ", "
+    return (
+        between.join([f"{_begun(first)} {verb} {extreme} {at}", *(" ".join(other) for other in others)])
+        + where
+    )
+
+
+def _begun(name: str) -> str:
+    """A name at the beginning of a sentence: `Doubling`, but `minGRU` and `mlx.nn`."""
+    return name[:1].upper() + name[1:] if name.islower() and re.fullmatch(r"[a-z, ]+", name) else name
 
 
 def _growth(figure: Curve, rows: Sequence[Row]) -> str:
@@ -218,8 +230,10 @@ def _tradeoff(figure: Tradeoff, summary: pd.DataFrame) -> str:
     (good, quality), (cheap, cost) = found
     if good is None or cheap is None:
         best, extreme = (good, quality) if good is not None else (cheap, cost)
-        return "" if best is None else f"{level_name(figure.hue, best)} has {extreme}"
-    name = level_name(figure.hue, good)
+        return "" if best is None or not extreme else f"{_begun(level_name(figure.hue, best))} has {extreme}"
+    name = _begun(level_name(figure.hue, good))
+    if not (quality and cost):
+        return ""
     if good == cheap:
         return f"{name} has {quality} and {cost}"
     return f"{name} has {quality}, {level_name(figure.hue, cheap)} {cost}"

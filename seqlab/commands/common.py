@@ -1,6 +1,7 @@
 """What the commands share: the folders of the project, its database, and tables on the terminal."""
 
 import argparse
+import os
 import sys
 
 from rich import box
@@ -36,5 +37,6 @@ def new_table(*columns: str, title: str | None = None) -> Table:
 
 
 def print_table(table: Table) -> None:
-    """Print to standard output. A pipe has no width of its own: it gets room, so that no cell is cut."""
-    Console(width=None if sys.stdout.isatty() else 200).print(table, markup=False)
+    """Print to standard output. A pipe without COLUMNS has no width: it gets room, so that no cell is cut."""
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    Console(width=None if known else 200).print(table, markup=False)

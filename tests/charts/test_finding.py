@@ -56,7 +56,7 @@ def test_panels_are_told_together_or_one_by_one() -> None:
     assert finding(figure, table) == "LSTM has the lowest mean squared error, in both panels"
     values["traffic", "TCN"] = 0.1
     table, _ = planted.tables(("series", "model"), values)
-    assert finding(figure, table) == "LSTM has the lowest mean squared error for power, TCN for traffic"
+    assert finding(figure, table) == "LSTM has the lowest mean squared error (power), TCN (traffic)"
 
 
 def test_cost_and_quality_are_weighed() -> None:
@@ -71,3 +71,19 @@ def test_the_truth_is_no_rival() -> None:
     figure = Interval(caption="", x="mse", y="model", split="test")
     table, _ = planted.tables(("model",), {("truth",): 0.0, ("LSTM",): 0.2, ("TCN",): 0.4})
     assert finding(figure, table) == "LSTM has the lowest mean squared error"
+
+
+def test_a_training_ends_and_names_read_as_a_sentence() -> None:
+    figure = Curve(caption="", x="step", y="loss", hue="model", split="valid")
+    centres = {("plain net", 100): 2.0, ("LSTM, deep", 100): 3.0}
+    assert (
+        finding(figure, planted.tables(("model", "step"), centres)[0])
+        == "Plain net ends with the lowest loss"
+    )
+    panels = Curve(caption="", x="step", y="loss", hue="model", columns="length", split="valid")
+    several = {
+        (n, m, 100): v
+        for n, m, v in ((8, "mlx.nn", 1.0), (8, "a, b", 2.0), (16, "mlx.nn", 2.0), (16, "a, b", 1.0))
+    }
+    table, _ = planted.tables(("length", "model", "step"), several)
+    assert finding(panels, table) == "mlx.nn ends with the lowest loss (length 8); a, b (length 16)"
