@@ -5,7 +5,7 @@ vector and trains it to distinguish the word's contexts, the words at most four 
 negative samples, words drawn at random. Words that are used alike have similar contexts, so their vectors
 should come to point in similar directions.
 
-The vectors are trained on seventeen plays by Shakespeare, with the words that occur there ten times or more.
+The vectors are trained on seventeen plays by Shakespeare, with the words that occur there twenty times or more.
 The vocabulary is so small that the loss is computed exactly, as an expectation over all contexts and negative
 samples, where word2vec draws a few of them.
 
@@ -31,7 +31,7 @@ from seqlab.tasks.characters import SplitName
 from seqlab.tasks.word_contexts import Vocabulary
 from seqlab.training import Batch, TriedRates, train
 
-MIN_COUNT = 10  # rarer words have too few contexts to learn from
+MIN_COUNT = 20  # rarer words have too few contexts to learn from
 WINDOW = 4  # words on each side
 NEGATIVES = 5  # negative samples for each context, as in word2vec
 WORDS = ("king", "father", "night", "love", "thou", "shall", "sir", "good")  # whose neighbours are shown

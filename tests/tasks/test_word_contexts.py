@@ -61,6 +61,6 @@ def test_negative_samples_follow_flattened_counts() -> None:
 
 def test_the_plays_have_enough_words() -> None:
     text = characters.load()
-    vocabulary = Vocabulary.of(text.decode(text.train), min_count=10)
+    vocabulary = Vocabulary.of(text.decode(text.train), min_count=20)
     assert 1_000 < len(vocabulary) < 2_000
     assert {"king", "thou", "love"} <= set(vocabulary.words)
