@@ -164,7 +164,11 @@ local function check(doc)
       ids[id] = true
     end
   end
-  local seen = { Block = collect, Inline = collect }
+  -- Only what can have a label, since every element that a filter sees is copied.
+  local seen = {}
+  for _, name in ipairs { "Header", "Div", "Figure", "Table", "CodeBlock", "Span", "Code", "Link", "Image" } do
+    seen[name] = collect
+  end
   doc:walk(seen)
   doc:walk {
     Link = function(link)
