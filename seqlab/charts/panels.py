@@ -18,6 +18,7 @@ from seqlab.charts.style import LINE, SMALL, TEXT, TITLE, WIDTH
 
 _GAP = 0.3  # inches between neighbouring panels
 _TITLE_LINE = 0.21  # inches
+_MOST_DOTS = 2_000  # of seeds in a panel: more could not be told apart
 
 
 @dataclass(frozen=True)
@@ -159,9 +160,10 @@ def name_margin(names: Sequence[str], *, size: float = TEXT) -> float:
 def draw_seed_dots(
     panel: Axes, x: Sequence[float], y: Sequence[float], colours: Sequence[str], *, size: float
 ) -> None:
-    """Draw a pale dot of `size` points for each seed, all of a colour at once."""
+    """Draw a pale dot of `size` points for each seed, by colour; of very many, evenly chosen ones."""
+    stride = 1 + len(x) // _MOST_DOTS
     for colour in dict.fromkeys(colours):
-        at = [i for i, other in enumerate(colours) if other == colour]
+        at = [i for i, other in enumerate(colours) if other == colour][::stride]
         (dots,) = panel.plot(
             [x[i] for i in at], [y[i] for i in at], linestyle="none", marker="o", color=colour
         )

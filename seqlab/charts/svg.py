@@ -26,6 +26,7 @@ FONTS = "Libertinus Serif, DejaVu Sans, sans-serif"
 _ANCHORS = {"center": "middle", "right": "end"}
 _CODES = {Path.MOVETO: ("M", 1), Path.LINETO: ("L", 1), Path.CURVE3: ("Q", 2), Path.CURVE4: ("C", 3)}
 _DOT = 26  # vertices of the unit circle, which no other marker has
+_MANY = 3  # dots: each takes a quarter of the letters of a circle
 
 
 def svg(figure: Figure) -> str:
@@ -47,6 +48,10 @@ def svg(figure: Figure) -> str:
 def _written(words: str) -> str:
     """Words as XML may hold them: without control characters."""
     return escape("".join(letter if letter.isprintable() else " " for letter in words))
+
+
+def _is_circle(path: Any) -> bool:
+    return len(path.vertices) == _DOT and path.codes is not None and path.codes[1] == Path.CURVE4
 
 
 def _short(value: float) -> str:
@@ -101,14 +106,27 @@ class _Renderer(RendererBase):
         trans: Transform,
         rgbFace: Any = None,  # noqa: N803
     ) -> None:
-        """All marks of a series as one shape."""
-        marks = [
-            self._shape(gc, marker_path, marker_trans + Affine2D().translate(x, y), filled=True)
+        """All marks of a series as one shape; many dots as the round ends of lines without length."""
+        places = [
+            (x, y)
             for vertices, _ in path.iter_segments(trans, simplify=False)
             for x, y in [vertices[-2:]]
             if np.isfinite(x) and np.isfinite(y) and self._inside(gc, x, y)
         ]
-        if marks:
+        if len(places) > _MANY and _is_circle(marker_path):
+            (left, _), (right, _) = marker_trans.transform([[-1.0, 0.0], [1.0, 0.0]])
+            dots = "".join(f"M{x:.1f} {self.height - y:.1f}h.01" for x, y in places)
+            colour, opacity = to_hex(rgbFace[:3]), gc.get_alpha() if gc.get_forced_alpha() else rgbFace[3]
+            name = f' class="s {NAMED[colour]}"' if colour in NAMED else ""
+            self.parts.append(
+                f'<path{name} stroke="{colour}" stroke-opacity="{opacity:.2g}" stroke-linecap="round"'
+                f' stroke-width="{_short(right - left)}" d="{dots}"/>'
+            )
+        elif places:
+            marks = [
+                self._shape(gc, marker_path, marker_trans + Affine2D().translate(x, y), filled=True)
+                for x, y in places
+            ]
             self.parts.append(f'<path{self._style(gc, rgbFace)} d="{"".join(marks)}"/>')
 
     def option_scale_image(self) -> bool:
@@ -192,7 +210,7 @@ class _Renderer(RendererBase):
 
     def _shape(self, gc: Any, path: Any, transform: Transform, *, filled: bool) -> str:
         """The path's commands, cut at the panel's edge; a circle as two arcs."""
-        if len(path.vertices) == _DOT and path.codes is not None and path.codes[1] == Path.CURVE4:
+        if _is_circle(path):
             (x, y), (right, _) = (transform + self._to_page).transform([[0.0, 0.0], [1.0, 0.0]])
             r, across = _short(right - x), _short(2 * (right - x))
             return f"M{_short(2 * x - right)} {_short(y)}a{r} {r} 0 1 0 {across} 0a{r} {r} 0 1 0 -{across} 0z"

@@ -87,3 +87,10 @@ def test_numbers_in_cells_keep_the_colour_that_suits_their_cell(tmp_path: Path) 
     classes = {text.text: text.get("class") for text in root.iter(f"{SVG}text")}
     assert classes["20.5"] is None
     assert classes["Length"] == "t muted"
+
+
+def test_two_hundred_seeds_make_no_heavy_drawing(tmp_path: Path) -> None:
+    figure, data = planted.curve(seeds=200)
+    draw(figure, data, tmp_path / "chart.svg")
+    assert (tmp_path / "chart.svg").stat().st_size < 60_000
+    assert "seeds" in (tmp_path / "chart.svg").read_text()
