@@ -5,8 +5,8 @@ vector and trains it to distinguish the word's contexts, the words at most four 
 negative samples, words drawn at random. Words that are used alike have similar contexts, so their vectors
 should come to point in similar directions.
 
-The vectors are trained on seventeen plays by Shakespeare, with the words that occur there twenty times or more.
-The vocabulary is so small that the loss is computed exactly, as an expectation over all contexts and negative
+The vectors are trained on seventeen plays by Shakespeare, with the words that occur there twenty times or
+more. The vocabulary is so small that the loss is computed exactly, as an expectation over all contexts and negative
 samples, where word2vec draws a few of them.
 
 Two kinds of evidence are shown. On a play that was not used in training, a true context of a word should
