@@ -6,8 +6,8 @@ negative samples, words drawn at random. Words that are used alike have similar 
 should come to point in similar directions.
 
 The vectors are trained on seventeen plays by Shakespeare, with the words that occur there twenty times or
-more. The vocabulary is so small that the loss is computed exactly, as an expectation over all contexts and negative
-samples, where word2vec draws a few of them.
+more. The vocabulary is so small that the loss is computed exactly, as an expectation over all contexts and
+negative samples, where word2vec draws a few of them.
 
 Two kinds of evidence are shown. On a play that was not used in training, a true context of a word should
 score above a context of another word. Contexts of other words are on average equally frequent, so the chance
