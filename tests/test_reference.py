@@ -59,6 +59,8 @@ def test_a_fresh_clone_has_a_report_from_the_reference_alone(
     assert "its code changed: experiments/calm.py changed." in shown
     assert shown.count("n = 5 seeds; reference: AMD EPYC 9454 48-Core, 12 December 2026") == 2  # chart, table
     assert "No trial of this page has run here yet: what it shows is the reference" in shown
+    assert seqlab("show", "C38") == 0
+    assert "C38: supported" in capsys.readouterr().out
     front = (tmp_path / "results" / "report" / "report.qmd").read_text().replace("\\", "")
     assert "Machine and software of the reference." in front
     assert "Nothing was run here, so there is nothing to list." in front

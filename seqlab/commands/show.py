@@ -13,6 +13,7 @@ from seqlab.notebook.claims import Verdict
 from seqlab.notebook.experiment import Experiment
 from seqlab.notebook.ledger import Entry
 from seqlab.notebook.ledger import read as read_ledger
+from seqlab.reference.manifest import MANIFEST
 from seqlab.running.plan import Request
 from seqlab.store.database import Store
 
@@ -30,7 +31,8 @@ def run(options: argparse.Namespace) -> int:
     from seqlab.notebook.discover import discover
 
     workspace = workspace_of(options)
-    require_database(workspace)
+    if not (workspace.reference / MANIFEST).is_file():  # it has verdicts of its own
+        require_database(workspace)
     ledger = read_ledger(workspace.ledger)
     pages = discover(workspace.pages, ledger).experiments
     asked = [_asked(name, ledger, pages) for name in options.names]
