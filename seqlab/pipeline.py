@@ -408,6 +408,7 @@ def print_left_out(
         from seqlab.running.outlook import outlook
 
         decided.catch_up()
+        decided.refresh({plan.experiment.name for plan in work.plans} - decided.by_page.keys())
         costs = stored_costs(
             store, [plan.experiment.name for plan in plans], device=work.device[1],
             reference=work.beside.store if work.beside else None,

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from seqlab.analysis.combined import DECIDED, Combined, deciding
-from seqlab.document.numbers import fixed, number, significant
+from seqlab.document.numbers import fixed, number, significant, two_digits
 from seqlab.notebook.claims import Cell, Comparison, Difference, Exact, Outcome, Ratio, Rule, Slope, Verdict
 from seqlab.notebook.experiment import PART
 from seqlab.notebook.metrics import FRACTION, metric_named
@@ -91,7 +91,7 @@ def found(rule: Rule, cells: Sequence[Cell]) -> str:
     if rule.metric == PUBLISHED:
         return f"What was published differs by {_range([_per_cent(value) for value in values])}"
     if isinstance(rule, Ratio):
-        text = f"{_range([significant(value, 2) for value in values])} times the {quantity(rule)} of "
+        text = f"{_range([two_digits(value) for value in values])} times the {quantity(rule)} of "
         return f"{_left(rule)}: {text}{opponents(rule, cells)}"
     if isinstance(rule, Difference):
         name = quantity(rule)
@@ -107,7 +107,7 @@ def short_effect(rule: Ratio | Difference, cell: Cell, *, mirrored: bool = False
     """
     opponent = _left(rule) if mirrored else cell.opponent or opponents(rule)
     if isinstance(rule, Ratio):
-        size = f"{significant(1 / cell.estimate if mirrored else cell.estimate, 2)}×"
+        size = f"{two_digits(1 / cell.estimate if mirrored else cell.estimate)}×"
     else:
         value = -cell.estimate if mirrored else cell.estimate
         points = _points(rule)

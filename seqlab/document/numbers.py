@@ -42,6 +42,13 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{factor} × 10{str(power).translate(SUPERSCRIPTS)}"
 
 
+def two_digits(value: float) -> str:
+    """Two digits, also where the second is a zero, as of a ratio: `1.0`, `0.68`, `13`."""
+    if value == 0 or not math.isfinite(value) or not -3 < (power := _magnitude(value)) < 6:
+        return significant(value, 2)
+    return fixed(value, max(0, 1 - power))
+
+
 def _scale(value: float, unit: str) -> tuple[float, str]:
     """The divisor and the prefixed unit that bring `value` between 1 and 1,000 where they can."""
     if unit not in PREFIXED_UNITS or value == 0 or not math.isfinite(value):
