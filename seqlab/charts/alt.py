@@ -8,7 +8,15 @@ import pandas as pd
 
 from seqlab.charts.finding import FLAT, crossings, finding, listed
 from seqlab.charts.units import Unit, display_unit, number
-from seqlab.charts.words import axis_title, factor_title, index_title, level_name, level_value, levels_of
+from seqlab.charts.words import (
+    axis_title,
+    factor_title,
+    index_title,
+    level_name,
+    level_value,
+    levels_of,
+    lowered,
+)
 from seqlab.notebook.figures import Curve, Figure, Heatmap, Interval, Tradeoff
 from seqlab.notebook.metrics import metric_named
 
@@ -38,11 +46,6 @@ def _shown(figure: Figure, summary: pd.DataFrame) -> str:
     raise TypeError(f"expected a chart, found a {type(figure).__name__}.")
 
 
-def _lower(title: str) -> str:
-    """A title within a sentence; acronyms keep their capitals."""
-    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
-
-
 def _finite(summary: pd.DataFrame) -> pd.DataFrame:
     finite: pd.DataFrame = summary[np.isfinite(summary["estimate"])]
     return finite
@@ -58,7 +61,7 @@ def _guides(guides: Mapping[str, float], unit: Unit) -> str:
 def _curve(figure: Curve, summary: pd.DataFrame) -> str:
     metric, rows = metric_named(figure.y), _finite(summary).sort_values(figure.x, kind="stable")
     unit = display_unit(metric.unit, rows["estimate"], figure.y_scale)
-    axes = f"{_lower(axis_title(metric, unit))} against {_lower(index_title(figure.x, metric))}"
+    axes = f"{lowered(axis_title(metric, unit))} against {lowered(index_title(figure.x, metric))}"
     if not figure.columns:
         courses = [
             f"{level_name(figure.hue, level)} {_course(rows[rows[figure.hue] == level], figure, unit)}"
@@ -67,7 +70,7 @@ def _curve(figure: Curve, summary: pd.DataFrame) -> str:
         turns = crossings(figure, rows)
         crossed = f" {'; '.join(turns)}." if 0 < len(turns) <= _MOST_CROSSINGS else ""
         return f"Line chart of {axes}. {'; '.join(courses)}.{crossed}{_guides(figure.guides, unit)}"
-    sentences = [f"Line charts of {axes}, one for each {_lower(factor_title(figure.columns))}."]
+    sentences = [f"Line charts of {axes}, one for each {lowered(factor_title(figure.columns))}."]
     for column in levels_of(rows, figure.columns):
         part = rows[rows[figure.columns] == column]
         ends = part.groupby(figure.hue, sort=False, observed=True).tail(1)
@@ -127,9 +130,9 @@ def _interval(figure: Interval, summary: pd.DataFrame) -> str:
         + (_with_interval(row, unit) if bounded else number(unit.of(row["estimate"])))
         for row in rows.to_dict("records")
     ]
-    groups = " and ".join(_lower(factor_title(name)) for name in factors)
+    groups = " and ".join(lowered(factor_title(name)) for name in factors)
     order = f"from highest to lowest{', with 95 % intervals' if bounded else ''}"
-    text = f"Dot plot of {_lower(axis_title(metric, unit))} by {groups}, {order}: {'; '.join(parts)}."
+    text = f"Dot plot of {lowered(axis_title(metric, unit))} by {groups}, {order}: {'; '.join(parts)}."
     return text + _guides(figure.guides, unit)
 
 
@@ -146,15 +149,15 @@ def _tradeoff(figure: Tradeoff, summary: pd.DataFrame) -> str:
         f"{number(up.of(row['y_estimate']))} at {number(across.of(row['x_estimate']))}"
         for row in rows.to_dict("records")
     ]
-    axes = f"{_lower(axis_title(y, up))} against {_lower(axis_title(x, across))}"
+    axes = f"{lowered(axis_title(y, up))} against {lowered(axis_title(x, across))}"
     text = f"Scatter plot of {axes}, from highest to lowest: {'; '.join(parts)}."
     if figure.roof and np.isfinite(rows[["roof_slope", "roof_height"]].to_numpy(dtype=float)).all():
         slope, height = (metric_named(name) for name in figure.roof)
         rise, top = (float(rows[name].iloc[0]) for name in ("roof_slope", "roof_height"))
         steep, flat = display_unit(slope.unit, [rise]), display_unit(height.unit, [top])
         text += (
-            f" A roof rises with {_lower(slope.title)}, {number(steep.of(rise))} {steep.symbol}, up to "
-            f"{_lower(height.title)}, {number(flat.of(top))} {flat.symbol}."
+            f" A roof rises with {lowered(slope.title)}, {number(steep.of(rise))} {steep.symbol}, up to "
+            f"{lowered(height.title)}, {number(flat.of(top))} {flat.symbol}."
         )
     return text
 
@@ -163,8 +166,8 @@ def _heatmap(figure: Heatmap, summary: pd.DataFrame) -> str:
     metric, rows = metric_named(figure.value), _finite(summary)
     scale = "log10" if metric.log and (rows["estimate"] > 0).all() else "linear"
     unit = display_unit(metric.unit, rows["estimate"], scale)  # type: ignore[arg-type]
-    across, down = _lower(index_title(figure.x, metric)), _lower(factor_title(figure.y))
-    axes = f"{_lower(axis_title(metric, unit))} by {across} (across) and {down} (down)"
+    across, down = lowered(index_title(figure.x, metric)), lowered(factor_title(figure.y))
+    axes = f"{lowered(axis_title(metric, unit))} by {across} (across) and {down} (down)"
     if figure.columns:
         most = rows[figure.x].nunique() * rows[figure.y].nunique()
         parts = []

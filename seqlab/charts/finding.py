@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from seqlab.charts.units import number
-from seqlab.charts.words import at_level, index_title, is_numeric, level_name
+from seqlab.charts.words import at_level, index_title, is_numeric, level_name, lowered
 from seqlab.notebook.figures import Curve, Figure, Interval, Level, Tradeoff
 from seqlab.notebook.metrics import Metric, metric_named
 
@@ -41,8 +41,7 @@ def finding(figure: Figure, summary: pd.DataFrame) -> str:
 
 def short_title(metric: Metric) -> str:
     """The metric's title within a sentence, without what stands in brackets or adds to it."""
-    title = re.sub(r"( \(|: |, ).*", "", metric.title)
-    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+    return lowered(re.sub(r"( \(|: |, ).*", "", metric.title))
 
 
 def listed(items: Sequence[str]) -> str:

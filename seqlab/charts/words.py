@@ -16,6 +16,11 @@ def factor_title(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def lowered(title: str) -> str:
+    """A title within a sentence: its first letter is small, unless an acronym begins there."""
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+
+
 def level_value(level: Level) -> str:
     """A level next to its factor's title. Unprintable characters, which XML forbids, become spaces."""
     if isinstance(level, bool):
@@ -61,8 +66,7 @@ def levels_of(table: pd.DataFrame, factor: str) -> list[Level]:
 
 def at_level(factor: str, level: Level) -> str:
     """A level within a sentence: `length 64`, `512 tokens`, `Fashion-MNIST`."""
-    name = factor.replace("_", " ")
-    name = name if name[1:2].isupper() else name[:1].lower() + name[1:]
+    name = lowered(factor.replace("_", " "))
     plural = isinstance(level, int | float) and not isinstance(level, bool) and name.endswith("s")
     return f"{level_value(level)} {name}" if plural else level_name(name, level)
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from seqlab.analysis.combined import DECIDED, Combined, deciding
+from seqlab.charts.words import lowered
 from seqlab.document.numbers import fixed, number, significant, two_digits
 from seqlab.notebook.claims import Cell, Comparison, Difference, Exact, Outcome, Ratio, Rule, Slope, Verdict
 from seqlab.notebook.experiment import PART
@@ -48,8 +49,7 @@ def fraction(value: float) -> str:
 
 def quantity(rule: Rule) -> str:
     """The metric's title within a sentence, without what stands in brackets."""
-    title = metric_named(rule.metric).title.partition(" (")[0]
-    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+    return lowered(metric_named(rule.metric).title.partition(" (")[0])
 
 
 def opponents(rule: Comparison, cells: Sequence[Cell] = ()) -> str:
