@@ -31,7 +31,7 @@ class Kernels:
     chunk: float = 1.0
     """The chunks of a scan over T steps are chunk × √T long."""
     tanh: Tanh = "native"
-    """tanh in GELU: MLX's, or a ratio of polynomials."""
+    """tanh in GELU and the gates of scanned recurrences: MLX's, or a ratio of polynomials."""
     exp: Exp = "native"
     """exp in softmax: MLX's fused attention, or blocks of queries with a polynomial for exp."""
     rope: Rope = "native"

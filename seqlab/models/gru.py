@@ -41,7 +41,7 @@ class FusedStep(bptt.FusedStep):
         gates_weight, candidate_weight, bias = prepared
         (h,) = state
         gates_in, candidate_in = mx.split(z, [2], axis=0)
-        reset, keep = mx.split(0.5 * fused_tanh(mx.addmm(gates_in, h, gates_weight)) + 0.5, 2, axis=0)
+        reset, keep = mx.split(fused_tanh(h @ gates_weight + gates_in, 0.5, 0.5), 2, axis=0)
         candidate_back = mx.addmm(bias, h, candidate_weight)
         candidate = fused_tanh(candidate_in + reset * candidate_back)
         return (candidate + keep * (h - candidate),), (reset, keep, candidate, candidate_back, h)

@@ -18,7 +18,7 @@ import mlx.nn as nn
 from jaxtyping import Float
 
 from seqlab.errors import UsageError
-from seqlab.models.parts.activations import gelu
+from seqlab.models.parts.activations import gelu, sigmoid_and_rest
 from seqlab.models.parts.checks import check_choice, check_positive
 from seqlab.models.parts.diagonal import FORMS, Form, Pair, complex_product, map_parts
 from seqlab.models.parts.recurrence import Cell, CellState, RecurrentConfig, Stack
@@ -129,7 +129,7 @@ class Layer(Cell):
     def mix(self, y: Float[mx.array, "... D"]) -> Float[mx.array, "... D"]:
         """The nonlinearity, step by step."""
         value, gate = mx.split(self.to_value_and_gate(gelu(y)), 2, axis=-1)
-        return value * mx.sigmoid(gate)
+        return value * sigmoid_and_rest(gate)[0]
 
     def extend(
         self, x: Float[mx.array, "B L D"], state: CellState | None

@@ -44,7 +44,7 @@ class FusedStep(bptt.FusedStep):
         """(h, c) to (h, c)."""
         weight, factor, term = prepared
         h, c = state
-        i, f, o, g = mx.split(factor * fused_tanh(mx.addmm(z, h, weight)) + term, 4, axis=0)
+        i, f, o, g = mx.split(fused_tanh(h @ weight + z, factor, term), 4, axis=0)
         after = f * c + i * g
         squashed = fused_tanh(after)
         return (o * squashed, after), (i, f, o, g, c, squashed)

@@ -16,6 +16,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from jaxtyping import Float
 
+from seqlab.models.parts.activations import sigmoid_and_rest
 from seqlab.models.parts.recurrence import Stack
 from seqlab.models.parts.scanned import ScannedCell, ScannedConfig
 
@@ -35,9 +36,10 @@ class Layer(ScannedCell):
     def coefficients(
         self, x: Float[mx.array, "... D"]
     ) -> tuple[Float[mx.array, "... H"], Float[mx.array, "... H"]]:
-        """a = 1 - z and b = z ⊙ candidate; 1 - σ(u) is computed as σ(-u), which is accurate near 0."""
+        """a = 1 - z and b = z ⊙ candidate."""
         gate, candidate = mx.split(self.to_gate_and_candidate(x).astype(mx.float32), 2, axis=-1)
-        return mx.sigmoid(-gate), mx.sigmoid(gate) * candidate
+        z, keep = sigmoid_and_rest(gate)
+        return keep, z * candidate
 
 
 class Model(Stack):

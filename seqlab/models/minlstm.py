@@ -16,6 +16,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from jaxtyping import Float
 
+from seqlab.models.parts.activations import sigmoid_and_rest
 from seqlab.models.parts.recurrence import Stack
 from seqlab.models.parts.scanned import ScannedCell, ScannedConfig
 
@@ -48,7 +49,8 @@ class Layer(ScannedCell):
         gates_and_candidate = self.to_gates_and_candidate(x).astype(mx.float32)
         forget, take, candidate = mx.split(gates_and_candidate, 3, axis=-1)
         log_ratio = mx.logaddexp(0.0, -take) - mx.logaddexp(0.0, -forget)
-        return mx.sigmoid(log_ratio), mx.sigmoid(-log_ratio) * candidate
+        keep, take = sigmoid_and_rest(log_ratio)
+        return keep, take * candidate
 
 
 class Model(Stack):

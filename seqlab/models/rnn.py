@@ -30,7 +30,7 @@ class FusedStep(bptt.FusedStep):
         self, z: Float[mx.array, "1 B H"], prepared: mx.array, state: BlockState
     ) -> tuple[BlockState, mx.array]:
         """The new state, which is all that `backward` needs."""
-        h = fused_tanh(mx.addmm(z, state[0], prepared))
+        h = fused_tanh(state[0] @ prepared + z)
         return (h,), h
 
     def backward(self, gradient: BlockState, saved: mx.array) -> tuple[mx.array, mx.array, None, BlockState]:

@@ -9,7 +9,7 @@ import pytest
 from seqlab.machine import kernels
 from seqlab.measure.graph import primitives
 from seqlab.models import transformer
-from seqlab.models.parts.activations import LOWEST, power_of_two, rational_tanh
+from seqlab.models.parts.activations import LOWEST, power_of_two, rational_sigmoid, rational_tanh
 from seqlab.models.parts.attention import BLOCK, MIN_SCORES, softmax_attention
 from seqlab.models.parts.losses import cross_entropy
 from seqlab.models.parts.positions import rope
@@ -36,7 +36,7 @@ def test_the_power_of_very_small_exponents_is_zero_and_nan_stays_nan() -> None:
     assert np.isnan(power_of_two(mx.array([mx.nan]))).all()
 
 
-@pytest.mark.parametrize("function", [power_of_two, rational_tanh])
+@pytest.mark.parametrize("function", [power_of_two, rational_tanh, rational_sigmoid])
 def test_a_fast_variant_maps_over_any_axis_and_compiles(function: Callable[[mx.array], mx.array]) -> None:
     x = -mx.random.uniform(0, 9, (3, 5))
     gradient = mx.grad(lambda x: function(x).sum())
@@ -45,7 +45,7 @@ def test_a_fast_variant_maps_over_any_axis_and_compiles(function: Callable[[mx.a
     np.testing.assert_allclose(mx.compile(gradient)(x), gradient(x), rtol=1e-6)
 
 
-@pytest.mark.parametrize("function", [power_of_two, rational_tanh])
+@pytest.mark.parametrize("function", [power_of_two, rational_tanh, rational_sigmoid])
 def test_a_fast_variant_is_exported_with_its_gradient(function: Callable[[mx.array], mx.array]) -> None:
     x = -mx.random.uniform(0, 9, (3, 5))
     gradient = mx.grad(lambda x: function(x).sum())

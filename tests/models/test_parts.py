@@ -1,5 +1,9 @@
 """Shared parts: splitting time, scans, activations, series and checks."""
 
+import re
+from contextlib import nullcontext
+from pathlib import Path
+
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
@@ -8,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab.errors import UsageError
+from seqlab.machine import kernels
 from seqlab.machine.kernels import MAX_SPLIT
-from seqlab.models.parts.activations import gelu, rational_tanh
+from seqlab.models import rnn
+from seqlab.models.parts.activations import bounded, fused_tanh, gelu, rational_sigmoid, rational_tanh
 from seqlab.models.parts.checks import check_choice, check_tokens
 from seqlab.models.parts.recurrence import unbind_steps
 from seqlab.models.parts.scan import SCANS, loop
@@ -68,6 +74,40 @@ def test_rational_tanh_and_its_gradient() -> None:
     np.testing.assert_allclose(rational_tanh(x), exact, rtol=0, atol=1e-6)
     gradient = mx.grad(lambda x: rational_tanh(x).sum())(x)
     np.testing.assert_allclose(gradient, 1 - exact**2, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_rational_sigmoid_and_its_gradient(compiled: bool) -> None:
+    x = mx.linspace(-60, 60, 200_001)
+    exact = 1 / (1 + np.exp(-np.array(x, np.float64)))
+    with kernels.compiling() if compiled else nullcontext():
+        found, gradient = rational_sigmoid(x), mx.grad(lambda x: rational_sigmoid(x).sum())(x)
+    np.testing.assert_allclose(found, exact, rtol=0, atol=3e-7)
+    assert mx.min(found).item() >= 0
+    assert mx.max(found).item() <= 1
+    np.testing.assert_allclose(gradient, exact * (1 - exact), rtol=0, atol=5e-7)
+
+
+def test_bounded_without_comparisons_is_exact_inside_and_keeps_nan() -> None:
+    x = mx.concatenate([mx.linspace(-7.9, 7.9, 100_001), mx.array([1e-30, -1e-30, 0.0])])
+    beyond = mx.array([8.0, 50.0, 1e4, 1e6])
+    with kernels.compiling():
+        np.testing.assert_array_equal(bounded(x), x)
+        np.testing.assert_allclose(
+            fused_tanh(mx.concatenate([beyond, -beyond])), [1] * 4 + [-1] * 4, atol=1e-6
+        )
+        assert np.isnan(bounded(mx.array(mx.nan))).all()
+
+
+def test_a_compiled_step_of_an_rnn_is_two_operations_forward(tmp_path: Path) -> None:
+    cell = rnn.Layer(rnn.Config(8)).fused_step()
+    z, h, weight = mx.ones((1, 4, 8)), mx.ones((1, 4, 8)), mx.ones((1, 8, 8))
+    mx.eval(z, h, weight)
+    with kernels.compiling():
+        step = mx.compile(lambda z, h: cell.forward(z, weight, (h,))[0][0])
+        mx.export_to_dot(str(tmp_path / "graph.dot"), step(z, h))
+    graph = (tmp_path / "graph.dot").read_text()
+    assert len(re.findall(r"\[label =", graph)) == 2  # the product, and all that follows it
 
 
 def test_gelu_is_the_tanh_form() -> None:
