@@ -123,8 +123,13 @@ def _pdf(project: Path, source: str, timeout: float) -> tuple[bytes, list[str]]:
 
 def _pandoc(project: Path, source: str, *, form: Format, timeout: float) -> tuple[str, list[str]]:
     """The document in one format, and pandoc's warnings."""
+    program = find()
+    # A larger nursery for its garbage collector: a fifth faster on the whole report. A pandoc from elsewhere
+    # may have been built without these options.
+    tuned = ["+RTS", "-A128m", "-n4m", "-RTS"] if program.parent.name == "files" else []
     command = [
-        str(find()),
+        str(program),
+        *tuned,
         f"--from={_READER}",
         "--standalone",
         "--wrap=none",
