@@ -71,7 +71,7 @@ def claimed(rule: Rule) -> str:
     """What the rule asks for: `at most 0.67 times`, `at least 1 point higher`."""
     limit, above = rule.threshold, rule.above is not None
     if rule.metric == PUBLISHED:
-        return f"at most {_per_cent(limit)}"
+        return f"within {_per_cent(limit)}"
     if isinstance(rule, Ratio):
         return f"{'at least' if above else 'at most'} {significant(limit)} times"
     if isinstance(rule, Difference):
@@ -89,7 +89,11 @@ def found(rule: Rule, cells: Sequence[Cell]) -> str:
     if not values:
         return ""
     if rule.metric == PUBLISHED:
-        return f"What was published differs by {_range([_per_cent(value) for value in values])}"
+        if not any(values):
+            return "Published figures agree with the article's"
+        return (
+            f"Published figures differ from the article's by {_range([_per_cent(value) for value in values])}"
+        )
     if isinstance(rule, Ratio):
         text = f"{_range([two_digits(value) for value in values])} times the {quantity(rule)} of "
         return f"{_left(rule)}: {text}{opponents(rule, cells)}"
