@@ -203,8 +203,8 @@ experiment = Experiment(
             rows=("task", "model"), split="test",
             metrics=("accuracy@valid", "accuracy", "parameters", "training_time"),
             caption="Accuracy at the training lengths (valid) and beyond (test), and cost. Chance levels: "
-            + ", ".join(f"{task} {chance:.2g}" for task, chance in CHANCE_LEVELS.items()) + ". The seeds of a "
-            "network train side by side: a training time is an equal share of theirs.",
+            + ", ".join(f"{task} {chance:.2g}" for task, chance in CHANCE_LEVELS.items())
+            + ". The seeds of a network train side by side: a training time is an equal share of theirs.",
         ),
     ),
 )  # fmt: skip

@@ -243,8 +243,8 @@ experiment = Experiment(
         Table(
             rows=("model",), split="test", where=PAIRS,
             metrics=("accuracy", "accuracy@valid", "parameters", "training_time"),
-            caption="Fraction of values recalled, and the cost of training; the chance level costs nothing. The "
-            "seeds of a network train side by side: a training time is an equal share of theirs.",
+            caption="Fraction of values recalled, and the cost of training; the chance level costs nothing. "
+            "The seeds of a network train side by side: a training time is an equal share of theirs.",
         ),
         Curve(
             x="pairs", y="needed_width", hue="model", x_scale="log2", y_scale="log2", split="test",

@@ -18,6 +18,7 @@ from seqlab.machine.settings import Settings
 from seqlab.notebook.artifacts import Artifact, panels_of, text_of
 from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.notebook.figures import Figure, ImageGrid, TextSamples
+from seqlab.notebook.metrics import Measurement
 from seqlab.running import resumed, spool
 from seqlab.running.fingerprint import KNOWN_FILE, Fingerprints
 from seqlab.running.identity.files import Files
@@ -92,8 +93,8 @@ def run_trial(
     assert _shared is not None
     _shared[STEP], _shared[VALUE], _shared[RUNS_IN] = 0.0, 0.0, os.getpid()
     from seqlab.machine import device
-    from seqlab.machine.seeding import seed_all
     from seqlab.notebook.discover import load
+    from seqlab.running.yielded import yielded
     from seqlab.training.checkpoints import Checkpoints, use
 
     device.use(*_device)  # the trial before may have chosen another device or other kernels
@@ -113,9 +114,9 @@ def run_trial(
             if page not in _experiments:
                 _experiments[page] = load(Path(page))
                 recorder.look()
-            seed_all(trial.seed)
             started = time.perf_counter()
-            _write_yielded(_experiments[page], trial, lines, _shared)
+            of_page = _experiments[page]
+            _write(yielded(of_page, trial), of_page.figures, lines, _shared)
         except BaseException as error:  # noqa: BLE001 - a page is the user's code: the others go on
             status, text = _status_of(error)
             trace = "" if isinstance(error, SeqlabError) else traceback.format_exc()
@@ -135,16 +136,21 @@ def _recorder_of(page: Path, fingerprint: str) -> Recorder:
     return _recorder
 
 
-def _write_yielded(experiment: Experiment, trial: Trial, lines: TextIO, shared: "Array[c_double]") -> None:
+def _write(
+    found: Iterable[Measurement | Artifact],
+    figures: tuple[Figure, ...],
+    lines: TextIO,
+    shared: "Array[c_double]",
+) -> None:
     names = set[str]()
-    for yielded in experiment.run(trial):
-        if isinstance(yielded, Artifact):
-            _check_artifact(yielded, names, experiment.figures)
-            lines.write(spool.line_of(yielded))
+    for one in found:
+        if isinstance(one, Artifact):
+            _check_artifact(one, names, figures)
+            lines.write(spool.line_of(one))
         else:
-            lines.write(spool.line_of(yielded))
-            if yielded.step is not None:
-                shared[STEP], shared[VALUE] = yielded.step, yielded.value
+            lines.write(spool.line_of(one))
+            if one.step is not None:
+                shared[STEP], shared[VALUE] = one.step, one.value
 
 
 def _check_artifact(artifact: Artifact, names: set[str], figures: Iterable[Figure]) -> None:

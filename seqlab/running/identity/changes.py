@@ -9,6 +9,7 @@ from typing import Protocol
 from seqlab.running.fingerprint import reached
 from seqlab.running.identity.digests import source_digests
 from seqlab.running.identity.files import Files
+from seqlab.running.identity.project import counts
 from seqlab.running.identity.versions import PACKAGE, PYTHON, TITLES, installed
 from seqlab.running.identity.words import ABSENT, BYTES, CODE, NAMES
 
@@ -84,7 +85,8 @@ class Changes:
 
 
 def what_changed(files: Files, page: str, used: Used) -> list[str]:
-    """What has changed of that which a trial of the page used."""
+    """What has changed of that which a trial of the page used, and that still has a part in a result."""
+    used = {name: value for name, value in used.items() if counts(name)}
     names = [name for name, value in used.items() if value.startswith(CODE)]
     now = {name: CODE + digest for name, digest in source_digests(files, names, page=page).items()}
     states = {name: now.get(name, "") if name in names else _state(files, name, used[name]) for name in used}

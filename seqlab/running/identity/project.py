@@ -24,8 +24,8 @@ NO_PART_OF_A_RESULT = (
     *(f"seqlab/notebook/{name}.py" for name in ("claims", "discover", "figures", "ledger", "uncached")),
     *(f"seqlab/{name}.py" for name in ("__main__", "errors", "pipeline")),
 )
-# Of `running`, these hand a trial its circumstances and its values on to the store.
-RUNS_A_TRIAL = ("seqlab/running/child.py", "seqlab/running/spool.py")
+# Of `running`, what a trial's values depend on; all else there starts it, watches it and hands them on.
+RUNS_A_TRIAL = ("seqlab/running/yielded.py",)
 
 
 @dataclass(frozen=True)

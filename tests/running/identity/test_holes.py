@@ -33,7 +33,7 @@ CHANGED = [
     ("seqlab/notebook/metrics.py", "value: float", "value: float = 0.0", EVERY),
     ("seqlab/notebook/experiment.py", "return values[name]", "return 2 * values[name]", EVERY),
     ("seqlab/machine/seeding.py", "random.seed(seed)\n    np", "random.seed(seed + 1)\n    np", EVERY),
-    ("seqlab/running/child.py", "seed_all(trial.seed)", "seed_all(trial.seed + 1)", EVERY),
+    ("seqlab/running/yielded.py", "seed_all(trial.seed)", "seed_all(trial.seed + 1)", EVERY),
     ("seqlab/machine/settings.py", "CPU_CACHE_BYTES = 1 << 30", "CPU_CACHE_BYTES = 1 << 29", EVERY),
     ("experiments/docstring.py", "0.5", "0.7", ["docstring"]),
     ("experiments/own_docstring.py", "0.5", "0.7", ["own_docstring"]),
