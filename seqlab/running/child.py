@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from seqlab.errors import DivergedError, SeqlabError, UsageError, described
+from seqlab.errors import DivergedError, PageChangedError, SeqlabError, UsageError, described
 from seqlab.machine.settings import Settings
 from seqlab.notebook.artifacts import Artifact, panels_of, text_of
 from seqlab.notebook.experiment import Experiment, Trial
@@ -24,6 +24,7 @@ from seqlab.running.identity.files import Files
 from seqlab.running.identity.recorder import Recorder
 from seqlab.running.processes import exit_with_parent, ignore_interrupts
 from seqlab.store.database import Status
+from seqlab.streams import visible
 
 # Places in the memory shared with the parent. Without locks, so that a killed worker leaves none held.
 # RUNS_IN is the process that took the trial up, PROCESS the one that started last.
@@ -87,7 +88,7 @@ def run_trial(
 ) -> TrialEnd:
     """Run one trial; what it yields goes to the spool at once.
 
-    Raises `UsageError` where the page no longer has this fingerprint (empty: not checked).
+    Raises `PageChangedError` where the page no longer has this fingerprint (empty: not checked).
     """
     assert _shared is not None
     _shared[STEP], _shared[VALUE], _shared[RUNS_IN] = 0.0, 0.0, os.getpid()
@@ -126,7 +127,7 @@ def run_trial(
 
 
 def _recorder_of(page: Path, fingerprint: str) -> Recorder:
-    """The process's recorder, made before any page is loaded. Raises `UsageError` as `run_trial` says."""
+    """The process's recorder, made before any page is loaded. Raises as `run_trial` says."""
     global _recorder, _fingerprints
     _fingerprints = _fingerprints or Fingerprints(_results / KNOWN_FILE if _results else None)
     if fingerprint and str(page) not in _experiments:
@@ -173,7 +174,7 @@ def _files_of(page: Path) -> Files:
 
 
 def _check_fingerprint(fingerprints: Fingerprints, page: Path, fingerprint: str) -> None:
-    """Raise `UsageError` unless the page and what it imports still have this fingerprint.
+    """Raise `PageChangedError` unless the page and what it imports still have this fingerprint.
 
     A process that replaces another imports them again, and its results must not pass for the old code's.
     """
@@ -182,7 +183,7 @@ def _check_fingerprint(fingerprints: Fingerprints, page: Path, fingerprint: str)
     except (OSError, SyntaxError, ValueError):  # deleted, or only half saved
         same = False
     if not same:
-        raise UsageError(
+        raise PageChangedError(
             f"{page.name}, or what it imports, was changed since this command began. "
             "Finished trials are stored; run the same command again."
         )
@@ -199,5 +200,5 @@ def _status_of(error: BaseException) -> tuple[Status, str]:
 
 
 def _printable(text: str) -> str:
-    """The text without lone surrogates, which file names may hold and SQLite refuses."""
-    return text.encode(errors="backslashreplace").decode()
+    """The text with control characters, and lone surrogates, which SQLite refuses, as escapes."""
+    return visible(text)
