@@ -63,10 +63,10 @@ def run(session: nox.Session, name: str, *arguments: str, **environment: str) ->
 
 def pages() -> Iterator[tuple[str, str]]:
     """Each experiment page's name and first docstring line, read without importing it."""
-    for path in sorted((ROOT / "experiments").glob("[!_]*.py")):
+    for path in sorted((ROOT / "experiments").glob("[!_.]*.py")):
         try:
             text = ast.get_docstring(ast.parse(path.read_bytes(), path.name)) or "(its page has no docstring)"
-        except (SyntaxError, ValueError) as error:
+        except (OSError, SyntaxError, ValueError) as error:
             text = f"(its page does not parse: {error})"
         yield path.stem, text.splitlines()[0]
 

@@ -15,6 +15,9 @@ from seqlab import __version__
 from seqlab.errors import SeqlabError, UsageError
 from seqlab.notebook.experiment import BUDGETS, BudgetName
 from seqlab.running.plan import Request
+from seqlab.streams import unfailing, visible
+
+LONGEST_SETTING = 1_000  # characters of one --set
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,7 +72,10 @@ def parser() -> argparse.ArgumentParser:
         help="what to do (default: show)",
     )  # fmt: skip
     results.add_argument(
-        "target", type=Path, nargs="?", help="the folder to export to, or the database to merge"
+        "target",
+        type=Path,
+        nargs="?",
+        help="the folder to export to, the database to merge, or the experiment to show",
     )
     results.add_argument(
         "--format", choices=("csv", "parquet", "json"), default="csv", help="export as (default: csv)"
@@ -122,6 +128,10 @@ def _trial_options(budget: BudgetName = "quick") -> argparse.ArgumentParser:
         "--set", dest="changes", action="append", default=[], metavar="NAME=VALUE",
         help="change a setting, or the levels of a factor (comma-separated)",
     )  # fmt: skip
+    options.add_argument(
+        "--timeout", type=float, metavar="SECONDS",
+        help="end a trial that takes longer (default: the page's own; seeds trained together count as one)",
+    )  # fmt: skip
     _add_machine_options(options)
     options.add_argument("--force", action="store_true", help="run every planned trial again")
     options.add_argument(
@@ -155,21 +165,35 @@ def request(options: argparse.Namespace) -> Request:
         name, found, value = text.partition("=")
         if not found or not name:
             raise UsageError(f"--set expects NAME=VALUE, found {text!r}. For example: --set steps=100.")
+        if len(text) > LONGEST_SETTING or visible(text) != text:
+            raise UsageError(
+                f"--set {visible(name)[:40]} expects up to {LONGEST_SETTING} printable characters, "
+                f"found {len(text)} or others."
+            )
         changes[name.strip()] = value.strip()
-    return Request(options.budget, options.seeds, options.seed, changes, options.force)
+    if options.seed is not None and options.seeds is not None:
+        raise UsageError(
+            f"--seed {options.seed} is one seed, --seeds {options.seeds} so many. Leave one out."
+        )
+    return Request(options.budget, options.seeds, options.seed, changes, options.force, options.timeout)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    options = parser().parse_args(arguments)
+    with unfailing() as output:
+        status = _run(parser().parse_args(arguments))
+        output.flush()
+        if output.failed:
+            print(f"seqlab: cannot print to standard output: {output.failed}.", file=sys.stderr)
+        return status or int(output.failed is not None)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         return _dispatch(options)
     except SeqlabError as error:
-        print(f"seqlab: {error}", file=sys.stderr)
+        print(visible(f"seqlab: {error}"), file=sys.stderr)
         return error.exit_status
-    except BrokenPipeError:  # the reader of a pipe has closed it: print no more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         print(
             "\nseqlab: interrupted. Finished trials are stored; run the same command again to continue.",
@@ -180,6 +204,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(options: argparse.Namespace) -> int:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the working folder was deleted. Change to another one.") from None
     # Imported here, so that `--help` and a wrong option answer at once.
     if options.command in ("run", "report", "reference"):
         from seqlab import pipeline

@@ -15,6 +15,10 @@ class UsageError(SeqlabError):
     exit_status = 2
 
 
+class PageChangedError(UsageError):
+    """A page, or what it imports, was changed or deleted while its trials ran: the others go on."""
+
+
 class NothingRanError(SeqlabError):
     """No trial ran and nothing is stored, so there is nothing to report (exit status 3)."""
 
@@ -45,6 +49,9 @@ class DivergedError(SeqlabError):
     """A measured value is not finite: the trial diverged, which is a status and not a number."""
 
 
+MOST_NAMED = 30
+
+
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """A message that `name` is not a known `what`, with the most similar known one."""
     from difflib import get_close_matches  # imported where it is needed: reading pages rarely does
@@ -52,7 +59,11 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     nearest = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    return f"unknown {what} {name!r}; known: {', '.join(names) or 'none'}.{hint}"
+    shown = names
+    if len(names) > MOST_NAMED:  # a list of 100 hides the hint
+        shown = get_close_matches(name, names, n=3, cutoff=0.3)
+        shown += [f"and {len(names) - len(shown)} more"] if shown else [f"{len(names)} of them"]
+    return f"unknown {what} {name!r}; known: {', '.join(shown) or 'none'}.{hint}"
 
 
 def described(error: BaseException) -> str:

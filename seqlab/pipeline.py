@@ -11,9 +11,9 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from seqlab.document import attachments
@@ -106,6 +106,7 @@ class Work:
     request: Request
     files: Files  # as they were when the trials were planned
     beside: "Beside | None" = None  # what the reference holds of them
+    unjudged: dict[str, str] = field(default_factory=dict)  # pages whose runs cannot be judged, filled later
 
 
 def report(workspace: Workspace, request: Request, *, names: Sequence[str] | None, options: Options) -> int:
@@ -147,6 +148,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
         left = print_left_out(work, store, options, decided, failed=failed)
         evidence = evidence_runs(work, store)
         engine = choose(options.engine)
+        troubles: list[str] = []
         full = Stamp(workspace, FULL, tuple(plan.experiment.name for plan in work.plans))
         parts = _made_from(work, evidence, store, request, engine)
         if full.holds(*parts):
@@ -156,14 +158,25 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
                 full.remove()
                 findings = analyse(work, evidence, store, request=request)
                 attach(workspace, findings, store)
-                chart(workspace, work, findings, store, request=request, engine=engine, left=left)
-                render(workspace, engine)
+
+                def weave(hidden: Mapping[str, str]) -> tuple[str, ...]:
+                    return chart(
+                        workspace, work, findings, store,
+                        request=request, engine=engine, left=left, hidden=hidden,
+                    )  # fmt: skip
+
+                troubles = [f"{name}: {reason}" for name, reason in work.unjudged.items()]
+                troubles += weave({})
+                troubles += render(workspace, engine, [page.experiment.name for page in findings], weave)
+                for trouble in troubles:
+                    print(f"seqlab: {trouble}", file=sys.stderr)
                 _keep_report_seconds(workspace, work, time.monotonic() - begin)
-                full.keep(*_made_from(work, evidence, store, request, engine))
+                if not troubles:
+                    full.keep(*_made_from(work, evidence, store, request, engine))
 
         if not any(evidence.values()) and not (work.beside and work.beside.held) and not work.broken:
             raise NothingRanError(_why_empty(store))
-        wrong = bool(failed or _any_failed(store, evidence) or work.broken)
+        wrong = bool(failed or _any_failed(store, evidence) or work.broken or troubles)
         if repeatable and not wrong and not left:
             early.keep(conditions, work.sources, *_stored(workspace, store, work.files))
     return 1 if wrong else 0
@@ -185,8 +198,10 @@ def run(workspace: Workspace, request: Request, *, names: Sequence[str], options
         findings = analyse(work, evidence_runs(work, store), store, request=request)
         attach(workspace, findings, store)
         print_findings(findings, store, results=workspace.results)
+        for name, reason in work.unjudged.items():
+            print(f"seqlab: {name}: {reason}", file=sys.stderr)
         print_left_out(work, store, options, decided, failed=failed)
-    return 1 if failed else 0
+    return 1 if failed or work.unjudged else 0
 
 
 def opened_reference(
@@ -390,8 +405,11 @@ def decisions(work: Work, store: Store) -> Decided | None:
 
         own = replace(work, plans=tuple(plan for plan in work.plans if plan.experiment.name == page))
         pages = [(plan.experiment, plan.planned) for plan in own.plans]
-        (found,) = analyse_pages(pages, evidence_runs(own, store), store, **referred(own))
-        return [verdict.outcome in DECIDED for verdict in found.verdicts]
+        unjudged: dict[str, str] = {}
+        found = analyse_pages(pages, evidence_runs(own, store), store, unjudged=unjudged, **referred(own))
+        if unjudged:
+            raise UsageError(unjudged[page])
+        return [verdict.outcome in DECIDED for verdict in found[0].verdicts]
 
     claims = {plan.experiment.name: [claim.id for claim in plan.experiment.claims] for plan in work.plans}
     return Decided(judged, claims)
@@ -446,7 +464,11 @@ def analyse(work: Work, evidence: Evidence, store: Store, *, request: Request) -
     from seqlab.analysis.findings import analyse_pages
 
     pages = [(plan.experiment, plan.planned) for plan in work.plans]
-    findings = analyse_pages(pages, evidence, store, smoke=request.budget == "smoke", **referred(work))
+    unjudged: dict[str, str] = {}
+    findings = analyse_pages(
+        pages, evidence, store, smoke=request.budget == "smoke", unjudged=unjudged, **referred(work)
+    )
+    work.unjudged.update(unjudged)
     whole = not request.changes and request.seed is None
     for page in findings:
         for verdict in page.verdicts if whole else ():
@@ -491,14 +513,19 @@ def chart(
     request: Request,
     engine: Engine,
     left: int = 0,
-) -> None:
-    """Draw every figure and weave the report's source, for an engine to render."""
-    from seqlab.document.compose import compose
+    hidden: Mapping[str, str] | None = None,
+) -> tuple[str, ...]:
+    """Draw every figure and weave the report's source, for an engine to render.
 
-    compose(
+    Returns what of the pages could not be shown. Of `hidden` pages only the reason is.
+    """
+    from seqlab.document.compose import compose
+    from seqlab.engines.prose import faults
+
+    return compose(
         findings,
         ledger=work.ledger,
-        broken=work.broken,
+        broken={**work.broken, **work.unjudged},
         store=store,
         budget=request.budget,
         options=request.options(),
@@ -507,19 +534,56 @@ def chart(
         left=left,
         sources=workspace.words,
         folder=workspace.document,
+        check=faults,
+        hidden=hidden,
     )
 
 
-def render(workspace: Workspace, engine: Engine) -> None:
-    """Render the woven source; put HTML and PDF in their places, whole or not at all; print their paths."""
-    rendered = engine.render(workspace.document)
+def render(
+    workspace: Workspace, engine: Engine, pages: Sequence[str], weave: Callable[[Mapping[str, str]], object]
+) -> list[str]:
+    """Render the woven source; put HTML and PDF in their places, each whole or not at all; print their paths.
+
+    Where it cannot be rendered, `weave` is asked to leave out those `pages` that are to blame, each with the
+    reason; returns them. Raises `RenderError` where a document is missing nevertheless.
+    """
+    hidden: dict[str, str] = {}
+    try:
+        rendered = engine.render(workspace.document)
+        problem = " ".join(rendered.problems)
+    except RenderError as error:
+        rendered, problem = None, str(error)
+    if problem:
+        print("The report cannot be rendered; looking for the page that is the cause ...", file=sys.stderr)
+        hidden = dict.fromkeys(_culprits(workspace, engine, pages, weave), problem)
+        weave(hidden)
+        if hidden or rendered is None:
+            rendered = engine.render(workspace.document)
+    assert rendered
     for made, final in zip((rendered.html, rendered.pdf), workspace.finished, strict=True):
         if made is not None:
             aside = final.with_name(f".{final.name}.part")
             shutil.copyfile(made, aside)
             aside.replace(final)
-    for path in workspace.finished:
-        print(path)
+            print(final)
+    if rendered.problems:
+        raise RenderError(" ".join(rendered.problems))
+    return [f"{name}: could not be rendered. {reason}" for name, reason in hidden.items()]
+
+
+def _culprits(
+    workspace: Workspace, engine: Engine, pages: Sequence[str], weave: Callable[[Mapping[str, str]], object]
+) -> list[str]:
+    from seqlab.engines.culprits import culprits
+
+    def renders(shown: Sequence[str]) -> bool:
+        weave({name: "left out" for name in pages if name not in shown})
+        try:
+            return not engine.render(workspace.document).problems
+        except RenderError:
+            return False
+
+    return culprits(pages, renders)
 
 
 @contextmanager

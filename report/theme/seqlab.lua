@@ -179,7 +179,28 @@ local function to_the_end(doc)
   return doc
 end
 
+-- PDF/UA refuses a character that no font has. Weaving has listed those of this document, by their numbers.
+local function shown(doc)
+  local listed = typst and text_of(doc.meta["missing-glyphs"] or "") or ""
+  if listed == "" then return nil end
+  local missing = {}
+  for number in listed:gmatch("%d+") do missing[utf8.char(tonumber(number))] = "\u{fffd}" end
+  local function visible(text) return (text:gsub("[\xc2-\xf4][\x80-\xbf]*", missing)) end
+  local function replaced(element)
+    element.text = visible(element.text)
+    return element
+  end
+  local function told(element) -- attributes that are printed
+    for _, name in ipairs { "title", "summary" } do
+      if element.attributes[name] then element.attributes[name] = visible(element.attributes[name]) end
+    end
+    return element
+  end
+  return doc:walk { Str = replaced, Code = replaced, CodeBlock = replaced, Math = replaced, Div = told }
+end
+
 return {
+  { Pandoc = shown },
   { Pandoc = to_the_end },
   { traverse = "topdown", Div = div, Span = span, Link = link, Image = image, Table = table_heads, Inlines = mathematics },
 }

@@ -10,6 +10,7 @@ from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.origin import Reference
 from seqlab.analysis.smoke import smoke_result
 from seqlab.analysis.verdicts import judge
+from seqlab.errors import described
 from seqlab.notebook.claims import Origin, Verdict
 from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.notebook.figures import Figure, Where, matches
@@ -73,32 +74,48 @@ def analyse_pages(
     smoke: bool = False,
     reference: Store | None = None,
     referred: Mapping[str, ReferenceRuns] | None = None,
+    unjudged: dict[str, str] | None = None,
 ) -> list[PageFindings]:
     """Load the runs with these numbers and judge every claim of each page.
 
     `numbers` holds, for each page by name, the numbers of its runs that count, and `referred` those of its
     runs in the store of the `reference`. Raises `UsageError` for a rule that cannot be judged as it is
-    written; for `smoke` that is all that judging is for.
+    written; for `smoke` that is all that judging is for. With `unjudged`, a page that cannot be judged is
+    left out and the reason put there, so that it costs no other page its verdicts.
     """
     tables = load(store.path, runs=[number for chosen in numbers.values() for number in chosen])
     references = _references(pages, reference, referred or {})
     found = []
     for experiment, planned in pages:
-        evidence = _evidence(tables, experiment)
-        # Trials run in a shuffled order; what is shown has the order of the grid.
-        ordered = sorted(planned, key=lambda trial: (experiment.point_order(trial.factors), trial.seed))
-        settings = dict(planned[0].settings) if planned else {}
-        shown = tuple(figure for figure in experiment.figures if _planned(figure, planned))
-        beside = references.get(experiment.name)
-        verdicts = judge(experiment, evidence, ordered, beside)
-        page = PageFindings(
-            replace(experiment, figures=shown), evidence, verdicts, settings, planned=tuple(planned),
-            reference=beside,
-        )  # fmt: skip
-        if smoke:
-            page = replace(page, verdicts=(), smoke=smoke_result(evidence, planned))
-        found.append(page)
+        try:
+            found.append(_page(experiment, planned, tables, references.get(experiment.name), smoke=smoke))
+        except Exception as error:
+            if unjudged is None:
+                raise
+            unjudged[experiment.name] = f"its runs cannot be judged: {described(error)}"
     return found
+
+
+def _page(
+    experiment: Experiment,
+    planned: Sequence[Trial],
+    tables: Tables,
+    beside: Reference | None,
+    *,
+    smoke: bool,
+) -> PageFindings:
+    """One page with its runs and verdicts."""
+    evidence = _evidence(tables, experiment)
+    # Trials run in a shuffled order; what is shown has the order of the grid.
+    ordered = sorted(planned, key=lambda trial: (experiment.point_order(trial.factors), trial.seed))
+    settings = dict(planned[0].settings) if planned else {}
+    shown = tuple(figure for figure in experiment.figures if _planned(figure, planned))
+    verdicts = judge(experiment, evidence, ordered, beside)
+    page = PageFindings(
+        replace(experiment, figures=shown), evidence, verdicts, settings, planned=tuple(planned),
+        reference=beside,
+    )  # fmt: skip
+    return replace(page, verdicts=(), smoke=smoke_result(evidence, planned)) if smoke else page
 
 
 def _references(

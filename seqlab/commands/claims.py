@@ -2,11 +2,13 @@
 
 import argparse
 
-from seqlab.commands.common import new_table, no_verdicts, print_table, require_database, workspace_of
+from seqlab.commands.common import new_table, no_verdicts, print_table, require_database, width, workspace_of
 from seqlab.notebook.discover import discover
 from seqlab.notebook.ledger import read as read_ledger
 from seqlab.store.database import OWN, Store
 from seqlab.store.workspace import Workspace
+
+WIDE, NARROW_COLUMNS = 140, 5  # narrower terminals get the first columns alone: no word of them is cut
 
 
 def run(options: argparse.Namespace) -> int:
@@ -34,12 +36,12 @@ def run(options: argparse.Namespace) -> int:
                     found.outcome, found.experiment, rule, found.budget, found.evidence, found.judged[:10]
                 )  # fmt: skip
                 last.setdefault(found.claim, []).append(row)
-    table = new_table(
-        "claim", "quote", "predicted", "verdict", "page", "rule", "budget", "evidence", "judged"
-    )
+    columns = ("claim", "quote", "predicted", "verdict", "page", "rule", "budget", "evidence", "judged")
+    shown = len(columns) if width() >= WIDE else NARROW_COLUMNS
+    table = new_table(*columns[:shown], whole=("claim", "predicted", "verdict", "page", "judged"))
     for entry in ledger.values():
         for verdict in last.get(entry.id, [("not tested", "", "", "", "", "")]):
-            table.add_row(entry.id, entry.quote, entry.prediction, *verdict)
+            table.add_row(*(entry.id, entry.quote, entry.prediction, *verdict)[:shown])
     print_table(table)
     if notice:
         print(notice)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
@@ -31,12 +32,19 @@ def no_verdicts(store: Store, where: str = "here") -> str:
     return f"Only the smoke budget ran {where}, which judges no claim; `seqlab report` gives verdicts."
 
 
-def new_table(*columns: str, title: str | None = None) -> Table:
-    """An empty table in the style of all commands."""
-    return Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD)
+def new_table(*columns: str, title: str | None = None, whole: Sequence[str] = ()) -> Table:
+    """An empty table in the style of all commands. In the columns `whole` no line is broken."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for name in columns:
+        table.add_column(name, no_wrap=name in whole, overflow="fold")
+    return table
 
 
 def print_table(table: Table) -> None:
-    """Print to standard output. A pipe without COLUMNS has no width: it gets room, so that no cell is cut."""
-    known = sys.stdout.isatty() or "COLUMNS" in os.environ
-    Console(width=None if known else 200).print(table, markup=False)
+    """Print to standard output."""
+    Console(width=width()).print(table, markup=False)
+
+
+def width() -> int:
+    """The columns to print in: the terminal's, or 200 in a pipe without COLUMNS, which has none."""
+    return Console().width if sys.stdout.isatty() or "COLUMNS" in os.environ else 200

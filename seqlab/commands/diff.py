@@ -35,14 +35,24 @@ def run(options: argparse.Namespace) -> int:
     for line in filter(None, (notice, other)):
         print(line)
     table = new_table("claim", "page", "budget", "rule", "here", "there")
-    for key in sorted(here.keys() | there.keys()):
-        sides = [_words(side.get(key)) for side in (here, there)]
+    both = here.keys() & there.keys()
+    if not both:
+        print("Nothing to compare: no rule was judged on both sides at the same budget.")
+        return 0
+    for key in sorted(both):
+        sides = [_words(side[key]) for side in (here, there)]
         if sides[0] != sides[1]:
             table.add_row(*key[:3], key[3][:DIGITS], *sides)
     if table.row_count:
         print_table(table)
     else:
         print("No verdict differs.")
+    for name, alone in (("here", here.keys() - both), ("there", there.keys() - both)):
+        if alone:
+            claims = ", ".join(sorted({key[0] for key in alone}))
+            print(
+                "\n".join(textwrap.wrap(f"Judged {name} only, or by another rule or budget: {claims}.", 80))
+            )
     return 0
 
 
@@ -76,7 +86,5 @@ def _effect(verdict: StoredVerdict) -> str:
     return f"{verdict.effect:.3g}" + (f" [{verdict.low:.3g}, {verdict.high:.3g}]" if bounded else "")
 
 
-def _words(verdict: StoredVerdict | None) -> str:
-    if verdict is None:
-        return "not judged"
+def _words(verdict: StoredVerdict) -> str:
     return f"{verdict.outcome} {_effect(verdict)} (n = {verdict.n})"

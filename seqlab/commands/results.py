@@ -3,7 +3,7 @@
 import argparse
 
 from seqlab.commands.common import new_table, print_table, require_database, workspace_of
-from seqlab.errors import UsageError
+from seqlab.errors import UsageError, unknown
 from seqlab.store.database import Store
 from seqlab.store.workspace import Workspace
 
@@ -27,18 +27,23 @@ def run(options: argparse.Namespace) -> int:
             added, known = store.merge(target)
         print(f"{added} runs added, {known} were known.")
     else:
-        _show(workspace)
+        _show(workspace, str(target) if target else None)
     return 0
 
 
-def _show(workspace: Workspace) -> None:
+def _show(workspace: Workspace, only: str | None) -> None:
+    """A line for each experiment, or for one."""
     table = new_table("experiment", "runs", "good", "failed", "seconds", "last run (UTC)")
     with Store(workspace.database) as store:
         rows = store.rows(
             "SELECT experiment, count(*), sum(status = 'ok'), sum(status != 'ok'), sum(seconds), "
             "max(started) FROM run GROUP BY experiment ORDER BY experiment"
         )
+    if only is not None and only not in (known := [row[0] for row in rows]):
+        raise UsageError(unknown("experiment with results", only, known))
     for name, runs, good, failed, seconds, last in rows:
+        if only not in (None, name):
+            continue
         table.add_row(name, str(runs), str(good), str(failed), f"{seconds:.1f}", last[:16].replace("T", " "))
     print_table(table)
     print(workspace.database)

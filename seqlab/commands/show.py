@@ -13,6 +13,7 @@ from seqlab.notebook.claims import Verdict
 from seqlab.notebook.experiment import Experiment
 from seqlab.notebook.ledger import Entry
 from seqlab.notebook.ledger import read as read_ledger
+from seqlab.notebook.rerun import command
 from seqlab.reference.manifest import MANIFEST
 from seqlab.running.plan import Request
 from seqlab.store.database import Store
@@ -119,7 +120,7 @@ def _verdict(verdict: Verdict, head: str) -> Iterator[str]:
 def _rerun(page: str, verdicts: Sequence[Verdict]) -> str:
     """The command that runs the page again, with as many seeds as would likely decide what is open."""
     more = [one.n + one.seeds_needed for one in verdicts if one.experiment == page and one.seeds_needed]
-    return f"nox -s {page}" + (f" -- --seeds {max(more)}" if more else "")
+    return command(page, f"--seeds {max(more)}" if more else "")
 
 
 def _wrapped(text: str, *, indent: int = 0, hanging: int = 0) -> list[str]:

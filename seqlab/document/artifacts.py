@@ -15,12 +15,21 @@ from seqlab.notebook.experiment import PART
 from seqlab.notebook.figures import ArtifactFigure, Attachment, ImageGrid, Level, TextSamples
 from seqlab.store.database import Store
 
+LONGEST_TEXT = 40_000  # characters of a text that the report shows: some ten pages
+
 
 def passages(figure: TextSamples, page: PageFindings, store: Store) -> Passages:
     """The texts of a figure, each under its levels."""
     chosen, shown = _select(page, figure, store)
-    texts = tuple(Text(_levels(one.levels), text_of(one.artifact)) for one in chosen)
+    texts = tuple(Text(_levels(one.levels), _shortened(text_of(one.artifact))) for one in chosen)
     return Passages(figure.caption, texts, with_place(_seed_note(page, chosen), shown))
+
+
+def _shortened(text: str) -> str:
+    """The beginning of a text that would take minutes to set, and how much is left out."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    return f"{text[:LONGEST_TEXT]}\n[… {len(text) - LONGEST_TEXT:,} further characters are in the results.]"
 
 
 def image_grids(

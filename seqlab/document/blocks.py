@@ -7,7 +7,7 @@ and return `Markdown`, which both Quarto and plain pandoc accept.
 import re
 from collections.abc import Sequence
 
-from seqlab.document.text_lines import code_block, pdf_safe, wrapped_lines
+from seqlab.document.text_lines import code_block, wrapped_lines
 from seqlab.errors import UsageError
 from seqlab.notebook.claims import Outcome
 
@@ -113,13 +113,8 @@ def passages(texts: Sequence[tuple[str, str]], *, caption: str, label: str) -> M
     """Verbatim texts, each under its title, in one figure. Its label allows a break between pages."""
     parts = [f"::: {{#{label} .passages}}"]
     for title, text in texts:
-        lines = wrapped_lines(text)
         parts += ["::: {.passage-title}", escape(title.strip()), ":::"] if title.strip() else []
-        if pdf_safe("\n".join(lines)) == "\n".join(lines):
-            parts.append(code_block(lines))
-            continue
-        for form, shown in (("html", lines), ("typst", [*map(pdf_safe, lines)])):
-            parts += [f'::: {{.content-visible when-format="{form}"}}', code_block(shown), ":::"]
+        parts.append(code_block(wrapped_lines(text)))
     parts += [] if texts else ["Nothing to show."]
     return Markdown("\n\n".join([*parts, one_line(escape(caption)), ":::"]))
 

@@ -5,8 +5,13 @@ disagree.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import re
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +22,7 @@ from seqlab.analysis.moved import moves
 from seqlab.analysis.summaries import samples, summarise
 from seqlab.charts.draw import Need, describe_n, draw, gather, needs
 from seqlab.document.artifacts import attached_files, image_grids, passages
+from seqlab.document.blocks import slug
 from seqlab.document.content import (
     Chapter,
     Failure,
@@ -25,17 +31,21 @@ from seqlab.document.content import (
     Passages,
     Report,
     RuleChange,
+    TableData,
     combined,
 )
 from seqlab.document.numbers import number
 from seqlab.document.origins import device_name, with_place
 from seqlab.document.outline import read as read_outline
 from seqlab.document.pictures import pictures
+from seqlab.document.sound import Check, sound
 from seqlab.document.tables import deterministic, split_of, tables
-from seqlab.document.weave import weave
+from seqlab.document.weave import label_keys, weave
+from seqlab.errors import described
 from seqlab.notebook.experiment import BudgetName
 from seqlab.notebook.figures import Attachment, Figure, ImageGrid, Table, TextSamples
 from seqlab.notebook.ledger import Entry
+from seqlab.notebook.rerun import command
 from seqlab.store.database import FixedRule, Store
 
 TITLE = "Why did Transformers replace RNNs, and when shouldn't they?"
@@ -56,8 +66,14 @@ def compose(
     left: int = 0,
     sources: Path,
     folder: Path,
-) -> Path:
-    """Write the document's sources into `folder`; returns its `report.qmd`."""
+    check: Check | None = None,
+    hidden: Mapping[str, str] | None = None,
+) -> tuple[str, ...]:
+    """Write the document's sources into `folder`; returns what of the pages could not be shown.
+
+    One page's figure, text or name that cannot be shown costs that chapter alone. `check` finds what in its
+    Markdown no engine can render; `hidden` pages are named with the reason, and nothing of them is shown.
+    """
     rules = store.fixed_rules()
     runs = [int(number) for page in found for number in page.evidence.runs["run"]]
     referred = _fixed(_referred(found))
@@ -70,7 +86,12 @@ def compose(
         device=device.replace("cpu", "the CPU", 1).replace("gpu", "the GPU", 1),
         engine_note=engine_note,
         ledger=ledger,
-        chapters=tuple(_chapter(page, folder / "figures", options, store) for page in found),
+        chapters=tuple(
+            _hidden(page, hidden[page.experiment.name])
+            if hidden and page.experiment.name in hidden
+            else _chapter(page, folder / "figures", options, store)
+            for page in found
+        ),
         failures=tuple(failure for page in found for failure in _failures(page)),
         broken=broken,
         provenance=_provenance(store.provenance(runs)),
@@ -79,13 +100,42 @@ def compose(
         rules_tampered=tuple(store.rules_changed_afterwards()),
         rules_fixed=_fixed(rules) | referred,
         rules_late=_late(_fixed(rules), referred, found),
-        home="../",
+        home=f"{Path(os.path.relpath(sources.parent, folder.parent)).as_posix()}/",
         left=left,
         moves=tuple(moves(store, budget)),
         outline=outline,
         pictures=pictures(found, claims, outline, folder / "figures"),
     )
-    return weave(report, sources=sources, folder=folder)
+    if check:
+        keys = label_keys(chapter.name for chapter in report.chapters)
+        report = sound(report, keys, sources=sources, check=check)
+    weave(report, sources=sources, folder=folder)
+    return tuple(f"{chapter.name}: {problem}" for chapter in report.chapters for problem in chapter.problems)
+
+
+def _diverged(page: PageFindings) -> tuple[str, ...]:
+    """The points of which every run diverged: `model=LSTM (5 runs)`."""
+    ends: dict[str, list[str]] = {}
+    for row in page.evidence.runs.to_dict("records"):
+        point = ", ".join(f"{name}={row[name]}" for name in _factors(page, row)) or "its one point"
+        ends.setdefault(point, []).append(row["status"])
+    return tuple(
+        f"{point} ({len(found)} run{'s' if len(found) > 1 else ''})"
+        for point, found in ends.items()
+        if set(found) == {"diverged"}
+    )
+
+
+def _hidden(page: PageFindings, reason: str) -> Chapter:
+    """A chapter of a title and the reason why there is no more."""
+    return Chapter(
+        name=page.experiment.name,
+        title=page.experiment.title,
+        claims=tuple(dict.fromkeys(claim.id for claim in page.experiment.claims)),
+        rerun=command(page.experiment.name),
+        source=f"experiments/{page.experiment.name}.py",
+        problems=(reason,),
+    )
 
 
 def _fixed(rules: Iterable[FixedRule]) -> dict[RuleKey, datetime]:
@@ -133,6 +183,11 @@ def _late(
 
 def _chapter(page: PageFindings, figures: Path, options: str, store: Store) -> Chapter:
     experiment, runs = page.experiment, page.evidence.runs
+    problems: list[str] = []
+    shown = tuple(_figures(page, figures, store, problems))
+    shown_tables: tuple[TableData, ...] = ()
+    with _contained(problems, "its tables could not be made"):
+        shown_tables = tables(page)
     return Chapter(
         name=experiment.name,
         title=experiment.title,
@@ -140,9 +195,9 @@ def _chapter(page: PageFindings, figures: Path, options: str, store: Store) -> C
         verdicts=page.verdicts,
         claims=tuple(dict.fromkeys(claim.id for claim in experiment.claims)),
         smoke=page.smoke,
-        figures=tuple(_figures(page, figures, store)),
-        tables=tables(page),
-        rerun=f"nox -s {experiment.name} -- {options}",
+        figures=shown,
+        tables=shown_tables,
+        rerun=command(experiment.name, options),
         source=f"experiments/{experiment.name}.py",
         trials=len(runs),
         reference=page.reference is not None,
@@ -151,25 +206,50 @@ def _chapter(page: PageFindings, figures: Path, options: str, store: Store) -> C
             (about.get("trials at once", 1) for about in store.provenance(map(int, runs["run"]))), default=1
         ),
         settings=page.settings,
+        diverged=_diverged(page),
+        problems=tuple(problems),
     )
 
 
-def _figures(page: PageFindings, folder: Path, store: Store) -> Iterable[Image | Passages | Files]:
-    """All figures of the page except its tables, in the page's order."""
-    files = iter(attached_files(page, store))
+@contextmanager
+def _contained(problems: list[str], what: str) -> Iterator[None]:
+    """What fails within costs one part of one chapter, and is told there."""
+    try:
+        yield
+    except (OSError, MemoryError):  # the disk or the machine, not the page
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a page asks to be drawn, the others are drawn
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        problems.append(f"{what}: {described(error)} ({Path(last.filename).name}, line {last.lineno})")
+
+
+def _figures(
+    page: PageFindings, folder: Path, store: Store, problems: list[str]
+) -> Iterable[Image | Passages | Files]:
+    """All figures of the page except its tables, in the page's order; `problems` tells those that fail."""
+    attached: list[Files] | None = None
     for place, figure in enumerate(page.experiment.figures, start=1):
-        name = f"{page.experiment.name}-{place}"
-        match figure:
-            case Table():
-                continue
-            case TextSamples():
-                yield passages(figure, page, store)
-            case ImageGrid():
-                yield from image_grids(figure, page, store, folder=folder, name=name)
-            case Attachment():
-                yield next(files)
-            case _:
-                yield _image(figure, page, folder / f"{name}.svg")
+        name, shown = f"{_stem(page.experiment.name)}-{place}", list[Image | Passages | Files]()
+        with _contained(problems, f"figure {place} could not be drawn"):
+            match figure:
+                case Table():
+                    continue
+                case TextSamples():
+                    shown = [passages(figure, page, store)]
+                case ImageGrid():
+                    shown = [*image_grids(figure, page, store, folder=folder, name=name)]
+                case Attachment():
+                    attached = attached_files(page, store) if attached is None else attached
+                    shown = [attached.pop(0)]
+                case _:
+                    shown = [_image(figure, page, folder / f"{name}.svg")]
+        yield from shown
+
+
+def _stem(page: str) -> str:
+    """A page's name as the start of a file name that no format has to quote."""
+    plain = re.fullmatch(r"[\w-]+", page, re.ASCII)
+    return page if plain else f"{slug(page)}-{sha256(page.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 def _image(figure: Figure, page: PageFindings, path: Path) -> Image:

@@ -96,6 +96,8 @@ class Chapter:
     seconds: float = 0.0
     parallel_trials: int = 1  # the largest number of trials that ran at once
     settings: Mapping[str, object] = field(default_factory=dict)
+    diverged: tuple[str, ...] = ()  # the points of which every run diverged
+    problems: tuple[str, ...] = ()  # what of the page could not be shown, and why
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Stamp:
     def holds(self, *parts: object) -> bool:
         """Whether the report on disk was made from these parts and is still there, attachments included."""
         there = all(path.is_file() for path in self.workspace.finished)
-        return there and self._file.is_file() and self._file.read_text() == self._digest(parts)
+        return there and self._file.is_file() and self._file.read_bytes() == self._digest(parts).encode()
 
     def keep(self, *parts: object) -> None:
         """Say that the report on disk was made from these parts."""
@@ -56,8 +56,15 @@ def sources(workspace: Workspace) -> str:
     for folder in covered(workspace):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path.suffix not in NOT_SOURCES and "_output" not in path.parts:
-                digest.update(str(path).encode() + path.read_bytes())
+                digest.update(str(path).encode(errors="surrogateescape") + _content(path))
     return digest.hexdigest()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:  # what cannot be read is not what the report is made from, or reading it says so
+        return type(error).__name__.encode()
 
 
 def covered(workspace: Workspace) -> tuple[Path, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from seqlab.document.content import Chapter, Report
 from seqlab.notebook.claims import Outcome, Verdict
+from seqlab.notebook.rerun import command
 
 HOUR = 3600.0
 
@@ -57,7 +58,7 @@ def _open(claim: str, verdicts: Sequence[Verdict], chapters: Mapping[str, Chapte
         return OpenClaim(
             claim,
             f"about {most} more seeds would likely decide it",
-            f"nox -s {page} -- --seeds {seeds}",
+            command(page, f"--seeds {seeds}"),
             seconds,
         )
     first = next((one for one in verdicts if not one.seeds_needed), verdicts[0])

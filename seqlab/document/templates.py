@@ -8,6 +8,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 
@@ -15,9 +16,11 @@ from seqlab.document import blocks, numbers
 from seqlab.document.blocks import Markdown, escape
 from seqlab.document.measured import brief, claimed, evidence, measured, plain_levels, summary, unsettled
 from seqlab.document.origins import from_reference, replicated, since
+from seqlab.document.sound import told
 from seqlab.errors import RenderError
 from seqlab.notebook.claims import Comparison, Fairness, Rule
 from seqlab.notebook.metrics import METRICS
+from seqlab.notebook.rerun import command
 from seqlab.store.database import StoredVerdict
 
 
@@ -92,6 +95,7 @@ def environment(sources: Path) -> jinja2.Environment:
         duration=numbers.duration,
         shorten=shorten,
         levels=plain_levels,
+        url=lambda text: Markdown(quote(str(text), errors="replace")),
         title_of=lambda text: text.rstrip("."),
         sentence=sentence,
     )
@@ -118,6 +122,8 @@ def environment(sources: Path) -> jinja2.Environment:
         replicated=replicated,
         since=since,
         moved_effect=moved_effect,
+        problems_told=told,
+        command=command,
     )
     return jinja
 

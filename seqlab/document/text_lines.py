@@ -6,9 +6,9 @@ import textwrap
 WIDTH = 90  # characters that fit the paper at the theme's font size for texts
 
 # Ranges for which Typst's fonts have every glyph: PDF/UA refuses any other character.
-_PDF_LETTERS = re.compile(
-    "[ -\u02ff\u0370-\u0482\u048a-\u04ff\u1e00-\u1eff\u2010-\u2027\u2030-\u2040\u20a0-\u20bf\u2190-\u22ff"
-    "\u2500-\u262f\u2638-\u268b\n\ufffd]"
+_NOT_IN_PDF = re.compile(
+    "[^\t\n\ufffd -\u02ff\u0370-\u0482\u048a-\u04ff\u1e00-\u1eff\u2010-\u2027\u2030-\u2040\u2060\u20a0-\u20bf"
+    "\u2190-\u22ff\u2500-\u262f\u2638-\u268b]"
 )
 MISSING = "\ufffd"  # the replacement character
 _JOINER = "\u2060"  # word joiner, of zero width: breaks up what would be read as markup
@@ -35,9 +35,9 @@ def wrapped_lines(text: str) -> list[str]:
     return shown
 
 
-def pdf_safe(text: str) -> str:
-    """The text with `MISSING` for each character that the fonts of the PDF lack."""
-    return "".join(letter if _PDF_LETTERS.match(letter) else MISSING for letter in text)
+def missing_glyphs(*texts: str) -> list[str]:
+    """The characters that the PDF's fonts lack: the theme's filter shows `MISSING` for them there."""
+    return sorted({letter for text in texts for letter in _NOT_IN_PDF.findall(text)})
 
 
 def code_block(lines: list[str]) -> str:

@@ -16,6 +16,7 @@ from seqlab.document.claim_counts import count_claims
 from seqlab.document.content import Chapter, Files, Image, Passages, Report
 from seqlab.document.open_questions import open_claims, within_an_hour
 from seqlab.document.templates import environment, render
+from seqlab.document.text_lines import missing_glyphs
 from seqlab.errors import RenderError, UsageError, unknown
 from seqlab.notebook.claims import Outcome, Verdict
 from seqlab.notebook.ledger import Entry
@@ -98,7 +99,7 @@ class Page:
         return f"_chapter-{self.key}.qmd"
 
 
-def _keys(names: Iterable[str]) -> list[str]:
+def label_keys(names: Iterable[str]) -> list[str]:
     """A unique label part for each name, even if two names differ only in punctuation."""
     keys: list[str] = []
     for name in names:
@@ -198,7 +199,7 @@ def weave(report: Report, *, sources: Path, folder: Path) -> Path:
     """
     folder = folder.absolute()
     jinja = environment(sources)
-    keys = _keys(chapter.name for chapter in report.chapters)
+    keys = label_keys(chapter.name for chapter in report.chapters)
     names = [chapter.name for chapter in report.chapters]
     parts = report.outline.complete(tuple(report.ledger), names)
     titles = {page: title for part in parts for page, title in part.chapters.items()}
@@ -226,7 +227,11 @@ def weave(report: Report, *, sources: Path, folder: Path) -> Path:
         "seconds": sum(chapter.seconds for chapter in report.chapters),
     }
     texts = {page.file: render(jinja, "chapter.qmd", page=page, **common) for page in pages}
+    common["missing_glyphs"] = ""
     front = render(jinja, "index.qmd", **common)
+    if missing := missing_glyphs(front, *texts.values()):
+        common["missing_glyphs"] = " ".join(str(ord(letter)) for letter in missing)
+        front = render(jinja, "index.qmd", **common)
     images = [
         *(shown for page in pages for shown in page.images),
         *((image, _inside(image.path, folder).as_posix()) for image in report.pictures.images),

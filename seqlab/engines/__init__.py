@@ -17,17 +17,25 @@ OUTPUT = "_output"  # the output-dir of _quarto.yml
 
 @dataclass(frozen=True, kw_only=True)
 class Rendered:
-    """The documents, the engine that made them, and its messages. A format not asked for is None."""
+    """The documents, the engine that made them, and its messages.
+
+    A format is None where it was not asked for, or could not be made though another could: then `problems`
+    says why.
+    """
 
     html: Path | None
     pdf: Path | None
     engine: str
     version: str
     messages: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 class Render(Protocol):
-    """How every engine is called. Raises `RenderError`; `timeout` is in seconds, for each document."""
+    """How every engine is called. `timeout` is in seconds, for each document.
+
+    Raises `RenderError` where no format can be made.
+    """
 
     def __call__(
         self, project: Path, *, formats: tuple[Format, ...] = FORMATS, timeout: float = 300.0

@@ -21,13 +21,13 @@ from seqlab.engines import DOCUMENT, FORMATS, OUTPUT, Format, Rendered
 from seqlab.engines.source import expand
 from seqlab.errors import RenderError
 
-_HERE = Path(__file__).parent
+HERE = Path(__file__).parent
 _INSTALL = "Run: pip install pypandoc_binary typst"
 # Raw TeX and HTML are off: <script> in a name does nothing, and \alpha or <D> in prose stays visible.
-_READER = "markdown-raw_tex-raw_html-native_divs-native_spans"
+READER = "markdown-raw_tex-raw_html-native_divs-native_spans"
 _WRITERS: dict[Format, tuple[str, ...]] = {
-    "html": ("--to=html5", "--mathml", "--section-divs", f"--template={_HERE / 'template.html'}"),
-    "pdf": ("--to=typst-citations", f"--template={_HERE / 'template.typ'}"),
+    "html": ("--to=html5", "--mathml", "--section-divs", f"--template={HERE / 'template.html'}"),
+    "pdf": ("--to=typst-citations", f"--template={HERE / 'template.typ'}"),
 }
 _POLICY = "script-src 'none'"  # as in the template
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
@@ -62,7 +62,8 @@ def version() -> str:
 
 
 def render(project: Path, *, formats: tuple[Format, ...] = FORMATS, timeout: float = 300.0) -> Rendered:
-    """Render `report.qmd` into `_output/`. Raises `RenderError`; the last good documents then stay.
+    """Render `report.qmd` into `_output/`. Raises `RenderError` where none can be made; the last good
+    documents then stay.
 
     `timeout` is in seconds, for each document.
     """
@@ -71,10 +72,17 @@ def render(project: Path, *, formats: tuple[Format, ...] = FORMATS, timeout: flo
     with ThreadPoolExecutor() as pool:
         versions = pool.submit(version)
         jobs = {form: pool.submit(makers[form], project, source, timeout) for form in formats}
-        made = {form: job.result() for form, job in jobs.items()}
+        made, problems = {}, []
+        for form, job in jobs.items():
+            try:
+                made[form] = job.result()
+            except RenderError as error:  # one format must not cost the other
+                problems.append(error)
+    if not made:
+        raise problems[0]
     (project / OUTPUT).mkdir(exist_ok=True)
-    paths = {form: project / OUTPUT / f"report.{form}" for form in formats}
-    for form, (content, _) in made.items():  # only now, so that the two never differ in age
+    paths: dict[Format, Path] = {form: project / OUTPUT / f"report.{form}" for form in made}
+    for form, (content, _) in made.items():
         _replace(paths[form], content)
     return Rendered(
         html=paths.get("html"),
@@ -82,6 +90,7 @@ def render(project: Path, *, formats: tuple[Format, ...] = FORMATS, timeout: flo
         engine="embedded",
         version=versions.result(),
         messages=tuple(dict.fromkeys(message for _, messages in made.values() for message in messages)),
+        problems=tuple(map(str, problems)),
     )
 
 
@@ -130,15 +139,15 @@ def _pandoc(project: Path, source: str, *, form: Format, timeout: float) -> tupl
     command = [
         str(program),
         *tuned,
-        f"--from={_READER}",
+        f"--from={READER}",
         "--standalone",
         "--wrap=none",
         "--metadata-file=_quarto.yml",
-        f"--data-dir={_HERE}",  # a user's own pandoc defaults must not change the report
-        f"--lua-filter={_HERE / 'select.lua'}",
-        f"--lua-filter={_HERE / 'crossref.lua'}",
+        f"--data-dir={HERE}",  # a user's own pandoc defaults must not change the report
+        f"--lua-filter={HERE / 'select.lua'}",
+        f"--lua-filter={HERE / 'crossref.lua'}",
         "--citeproc",
-        f"--lua-filter={_HERE / 'layout.lua'}",
+        f"--lua-filter={HERE / 'layout.lua'}",
         *_WRITERS[form],
     ]
     try:

@@ -72,6 +72,7 @@ def render(
     """
     paths: dict[Format, Path] = {}
     messages: list[str] = []
+    problems: list[RenderError] = []
     log = project / LOG
     log.write_text("")
     for form in formats:
@@ -89,18 +90,23 @@ def render(
                 f"expected Quarto to finish {form} in {timeout:g} s; it was stopped. "
                 f"It printed: {last}. {hint}"
             )
-        if status != 0:
-            raise RenderError(f"Quarto could not render {form} (exit status {status}): {last}. {hint}")
-        if not output.is_file():
-            raise RenderError(f"expected Quarto to write {output}, found nothing: {last}. {hint}")
-        paths[form] = output
-        messages += [line for line in lines if line.upper().startswith(("WARN", "[WARN"))]
+        if status == 0 and output.is_file():
+            paths[form] = output
+            messages += [line for line in lines if line.upper().startswith(("WARN", "[WARN"))]
+        elif status == 0:
+            problems.append(RenderError(f"expected Quarto to write {output}, found nothing: {last}. {hint}"))
+        else:
+            why = f"Quarto could not render {form} (exit status {status}): {last}. {hint}"
+            problems.append(RenderError(why))
+    if not paths:
+        raise problems[0]
     return Rendered(
         html=paths.get("html"),
         pdf=paths.get("pdf"),
         engine="quarto",
         version=f"Quarto {quarto.version}",
         messages=tuple(dict.fromkeys(messages)),
+        problems=tuple(map(str, problems)),
     )
 
 

@@ -11,7 +11,7 @@ from seqlab.engines import DOCUMENT
 from seqlab.errors import RenderError
 
 _INCLUDE = re.compile(r"^\{\{<\s*include\s+(\S+)\s*>\}\}[ \t]*$", re.MULTILINE)
-_EQUATION = re.compile(r"(\$\$(?:(?!\$\$).)+\$\$)\s*(\{#eq-[^}\n]*\})", re.DOTALL)
+EQUATION = re.compile(r"(\$\$(?:(?!\$\$).)+\$\$)\s*(\{#eq-[^}\n]*\})", re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 
@@ -20,7 +20,7 @@ def expand(project: Path) -> str:
     """The whole of `report.qmd` as pandoc Markdown. Raises `RenderError` for an include that fails."""
     text = _included(project.resolve(), DOCUMENT, seen=())
     return "".join(
-        part if fenced else _EQUATION.sub(r"[\1]\2", _COMMENT.sub("", part)) for fenced, part in _parts(text)
+        part if fenced else EQUATION.sub(r"[\1]\2", _COMMENT.sub("", part)) for fenced, part in parts(text)
     )
 
 
@@ -42,12 +42,12 @@ def _included(project: Path, name: str, *, seen: tuple[str, ...]) -> str:
         # Blank lines around it keep a heading from being swallowed by the paragraph before.
         return "\n" + _included(project, match[1], seen=(*seen, name)) + "\n"
 
-    return "".join(part if fenced else _INCLUDE.sub(insert, part) for fenced, part in _parts(text))
+    return "".join(part if fenced else _INCLUDE.sub(insert, part) for fenced, part in parts(text))
 
 
-def _parts(text: str) -> list[tuple[bool, str]]:
+def parts(text: str) -> list[tuple[bool, str]]:
     """Split the text into pieces, in order: (whether it is fenced code, its lines)."""
-    parts: list[tuple[bool, str]] = []
+    found: list[tuple[bool, str]] = []
     fence = ""
     for line in text.splitlines(keepends=True):
         mark = _FENCE.match(line)
@@ -57,8 +57,8 @@ def _parts(text: str) -> list[tuple[bool, str]]:
             fence = mark[1]
         elif closing:
             fence = ""
-        if parts and parts[-1][0] == code:
-            parts[-1] = (code, parts[-1][1] + line)
+        if found and found[-1][0] == code:
+            found[-1] = (code, found[-1][1] + line)
         else:
-            parts.append((code, line))
-    return parts
+            found.append((code, line))
+    return found

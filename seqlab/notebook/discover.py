@@ -6,14 +6,17 @@ fails alone: it is returned as broken with one line of reason, and the others go
 
 import importlib.util
 import math
+import re
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from inspect import cleandoc
 from pathlib import Path
 from types import ModuleType
 
 from seqlab.errors import SeqlabError, UsageError, described, unknown
+from seqlab.notebook.bounded import bounded
 from seqlab.notebook.claims import Rule, Slope
 from seqlab.notebook.decidable import check_decidable
 from seqlab.notebook.experiment import Experiment, Point
@@ -56,7 +59,7 @@ def discover(folder: Path, claims: Iterable[str]) -> Pages:
     known = frozenset(claims)
     for path in sorted(folder.glob("*.py")):
         name = path.stem
-        if name.startswith("_"):
+        if name.startswith(("_", ".")):  # editors and macOS leave `.#page.py` and `._page.py`
             continue
         twin = seen.setdefault(name.casefold(), name)
         if twin != name:  # on macOS both would be one file, and a session has one name
@@ -65,14 +68,22 @@ def discover(folder: Path, claims: Iterable[str]) -> Pages:
         try:
             experiments[name] = load(path)
             check(experiments[name], known)
+            _check_measured(path)
         except SeqlabError as error:
             experiments.pop(name, None)
             broken[name] = str(error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a page is the user's code: the others go on
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            broken[name] = f"{described(error)} ({Path(last.filename).name}, line {last.lineno})"
+            broken[name] = f"{described(error)} ({_place(error)})"
     by_chapter = sorted(experiments.items(), key=lambda page: (page[1].chapter, page[0]))
     return Pages(dict(by_chapter), broken, folder)
+
+
+def _place(error: BaseException) -> str:
+    """Where an error was raised: `page.py, line 7`."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{Path(error.filename).name}, line {error.lineno}"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}, line {last.lineno}"
 
 
 def load(path: Path) -> Experiment:
@@ -81,13 +92,15 @@ def load(path: Path) -> Experiment:
     experiment = getattr(module, "experiment", None)
     if not isinstance(experiment, Experiment):
         raise UsageError(f"{path.name} must bind `experiment = Experiment(...)`, found {experiment!r}.")
-    title, _, prose = (module.__doc__ or "").strip().partition("\n")
+    title, _, prose = cleandoc(module.__doc__ or "").partition("\n")
     if not title:
         raise UsageError(f"{path.name} needs a docstring, found none. Its first line is the chapter's title.")
-    return replace(experiment, name=path.stem, title=title.strip(), prose=_undented(prose))
+    return replace(experiment, name=path.stem, title=title.strip(), prose=prose.strip())
 
 
 def _module(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UsageError(f"expected a file {path.name}, found something else. Remove it.")
     name = f"experiments.{path.stem}"
     use_for(path.absolute().parent.parent)
     spec = importlib.util.spec_from_file_location(name, path, loader=UncachedLoader(name, str(path)))
@@ -96,15 +109,12 @@ def _module(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with bounded(path.name):
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
     return module
-
-
-def _undented(prose: str) -> str:
-    return "\n".join(line.strip() for line in prose.strip().splitlines())
 
 
 def check(experiment: Experiment, claims: frozenset[str]) -> None:
@@ -136,6 +146,12 @@ def check(experiment: Experiment, claims: frozenset[str]) -> None:
     check_decidable(experiment)
     for figure in experiment.figures:
         _check_figure(figure, factors)
+
+
+def _check_measured(path: Path) -> None:
+    """Every metric that the page names where it yields must exist; what is computed, only a run tells."""
+    for name in dict.fromkeys(re.findall(r'\bMeasurement\(\s*"([^"\\]+)"', path.read_text(encoding="utf-8"))):
+        metric_named(name)
 
 
 def _check_factors(names: Iterable[str], factors: set[str]) -> None:

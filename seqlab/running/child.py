@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TextIO
 
-from seqlab.errors import DivergedError, SeqlabError, UsageError, described
+from seqlab.errors import DivergedError, PageChangedError, SeqlabError, UsageError, described
 from seqlab.machine.settings import Settings
 from seqlab.notebook.artifacts import Artifact, panels_of, text_of
 from seqlab.notebook.experiment import Experiment, Trial
@@ -26,6 +26,7 @@ from seqlab.running.identity.files import Files
 from seqlab.running.identity.recorder import Recorder
 from seqlab.running.processes import exit_with_parent, ignore_interrupts
 from seqlab.store.database import Status
+from seqlab.streams import visible
 
 # Places in the memory shared with the parent. Without locks, so that a killed worker leaves none held.
 # RUNS_IN is the process that took the trial up, PROCESS the one that started last. HELD are the bytes that
@@ -111,7 +112,7 @@ def run_trial(
 ) -> TrialEnd:
     """Run one trial; what it yields goes to the spool at once.
 
-    Raises `UsageError` where the page no longer has this fingerprint (empty: not checked).
+    Raises `PageChangedError` where the page no longer has this fingerprint (empty: not checked).
     """
     assert _shared is not None
     _shared[STEP], _shared[VALUE], _shared[RUNS_IN] = 0.0, 0.0, os.getpid()
@@ -154,7 +155,7 @@ def run_trial(
 
 
 def _recorder_of(page: Path, fingerprint: str) -> Recorder:
-    """The process's recorder, made before any page is loaded. Raises `UsageError` as `run_trial` says."""
+    """The process's recorder, made before any page is loaded. Raises as `run_trial` says."""
     global _recorder, _fingerprints
     _fingerprints = _fingerprints or Fingerprints(_results / KNOWN_FILE if _results else None)
     if fingerprint and str(page) not in _experiments:
@@ -206,7 +207,7 @@ def _files_of(page: Path) -> Files:
 
 
 def _check_fingerprint(fingerprints: Fingerprints, page: Path, fingerprint: str) -> None:
-    """Raise `UsageError` unless the page and what it imports still have this fingerprint.
+    """Raise `PageChangedError` unless the page and what it imports still have this fingerprint.
 
     A process that replaces another imports them again, and its results must not pass for the old code's.
     """
@@ -215,7 +216,7 @@ def _check_fingerprint(fingerprints: Fingerprints, page: Path, fingerprint: str)
     except (OSError, SyntaxError, ValueError):  # deleted, or only half saved
         same = False
     if not same:
-        raise UsageError(
+        raise PageChangedError(
             f"{page.name}, or what it imports, was changed since this command began. "
             "Finished trials are stored; run the same command again."
         )
@@ -233,5 +234,5 @@ def _status_of(error: BaseException) -> tuple[Status, str]:
 
 
 def _printable(text: str) -> str:
-    """The text without lone surrogates, which file names may hold and SQLite refuses."""
-    return text.encode(errors="backslashreplace").decode()
+    """The text with control characters, and lone surrogates, which SQLite refuses, as escapes."""
+    return visible(text)

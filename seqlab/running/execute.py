@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqlab.errors import PageChangedError
 from seqlab.machine import blas
 from seqlab.machine.settings import Settings
 from seqlab.notebook.claims import Claim
@@ -41,6 +42,8 @@ def execute(
     reference: Store | None = None,
 ) -> int:
     """Run every due trial; returns how many failed. `device` is (kind, name, MLX version).
+
+    A page that is changed meanwhile counts as one more; its other trials are left out.
 
     Pages that measure time come first, each trial with the machine to itself. The trials of the others then
     run `jobs` at a time, and share the cores and the memory. `provenance` is asked once for each page, since
@@ -100,6 +103,7 @@ class _Executor:
     left: Counter[str]  # due trials of each page that have not run
     ran: int = 0
     failed: int = 0
+    _changed: set[str] = field(default_factory=set)  # pages that were changed meanwhile
     _owners: dict[Group, object] = field(default_factory=dict)
     _provenance_of: dict[tuple[str, int], Mapping[str, Any]] = field(default_factory=dict)
 
@@ -164,9 +168,16 @@ class _Executor:
         """Run blocks that no other worker has taken; None wherever there is time to look after others."""
         while block := queue.take(worker):
             for place, trial in enumerate(block.trials):
+                if trial.experiment in self._changed:
+                    break
                 if place and not queue.fits([trial], late=True):
                     break  # late, since what the first of them computed would be lost to the others
-                yield from self._run_trial(trial, block.plan, phase, worker)
+                try:
+                    yield from self._run_trial(trial, block.plan, phase, worker)
+                except PageChangedError as error:  # the page's other trials would not run either
+                    self._changed.add(trial.experiment)
+                    self.failed += 1
+                    self.shown.note(f"{trial.experiment}: {error}")
 
     def _run_trial(self, trial: Trial, plan: Plan, phase: _Phase, worker: "Worker") -> Iterator[None]:
         kind, name, mlx = self.device

@@ -7,7 +7,8 @@ pair alike. Within a block the order is shuffled by a hash, so that no model alw
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +22,8 @@ from seqlab.store.database import Record, canonical_json
 if TYPE_CHECKING:
     from seqlab.running.identity.changes import Changes
 
+MOST_TRIALS = 100_000  # of a page: planning them takes seconds
+
 Since = Callable[[Record], str]  # what a stored run used and has changed since; empty for nothing
 
 
@@ -33,13 +36,19 @@ class Request:
     seed: int | None = None  # this seed alone
     changes: Mapping[str, str] | None = None  # --set name=value, as typed
     force: bool = False
+    timeout: float | None = None  # seconds a trial, instead of the budget's own
 
     def options(self) -> str:
         """The command-line options that ask for the same trials again: `--budget quick --set steps=5`."""
         parts = [f"--budget {self.budget}"]
         parts += [f"--seeds {self.seeds}"] if self.seeds is not None else []
         parts += [f"--seed {self.seed}"] if self.seed is not None else []
-        return " ".join([*parts, *(f"--set {name}={text}" for name, text in (self.changes or {}).items())])
+        return " ".join(
+            [
+                *parts,
+                *(f"--set {shlex.quote(f'{name}={text}')}" for name, text in (self.changes or {}).items()),
+            ]
+        )
 
 
 @dataclass(frozen=True)
@@ -75,17 +84,28 @@ def trials(experiment: Experiment, request: Request) -> tuple[Trial, ...]:
     if max(request.seed or 0, request.seeds or 0) >= 2**32:
         largest = max(request.seed or 0, request.seeds or 0)
         raise UsageError(f"seeds must be below 2^32, found {largest}. Choose a smaller one.")
+    if request.timeout is not None and not 0 < request.timeout < math.inf:
+        raise UsageError(
+            f"--timeout must be above 0 s, found {request.timeout:g}. For example: --timeout 3600."
+        )
     budget = experiment.budget(request.budget)
     points, settings = _with_changes(experiment, budget, request.changes or {})
+    timeout = budget.timeout if request.timeout is None else request.timeout
+    asked = sum(len(_seeds(seeds, request)) for _, seeds in points)
+    if asked > MOST_TRIALS:
+        raise UsageError(
+            f"{experiment.name} would have {asked:,} trials; at most {MOST_TRIALS:,} can be planned. "
+            "Ask for fewer seeds or levels."
+        )
     planned: dict[str, Trial] = {}
     for factors, seeds in points:
         for seed in _seeds(seeds, request):
-            trial = Trial(experiment.name, factors, seed, request.budget, settings, timeout=budget.timeout)
+            trial = Trial(experiment.name, factors, seed, request.budget, settings, timeout=timeout)
             planned.setdefault(canonical_json(factors) + f" {seed}", trial)
     return tuple(sorted(planned.values(), key=_order))
 
 
-def _seeds(seeds: int | None, request: Request) -> Iterable[int]:
+def _seeds(seeds: int | None, request: Request) -> Sequence[int]:
     if seeds is None:  # a deterministic point
         return (0,)
     if request.seed is not None:

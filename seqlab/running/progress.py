@@ -19,6 +19,7 @@ from seqlab.running.costs import Costs
 from seqlab.running.decided import Decided
 from seqlab.running.limit import Limit
 from seqlab.running.schedule import Block
+from seqlab.streams import visible
 
 REPREDICTING = 0.01  # of the time: the most that predicting the time left may take
 
@@ -121,7 +122,7 @@ class LiveBars:
         claims = self._decided.text() if self._decided else ""
         left = f"{clock(self._estimate.seconds())} left"
         self._bars.update(self._task, left=f"{claims}, {left}" if claims else left)
-        lines = (Text(f"  {label}{state}", no_wrap=True) for label, state in self._running.items())
+        lines = (Text(visible(f"  {label}{state}"), no_wrap=True) for label, state in self._running.items())
         self._live.update(Group(self._bars, *lines))
 
     def end(self, trial: Trial, status: str, seconds: float, error: str) -> None:
@@ -130,7 +131,7 @@ class LiveBars:
         self._bars.advance(self._task)
         if status != "ok":
             self._console.print(
-                f"{trial.label()}: {status}. {error}", style="red", markup=False, highlight=False
+                visible(f"{trial.label()}: {status}. {error}"), style="red", markup=False, highlight=False
             )
 
     def note(self, text: str) -> None:
@@ -157,7 +158,7 @@ class PlainLines:
         return None
 
     def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
 
     def begin(self, trial: Trial) -> None:
         self._last = time.monotonic()
@@ -184,5 +185,6 @@ class PlainLines:
 def display(total: int, estimate: Estimate, decided: Decided | None = None) -> Display:
     """The display of so many trials that suits where standard error goes."""
     console = Console(stderr=True)
-    kind = LiveBars if console.is_terminal else PlainLines
+    live = console.is_terminal and not console.is_dumb_terminal and "utf" in console.encoding
+    kind = LiveBars if live else PlainLines
     return kind(console, total, estimate, decided)

@@ -26,7 +26,7 @@ from typing import Any
 import psutil
 from pebble import ProcessExpired, ProcessPool
 
-from seqlab.errors import UsageError, WorkerError
+from seqlab.errors import PageChangedError, WorkerError
 from seqlab.machine.settings import Settings
 from seqlab.notebook.artifacts import Artifact
 from seqlab.notebook.experiment import Trial
@@ -124,7 +124,7 @@ class Worker:
         The trial's training states are kept in the folder `checkpoints`, this trial's own, and training
         resumes from there. `precise` runs it without TF32, for which the process is replaced where the trial
         before ran the other way. Raises `WorkerError` where no process can be started, so that no trial
-        could run, and `UsageError` where the page no longer has this fingerprint.
+        could run, and `PageChangedError` where the page no longer has this fingerprint.
         """
         arguments = [str(page), trial, self._spool, checkpoints, fingerprint]
         self._spool.write_text("")
@@ -190,12 +190,14 @@ class Worker:
         """How the trial ended, as it says itself or as its process shows."""
         try:
             return future.result()
-        except UsageError:  # the page was changed: the trial did not begin
+        except PageChangedError:  # the page was changed: the trial did not begin
             raise
         except CancelledError:
             return TrialEnd("failed", seconds, "the trial ended its own process (exit status 0).")
         except TimeoutError:
-            error = f"took longer than its {trial.timeout:g} s; raise the budget's timeout."
+            error = (
+                f"took longer than its {trial.timeout:g} s; raise it with --timeout, or the budget's timeout."
+            )
             return TrialEnd("timed out", seconds, error)
         except ProcessExpired as expired:
             if over_limit:

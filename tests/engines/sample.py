@@ -19,6 +19,7 @@ FRONT = """---
 title: "Sequences, measured: *what holds* & where <it> stops"
 subtitle: "Six claims, five seeds, one machine"
 date: 2025-02-03
+missing-glyphs: "28450 128512"
 abstract: |
   Two claims of three held on this machine. The verdict of each is on the front page, with its
   effect, its interval and its scope.

@@ -1,10 +1,13 @@
 """Is a page read as written, and a wrong one refused with one clear line?"""
 
+import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from seqlab.errors import UsageError
+from seqlab.notebook.bounded import bounded
 from seqlab.notebook.discover import discover
 
 GOOD = '''"""Does it work?
@@ -133,3 +136,45 @@ def test_an_unknown_page_suggests_the_nearest(tmp_path: Path) -> None:
 def test_a_missing_folder_says_where_to_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Run from the project's root"):
         discover(tmp_path / "absent", set())
+
+
+def test_a_metric_that_no_catalogue_has_is_found_before_anything_trains(tmp_path: Path) -> None:
+    wrong = GOOD.replace('Measurement("loss", 0.0)', 'Measurement(\n        "accuracyy", 0.0)')
+    names, broken = read(tmp_path, good=GOOD, wrong=wrong)
+    assert names == ["good"]
+    assert "Did you mean 'accuracy'?" in broken["wrong"]
+    assert len(broken["wrong"]) < 200
+
+
+def test_prose_keeps_its_shape(tmp_path: Path) -> None:
+    prose = "Prose.\n\n    - a list\n        - within it\n\n    ```python\n    if x:\n        y\n    ```"
+    (tmp_path / "good.py").write_text(GOOD.replace("Prose of\ntwo lines.", f"    {prose}"))
+    page = discover(tmp_path, {"C01"}).named("good")
+    assert page.prose == prose.replace("\n    ", "\n")
+
+
+def test_a_page_that_holds_up_or_ends_the_command_is_broken_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqlab.notebook.discover.bounded", partial(bounded, seconds=0.2))
+    os.mkfifo(tmp_path / "pipe.py")
+    names, broken = read(
+        tmp_path,
+        good=GOOD,
+        hangs="import time\ntime.sleep(600)",
+        loops="while True: pass",
+        ends="import os\nos._exit(0)",
+        wrong="def f(:",
+    )
+    assert names == ["good"]
+    assert "hangs.py was not read within 0.2 s" in broken["hangs"]
+    assert "loops.py was not read within 0.2 s" in broken["loops"]
+    assert "ends.py ends the process while it is read (os._exit(0))" in broken["ends"]
+    assert "expected a file pipe.py" in broken["pipe"]
+    assert broken["wrong"].endswith("(wrong.py, line 1)")
+
+
+def test_what_editors_and_systems_leave_beside_a_page_is_no_page(tmp_path: Path) -> None:
+    (tmp_path / ".#good.py").symlink_to("nobody@nowhere.1")
+    (tmp_path / "._good.py").write_bytes(b"\x00\x05\x16\x07")
+    assert read(tmp_path, good=GOOD) == (["good"], {})
