@@ -24,6 +24,7 @@ from seqlab.running.fingerprint import KNOWN_FILE, Fingerprints
 from seqlab.running.identity.files import Files
 from seqlab.running.identity.recorder import Recorder
 from seqlab.running.processes import exit_with_parent, ignore_interrupts
+from seqlab.running.proper import proper
 from seqlab.store.database import Status
 
 # Places in the memory shared with the parent. Without locks, so that a killed worker leaves none held.
@@ -116,7 +117,8 @@ def run_trial(
                 recorder.look()
             started = time.perf_counter()
             of_page = _experiments[page]
-            _write(yielded(of_page, trial), of_page.figures, lines, _shared)
+            found = proper(yielded(of_page, trial), Path(page))
+            _write(found, of_page.figures, lines, _shared)
         except BaseException as error:  # noqa: BLE001 - a page is the user's code: the others go on
             status, text = _status_of(error)
             trace = "" if isinstance(error, SeqlabError) else traceback.format_exc()
