@@ -17,7 +17,7 @@ from contextlib import ExitStack, suppress
 from ctypes import c_double
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,8 @@ class Worker:
         self._spool = self._scratch.enter_context(folder()) / "yielded.jsonl"
         self._device, self._settings, self._precise = device, settings, False
         self._results = results
+        with interrupts_blocked():  # Python's own helper process is one of those that must not hear of it
+            resource_tracker.ensure_running()
         self._pool = self._new_pool()
         self._running: Future[TrialEnd] | None = None
 
