@@ -63,10 +63,10 @@ def run(session: nox.Session, name: str, *arguments: str, **environment: str) ->
 
 def pages() -> Iterator[tuple[str, str]]:
     """Each experiment page's name and first docstring line, read without importing it."""
-    for path in sorted((ROOT / "experiments").glob("[!_]*.py")):
+    for path in sorted((ROOT / "experiments").glob("[!_.]*.py")):
         try:
             text = ast.get_docstring(ast.parse(path.read_bytes(), path.name)) or "(its page has no docstring)"
-        except (SyntaxError, ValueError) as error:
+        except (OSError, SyntaxError, ValueError) as error:
             text = f"(its page does not parse: {error})"
         yield path.stem, text.splitlines()[0]
 
@@ -109,6 +109,7 @@ def add_page(page: str, title: str) -> None:
         "known",
         "lock",
         "simulate",
+        "rehearsal",
         "reference",
         "tune",
         LAB,
@@ -139,6 +140,12 @@ def tests(session: nox.Session) -> None:
 def known(session: nox.Session) -> None:
     """Reproduce known results from the literature; takes minutes (pytest)."""
     run(session, "pytest", "tests/known", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=[LAB], default=False)
+def rehearsal(session: nox.Session) -> None:
+    """Run trials of every page on a CPU whose MLX refuses what Metal refuses; takes minutes."""
+    run(session, "python", "-m", "tests.rehearsal", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=[LAB], default=False)

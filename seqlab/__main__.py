@@ -87,6 +87,11 @@ def parser() -> argparse.ArgumentParser:
     tune.set_defaults(budget="full", force=False, dry_run=False)
     doctor = add("doctor", "Check this machine: back end, BLAS, settings, engines, data, store.")
     doctor.add_argument(
+        "--report",
+        action="store_true",
+        help="print what only this device can answer, as plain text without personal data",
+    )
+    doctor.add_argument(
         "--calibrate", action="store_true", help="measure the device's settings again (about 20 s)"
     )
     return top

@@ -310,6 +310,7 @@ def measure(
     if not any(plan.due for plan in work.plans):
         return 0
     from seqlab.calibration.record import Machine
+    from seqlab.running.awake import awake
     from seqlab.running.calibrate import ensure
     from seqlab.running.memory import memory_limit
     from seqlab.store.provenance import gather
@@ -322,27 +323,28 @@ def measure(
     if decided:
         evidence = evidence_runs(work, store)
         decided.refresh(page for page, runs in evidence.items() if runs)
-    failed = execute(
-        work.plans,
-        store,
-        device=work.device,
-        memory_limit=memory,
-        settings=settings,
-        checkpoints=workspace.results / "checkpoints",
-        jobs=_jobs(work, options),
-        limit=limit or _limit(workspace, work, options),
-        decided=decided,
-        provenance=lambda: gather(
-            workspace.root,
-            device=name,
-            blas=loaded.name,
-            threads=threads,
-            calibration=found.summary(),
-            cache_bytes=settings.cache_bytes,
-        ),
-        results=workspace.results,
-        reference=work.beside.store if work.beside else None,
-    )
+    with awake():
+        failed = execute(
+            work.plans,
+            store,
+            device=work.device,
+            memory_limit=memory,
+            settings=settings,
+            checkpoints=workspace.results / "checkpoints",
+            jobs=_jobs(work, options),
+            limit=limit or _limit(workspace, work, options),
+            decided=decided,
+            provenance=lambda: gather(
+                workspace.root,
+                device=name,
+                blas=loaded.name,
+                threads=threads,
+                calibration=found.summary(),
+                cache_bytes=settings.cache_bytes,
+            ),
+            results=workspace.results,
+            reference=work.beside.store if work.beside else None,
+        )
     for plan in work.plans:
         for line in changes.unforeseen_since() if (changes := _changes(plan, store)) else ():
             print(line)

@@ -8,6 +8,7 @@ from jaxtyping import install_import_hook
 from seqlab.machine import blas
 
 blas.load()  # before anything imports MLX
+os.environ.setdefault("MLX_ENABLE_TF32", "0")  # on a GPU products would keep 10 bits, and tests expect 23
 os.environ["SEQLAB_CALIBRATE"] = "0"  # a command of a test is not to measure this machine first
 
 # Every call of a model or a measure is checked against the shapes in its signature.

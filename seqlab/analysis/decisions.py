@@ -70,12 +70,12 @@ def _p_value(rule: Rule, effect: Effects) -> float:
 
 
 def _cell(rule: Rule, effect: Effects, p_value: float | None, alpha: float) -> Cell:
-    mean = _interval(effect, alpha)
+    mean = interval_of(effect, alpha)
     passes, fails = _sides(rule, mean)
     unbeaten: tuple[str, ...] = ()
     if passes:
         # At 95 %, since the best opponent's stricter interval must clear the threshold as well.
-        rivals = {rival.opponent: _interval(rival, ALPHA) for rival in effect.rivals}
+        rivals = {rival.opponent: interval_of(rival, ALPHA) for rival in effect.rivals}
         unbeaten = tuple(name for name, other in rivals.items() if not _sides(rule, other)[0])
     decision: Decision = "open"
     if p_value is None:
@@ -104,7 +104,7 @@ def _cell(rule: Rule, effect: Effects, p_value: float | None, alpha: float) -> C
     )
 
 
-def _interval(effect: Effects, alpha: float) -> intervals.Estimate:
+def interval_of(effect: Effects, alpha: float = ALPHA) -> intervals.Estimate:
     """The effect with its interval; infinite on a side to which some value is only a bound."""
     if effect.exact:
         return intervals.exact(np.exp(effect.values) if effect.log else effect.values)

@@ -1,18 +1,18 @@
 """Which cells rest on finished trainings, and which stay open until their networks are trained longer?
 
 A cell that passes or fails while one of its networks was still improving is set back to open, with the
-reason. So a verdict may rest on the other cells, and never on that one. Opponents that lost are looked at as
-well, since a network that was stopped early may be the one that would have won.
+reason. So a verdict may rest on the other cells, and never on that one. Where the claim holds, opponents
+that lost are looked at as well, since a network that was stopped early may be the one that would have won.
+Where it fails against the best of them, a better one could only make it fail more.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from seqlab.analysis.cells import Effects
-from seqlab.analysis.decisions import threshold_of
+from seqlab.analysis.decisions import interval_of, threshold_of
+from seqlab.analysis.intervals import Estimate
 from seqlab.analysis.maturity import maturity
 from seqlab.notebook.claims import Cell, Comparison, Fairness, Rule
 
@@ -35,10 +35,11 @@ def finished(rule: Rule, effect: Effects, cell: Cell) -> Finished:
         return Finished(cell)
     threshold = threshold_of(rule, effect)
     found = []
-    for one in (effect, *effect.rivals):
+    rivals = effect.rivals if cell.decision == "pass" or cell.equivalent else ()
+    for one in (effect, *rivals):
         if not one.values.size:
             continue
-        estimate, half_width = _of_cell(effect, cell) if one is effect else (float(np.mean(one.values)), 0.0)
+        estimate, half_width = _on_its_scale(one, cell if one is effect else interval_of(one))
         told = maturity(*one.gains, distance=estimate - threshold, half_width=half_width)
         if told is not None:
             found.append(told)
@@ -57,9 +58,9 @@ def worst_record(found: Sequence[Finished]) -> tuple[Fairness, ...]:
     return (max(records, key=lambda record: not record.ok),) if records else ()
 
 
-def _of_cell(effect: Effects, cell: Cell) -> tuple[float, float]:
+def _on_its_scale(effect: Effects, found: Cell | Estimate) -> tuple[float, float]:
     """Estimate and half the interval, on the scale of the effects."""
-    values = [cell.estimate, cell.low, cell.high]
+    values = [found.estimate, found.low, found.high]
     if effect.log:
         values = [math.log(value) if value > 0 else -math.inf for value in values]
     return values[0], (values[2] - values[1]) / 2

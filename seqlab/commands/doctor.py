@@ -24,7 +24,12 @@ from seqlab.tasks import downloads, files
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a line for each thing that Seqlab needs. Exit status 1 where something is broken."""
+    """Print a line for each thing that Seqlab needs. Exit status 1 where something is broken.
+
+    With `report`, print what only this device can answer instead, as plain text to send to others.
+    """
+    if options.report:
+        return _report()
     workspace = workspace_of(options)
     table = new_table("what", "found")
     problems: list[str] = []
@@ -61,6 +66,18 @@ def run(options: argparse.Namespace) -> int:
     if settings and settings[0].calibration:
         print_table(_calibration(settings[0].calibration))
     return 1 if problems else 0
+
+
+def _report() -> int:
+    from seqlab import __version__
+
+    blas.load()  # before MLX is imported
+    from seqlab.calibration.questions import answers
+
+    print(f"Seqlab {__version__}. No name, no host and no folder is in these lines.")
+    for question, answer in answers():
+        print(f"{question.asked} ({question.why}): {answer}", flush=True)
+    return 0
 
 
 def _device() -> str:

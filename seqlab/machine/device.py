@@ -23,7 +23,10 @@ _own_cache: int | None = None  # MLX's default limit of freed buffers, in bytes
 
 
 def current(kind: str | None = None) -> Device:
-    """MLX's default device, or that of a kind; raises `UsageError` if there is no GPU but one is wanted."""
+    """MLX's default device, or that of a kind.
+
+    Raises `UsageError` if there is no GPU but one is wanted, or none that MLX can open, as in a sandbox.
+    """
     if kind is not None:
         check_kind(kind)
     if kind == "gpu" and not mx.is_available(mx.gpu):
@@ -31,8 +34,14 @@ def current(kind: str | None = None) -> Device:
             "expected a GPU for --device gpu, found none that this build of MLX can use. "
             "On Linux install the CUDA build (see README), on a Mac use Apple silicon, or give --device cpu."
         )
-    wanted = {"gpu": mx.gpu, "cpu": mx.cpu, None: mx.default_device().type}[kind]
-    info = mx.device_info(wanted)
+    try:
+        wanted = {"gpu": mx.gpu, "cpu": mx.cpu, None: mx.default_device().type}[kind]
+        info = mx.device_info(wanted)
+    except RuntimeError as error:  # Metal's build looks for its device at the first call
+        raise UsageError(
+            f"expected a device for --device {kind or 'gpu'}, but MLX cannot open it: {error} "
+            "Sandboxes and some virtual machines hide the GPU: run outside, or give --device cpu."
+        ) from None
     label = "gpu" if wanted == mx.gpu else "cpu"
     name = f"{label} ({info.get('device_name') or info.get('architecture')})"
     return Device(label, name, vars(mx)["__version__"])  # MLX's type stubs lack it

@@ -1,7 +1,7 @@
 """How much memory has the device that computes here, and how much of it may an attempt use?
 
-A discrete GPU reports its own memory. A CPU, and a GPU that shares the CPU's memory as on Apple silicon, has
-the machine's; in a container, what the container may take of it.
+A discrete GPU reports its own memory. A CPU has the machine's; in a container, what the container may take of
+it. A GPU that shares the CPU's memory, as on Apple silicon, has what its system recommends, some two thirds.
 """
 
 from collections.abc import Iterator
@@ -40,6 +40,7 @@ def capacity() -> Capacity:
     total, free = int(machine.total), int(machine.available)
     if (limit := _number(CONTAINER / "memory.max")) is not None and limit < total:
         total, free = limit, min(free, limit - (_number(CONTAINER / "memory.current") or 0))
+    total = min(total, int(device.get("max_recommended_working_set_size", total)))  # Metal
     return Capacity(total, max(free, 0))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from ctypes import Array, c_double
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import TextIO
 
 from seqlab.errors import DivergedError, SeqlabError, UsageError, described
@@ -28,8 +29,10 @@ from seqlab.running.proper import proper
 from seqlab.store.database import Status
 
 # Places in the memory shared with the parent. Without locks, so that a killed worker leaves none held.
-# RUNS_IN is the process that took the trial up, PROCESS the one that started last.
-STEP, VALUE, PROCESS, RUNS_IN = 0, 1, 2, 3
+# RUNS_IN is the process that took the trial up, PROCESS the one that started last. HELD are the bytes that
+# MLX says it holds, told on a GPU alone: on a Mac they need not show in the size of the process.
+STEP, VALUE, PROCESS, RUNS_IN, HELD = 0, 1, 2, 3, 4
+PLACES = 5
 
 OUT_OF_MEMORY = (
     "out of memory",
@@ -38,7 +41,15 @@ OUT_OF_MEMORY = (
     "[malloc",
     "bad_alloc",
     "attempting to allocate",
+    "insufficient memory",
 )
+# Words of Metal's errors, and what to do about them.
+HINTS = {
+    "impacting interactivity": "The screen needed the GPU: close other windows, run the same command again.",
+    "gpu timeout": "A kernel took longer than the system allows: run it again, or take smaller sizes.",
+    "resource limit": "Too many arrays were alive at once: take shorter sequences or smaller batches.",
+}
+HELD_EVERY = 0.2  # seconds between two looks at the memory that MLX holds
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,19 @@ def start(
     from seqlab.machine.device import use
 
     use(*_device)
+    shared[HELD] = 0.0
+    if device == "gpu":
+        Thread(target=_tell_what_is_held, args=(shared,), daemon=True).start()
     shared[PROCESS] = os.getpid()
+
+
+def _tell_what_is_held(shared: "Array[c_double]") -> None:
+    """Tell the parent, again and again, how many bytes MLX holds for arrays and for reuse."""
+    import mlx.core as mx
+
+    while True:
+        shared[HELD] = mx.get_active_memory() + mx.get_cache_memory()
+        time.sleep(HELD_EVERY)
 
 
 def run_trial(
@@ -93,12 +116,15 @@ def run_trial(
     """
     assert _shared is not None
     _shared[STEP], _shared[VALUE], _shared[RUNS_IN] = 0.0, 0.0, os.getpid()
+    import mlx.core as mx
+
     from seqlab.machine import device
     from seqlab.notebook.discover import load
     from seqlab.running.yielded import yielded
     from seqlab.training.checkpoints import Checkpoints, use
 
     device.use(*_device)  # the trial before may have chosen another device or other kernels
+    mx.clear_cache()  # what it left for reuse would count as this one's memory
     recorder = _recorder_of(Path(page), fingerprint)
     use(None)
     if checkpoints:
@@ -119,6 +145,7 @@ def run_trial(
             of_page = _experiments[page]
             found = proper(yielded(of_page, trial), Path(page))
             _write(found, of_page.figures, lines, _shared)
+            mx.synchronize()  # an error of the last operations comes only now, and is not the next trial's
         except BaseException as error:  # noqa: BLE001 - a page is the user's code: the others go on
             status, text = _status_of(error)
             trace = "" if isinstance(error, SeqlabError) else traceback.format_exc()
@@ -203,7 +230,8 @@ def _status_of(error: BaseException) -> tuple[Status, str]:
         return "diverged", text
     if isinstance(error, MemoryError) or any(word in str(error).lower() for word in OUT_OF_MEMORY):
         return "out of memory", text
-    return "failed", text
+    hint = next((hint for words, hint in HINTS.items() if words in str(error).lower()), "")
+    return "failed", f"{text} {hint}".rstrip()
 
 
 def _printable(text: str) -> str:

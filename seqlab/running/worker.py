@@ -31,7 +31,7 @@ from seqlab.notebook.artifacts import Artifact
 from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import Measurement
 from seqlab.running import spool
-from seqlab.running.child import PROCESS, RUNS_IN, STEP, VALUE, TrialEnd, run_trial, start
+from seqlab.running.child import HELD, PLACES, PROCESS, RUNS_IN, STEP, VALUE, TrialEnd, run_trial, start
 from seqlab.running.processes import interrupts_blocked
 from seqlab.running.scratch import folder
 from seqlab.store.database import Status
@@ -70,7 +70,7 @@ class Worker:
         results: Path | None = None,
     ) -> None:
         self._limit = memory_limit
-        self._shared = RawArray(c_double, 4)
+        self._shared = RawArray(c_double, PLACES)
         self._scratch = ExitStack()
         self._spool = self._scratch.enter_context(folder()) / "yielded.jsonl"
         self._device, self._settings, self._precise = device, settings, False
@@ -79,6 +79,7 @@ class Worker:
             resource_tracker.ensure_running()
         self._pool = self._new_pool()
         self._running: Future[TrialEnd] | None = None
+        self._suspect = False  # a GPU on which a trial failed: what comes next may be wrong without an error
 
     def _new_pool(self) -> ProcessPool:
         return ProcessPool(
@@ -132,9 +133,9 @@ class Worker:
         self._shared[STEP] = self._shared[VALUE] = self._shared[RUNS_IN] = 0.0
         began, clock = datetime.now(UTC), time.perf_counter()
         over_limit = False
-        other_precision = precise != self._precise
-        self._precise = precise
-        for new_process in (other_precision, True):
+        replaced = precise != self._precise or self._suspect
+        self._precise, self._suspect = precise, False
+        for new_process in (replaced, True):
             future = self._schedule(arguments, timeout=trial.timeout, new_process=new_process)
             over_limit |= yield from self._watch(future, blocking=blocking)
             # A process that died before it took the trial up, idle or starting, is replaced once.
@@ -147,6 +148,7 @@ class Worker:
             )
         self._running = None
         end = self._end_of(future, time.perf_counter() - clock, trial, over_limit=over_limit)
+        self._suspect = self._device == "gpu" and end.status != "ok"
         yielded, lost = spool.read_all(self._spool)
         if lost and end.status == "ok":
             end = TrialEnd(
@@ -225,12 +227,13 @@ class Worker:
         return self._shared[RUNS_IN] not in (0, self._shared[PROCESS])
 
     def _memory(self) -> int:
-        """The bytes that the process holds; 0 where there is none."""
+        """The bytes that the process holds, or on a GPU MLX for it if that is more; 0 where there is none."""
         process = int(self._shared[PROCESS])
         try:
-            return int(psutil.Process(process).memory_info().rss) if process else 0
+            held = int(psutil.Process(process).memory_info().rss) if process else 0
         except psutil.Error:
             return 0
+        return max(held, int(self._shared[HELD])) if process else 0
 
     def _kill(self) -> None:
         with suppress(psutil.Error):

@@ -43,6 +43,7 @@ def gather(
         "TF32": os.environ.get("MLX_ENABLE_TF32"),  # as requested; MLX decides where it is not set
         "power source": _power(),
         "thermal state": _thermal(),
+        "low power mode": _low_power(),
     }
     return {name: value for name, value in found.items() if value not in (None, "", {})}
 
@@ -116,4 +117,11 @@ def _thermal() -> str | None:
     if not output:
         return None
     limits = [line.strip() for line in output.splitlines() if "=" in line]
-    return "; ".join(limits) or "no pressure recorded"
+    return "; ".join(limits) or None  # Macs with Apple silicon may say nothing, which is not "cool"
+
+
+def _low_power() -> bool | None:
+    """Whether a Mac saves energy, which halves its speed; None where it does not tell."""
+    output = _output("pmset", "-g") if sys.platform == "darwin" else None
+    words = [line.split() for line in (output or "").splitlines()]
+    return next((line[1] != "0" for line in words if line[:1] == ["lowpowermode"] and len(line) > 1), None)

@@ -3,8 +3,9 @@
 The optimiser is AdamW (`training.optimizer`). The learning rate warms up, stays constant, and falls to zero
 in the last fifth of the steps (Hu et al., 2024; Hägele et al., 2024). So the training may end when it is
 finished: the constant part ends once its last quarter brought no more than `min_gain` on the validation
-split, and the rate falls from the best weights so far. What was gained before that fall tells whether the
-training was long enough (`notebook.learning_curve`); after the fall, or along a cosine, every curve is flat.
+split, at three evaluations in a row, and the rate falls from the best weights so far. What was gained before
+that fall tells whether the training was long enough (`notebook.learning_curve`); after the fall, or along a
+cosine, every curve is flat.
 
 Gradients are clipped by their global norm. Every model of a comparison may take the same number of steps.
 With a validation split, the weights that did best on it are kept; the test split chooses nothing.

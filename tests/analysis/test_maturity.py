@@ -93,6 +93,19 @@ def test_an_opponent_that_lost_may_have_been_the_best() -> None:
     assert "C by 0.03" in found.reason
 
 
+def test_an_opponent_that_lost_does_not_matter_where_the_claim_fails_against_the_best() -> None:
+    rule = Difference(
+        metric="accuracy",
+        split="test",
+        left={"model": "A"},
+        right=({"model": "B"}, {"model": "C"}),
+        above=0.01,
+    )
+    # Against C alone the effect lies at the threshold, where any gain would count.
+    done = [*side("A", 0.80, 0.0), *side("B", 0.85, 0.0), *side("C", 0.79, 0.03)]
+    assert verdict(rule, done).outcome is Outcome.NOT_SUPPORTED
+
+
 def test_ratios_gain_in_their_logarithm() -> None:
     rule = Ratio(metric="mse", split="test", left={"model": "A"}, right={"model": "B"}, below=0.98)
 

@@ -43,6 +43,17 @@ def test_a_missing_gpu_is_an_error() -> None:
         device.current("gpu")
 
 
+def test_a_gpu_that_mlx_cannot_open_is_an_error_that_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(_: object) -> dict[str, object]:
+        raise RuntimeError("[metal::load_device] No Metal device available")  # as MLX 0.32 says it
+
+    monkeypatch.setattr(mx, "device_info", refused)
+    with pytest.raises(UsageError, match=r"cannot open it: .*No Metal device.* give --device cpu"):
+        device.current()
+
+
 def test_settings_are_applied() -> None:
     chosen = Settings(1, 77 << 20, compile_after=300, kernels=Kernels(split=4, chunk=0.5, tanh="native"))
     device.use("cpu", chosen)

@@ -43,6 +43,12 @@ def test_a_discrete_gpu_reports_its_memory(monkeypatch: pytest.MonkeyPatch) -> N
     assert capacity() == Capacity(80 * GIB, 20 * GIB)
 
 
+def test_a_gpu_that_shares_the_memory_has_what_its_system_recommends(monkeypatch: pytest.MonkeyPatch) -> None:
+    metal = {"memory_size": 16 * GIB, "max_recommended_working_set_size": 11 * GIB}
+    monkeypatch.setattr(mx, "device_info", lambda device: metal)
+    assert capacity() == Capacity(11 * GIB, 10 * GIB)
+
+
 def test_an_attempt_takes_a_quarter_of_all_and_half_of_what_is_free() -> None:
     assert Capacity(16 * GIB, 10 * GIB).allowed == 4 * GIB
     assert Capacity(16 * GIB, 2 * GIB).allowed == GIB

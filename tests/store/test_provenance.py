@@ -1,6 +1,7 @@
 """Does a run's provenance say what its commit lacks?"""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,22 @@ def test_an_edited_page_and_one_that_git_does_not_know_are_changes(checkout: Pat
     assert not uncommitted(checkout)
     (checkout / "experiments" / "page.py").write_text("A = 2\n")
     assert uncommitted(checkout)
+
+
+def test_a_mac_tells_of_its_energy_saving_and_says_nothing_of_what_it_does_not_know(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {
+        ("pmset", "-g"): "Currently in use:\n lowpowermode         1\n sleep                1",
+        ("pmset", "-g", "batt"): "Now drawing from 'Battery Power'\n -InternalBattery-0",
+        ("pmset", "-g", "therm"): "Note: No thermal warning level has been recorded",
+    }
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(provenance, "_output", lambda *command, cwd=None: said.get(command))
+    told = provenance.gather(checkout, device="d", blas="b", threads=1, calibration="none", cache_bytes=None)
+    assert told["low power mode"] is True
+    assert told["power source"] == "Battery Power"
+    assert "thermal state" not in told
+    said["pmset", "-g"] = "Currently in use:\n lowpowermode 0"
+    told = provenance.gather(checkout, device="d", blas="b", threads=1, calibration="none", cache_bytes=None)
+    assert told["low power mode"] is False

@@ -21,10 +21,10 @@ from seqlab.training import checkpoints
 from seqlab.training.checkpoints import Checkpoints
 from seqlab.training.loop import fit
 
-# Losses are reported every second step; the first validation is the best, and the eighth finds the training
-# finished at step 40 and goes back to it, so that a kill may lose a sum, a score or a state.
-STEPS, EVALUATE_EVERY, MIN_GAIN, TAKEN = 110, 5, 0.0, 50
-KILLED = "batch 42", "validation 2", "writing 33"
+# Losses are reported every second step; the first validation is the best, and the tenth finds the training
+# finished at step 50 and goes back to step 5, so that a kill may lose a sum, a score or a state.
+STEPS, EVALUATE_EVERY, MIN_GAIN, TAKEN = 110, 5, 0.0, 62
+KILLED = "batch 53", "validation 2", "writing 33"
 CHILD = """
 from seqlab.machine import blas
 blas.load()
@@ -150,10 +150,10 @@ def test_a_resumed_training_takes_the_other_steps_only(left: Path, tmp_path: Pat
     (tmp_path / left.name).write_bytes(left.read_bytes())
     seen: list[str] = []
     train(tmp_path, seen=seen)
-    # All batches are drawn; of ten validations eight were done before, as were 41 of 50 steps.
+    # All batches are drawn; of thirteen validations eight were done before.
     assert [one for one in seen if "batch" in one] == [f"batch {number}" for number in range(1, TAKEN + 1)]
-    assert [one for one in seen if "validation" in one] == ["validation 1", "validation 2"]
-    assert [one for one in seen if "writing" in one] == [f"writing {number}" for number in range(1, 10)]
+    assert [one for one in seen if "validation" in one] == [f"validation {number}" for number in range(1, 6)]
+    assert [one for one in seen if "writing" in one] == [f"writing {number}" for number in range(1, 22)]
 
 
 @pytest.mark.parametrize(
