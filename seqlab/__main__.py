@@ -5,8 +5,12 @@ usage; 3 nothing ran and nothing was stored; 4 rendering failed (results are saf
 claim is a result: 0.
 """
 
+from seqlab import signals
+
+if __name__ == "__main__":
+    signals.end_at_once()  # before anything else is imported, which takes a moment
+
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -197,10 +201,9 @@ def _run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(
             "\nseqlab: interrupted. Finished trials are stored; run the same command again to continue.",
-            file=sys.stderr,
+            file=sys.__stderr__,  # not that of a display that was interrupted
         )
-        sys.stderr.flush()
-        os._exit(130)  # a second Ctrl-C must not wait for anything
+        signals.leave()  # a second Ctrl-C must not wait for anything
 
 
 def _dispatch(options: argparse.Namespace) -> int:
@@ -227,5 +230,11 @@ def _dispatch(options: argparse.Namespace) -> int:
     return commands.COMMANDS[options.command](options)
 
 
+def command() -> int:
+    """The same for a process of its own: it ends cleanly when it is told to, however that is."""
+    signals.interrupt()
+    return main()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

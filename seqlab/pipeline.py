@@ -327,7 +327,7 @@ def measure(
     from seqlab.calibration.record import Machine
     from seqlab.running.awake import awake
     from seqlab.running.calibrate import ensure
-    from seqlab.running.worker import memory_limit
+    from seqlab.running.memory import memory_limit
     from seqlab.store.provenance import gather
 
     found = ensure(Machine.here(*work.device))

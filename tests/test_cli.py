@@ -358,15 +358,17 @@ def test_two_commands_at_once_are_refused(
     process.communicate()
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize(
+    ("number", "times"), [(signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGTERM, 2), (signal.SIGHUP, 1)]
+)
 def test_an_interrupt_keeps_what_is_finished_and_the_same_command_continues(
-    tmp_path: Path, seqlab: Run, times: int
+    tmp_path: Path, seqlab: Run, number: signal.Signals, times: int
 ) -> None:
     make(tmp_path, calm=CALM)
     process = started(tmp_path, "run", "calm", "--set", "pause=0.3")
     wait_for_runs(tmp_path, 2, process)
     for _ in range(times):
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+        os.killpg(process.pid, number)  # as a terminal does: to the whole group
         time.sleep(0.05)
     _, error = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -83,7 +83,7 @@ def analyse_pages(
     written; for `smoke` that is all that judging is for. With `unjudged`, a page that cannot be judged is
     left out and the reason put there, so that it costs no other page its verdicts.
     """
-    tables = load(store.path, runs=[number for chosen in numbers.values() for number in chosen])
+    tables = load(store, runs=[number for chosen in numbers.values() for number in chosen])
     references = _references(pages, reference, referred or {})
     found = []
     for experiment, planned in pages:
@@ -127,7 +127,7 @@ def _references(
     chosen = {page.name: referred[page.name] for page, _ in pages if page.name in referred}
     if store is None or not chosen:
         return {}
-    tables = load(store.path, runs=[number for runs in chosen.values() for number in runs.numbers])
+    tables = load(store, runs=[number for runs in chosen.values() for number in runs.numbers])
     return {
         page.name: Reference(_evidence(tables, page), store, chosen[page.name].changed)
         for page, _ in pages

@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     last: dict[str, list[tuple[str, ...]]] = {}
     notice = ""
     if workspace.database.is_file():
-        with Store(workspace.database) as store:
+        with Store.reading(workspace.database) as store:
             kept = [OWN] if options.no_reference else []
             verdicts, notice = store.latest_verdicts(*kept), no_verdicts(store)
         for found in verdicts:
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 def _verify(workspace: Workspace) -> int:
     """Say which rules were changed after they were fixed; 1 where any was."""
     require_database(workspace)
-    with Store(workspace.database) as store:
+    with Store.reading(workspace.database) as store:
         changed, (rules, link) = store.rules_changed_afterwards(), store.last_rule()
     for line in changed:
         print(line)

@@ -23,14 +23,14 @@ def run(options: argparse.Namespace) -> int:
     workspace = workspace_of(options)
     require_database(workspace)
     if options.other is None:
-        with Store(workspace.database) as store:
+        with Store.reading(workspace.database) as store:
             print(no_verdicts(store) or "\n".join(_moved(store)))
         return 0
     if not options.other.is_file():
         raise UsageError(f"expected a results database at {options.other}, found none. Check the path.")
-    with Store(workspace.database) as store:
+    with Store.reading(workspace.database) as store:
         here, notice = _by_key(store), no_verdicts(store)
-    with Store(options.other) as store:
+    with Store.copy_of(options.other) as store:
         there, other = _by_key(store), no_verdicts(store, "there")
     for line in filter(None, (notice, other)):
         print(line)

@@ -139,5 +139,5 @@ def _pages(workspace: Workspace) -> str:
 def _stored(workspace: Workspace) -> str:
     if not workspace.database.is_file():
         return f"none yet at {workspace.database}"
-    with Store(workspace.database) as store:
+    with Store.reading(workspace.database) as store:
         return f"{store.rows('SELECT count(*) FROM run')[0][0]} runs at {workspace.database}, whole"

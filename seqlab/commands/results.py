@@ -16,8 +16,6 @@ def run(options: argparse.Namespace) -> int:
     if options.action == "export":
         from seqlab.store.export import export  # pandas
 
-        with Store(workspace.database):  # checks the file
-            pass
         for path in export(workspace.database, target or workspace.results / "export", options.format):
             print(path)
     elif options.action == "merge":
@@ -34,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
 def _show(workspace: Workspace, only: str | None) -> None:
     """A line for each experiment, or for one."""
     table = new_table("experiment", "runs", "good", "failed", "seconds", "last run (UTC)")
-    with Store(workspace.database) as store:
+    with Store.reading(workspace.database) as store:
         rows = store.rows(
             "SELECT experiment, count(*), sum(status = 'ok'), sum(status != 'ok'), sum(seconds), "
             "max(started) FROM run GROUP BY experiment ORDER BY experiment"

@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     asked = [_asked(name, ledger, pages) for name in options.names]
     names = [page.name for page in pages.values() if any(_tests(page, one) for one in asked)]
     request = Request(options.budget)
-    with Store(workspace.database) as store, ExitStack() as stack:
+    with Store.reading(workspace.database) as store, ExitStack() as stack:
         opened = pipeline.opened_reference(workspace, request, pipeline.Options(), stack)
         work = pipeline.configure(workspace, request, store, names=names, kind=None, reference=opened)
         planned = [(plan.experiment, plan.planned) for plan in work.plans]

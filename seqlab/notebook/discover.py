@@ -5,7 +5,6 @@ fails alone: it is returned as broken with one line of reason, and the others go
 """
 
 import importlib.util
-import math
 import re
 import sys
 import traceback
@@ -16,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from seqlab.errors import SeqlabError, UsageError, described, unknown
+from seqlab.notebook import allowed
 from seqlab.notebook.bounded import bounded
 from seqlab.notebook.claims import Rule, Slope
 from seqlab.notebook.decidable import check_decidable
@@ -135,10 +135,12 @@ def check(experiment: Experiment, claims: frozenset[str]) -> None:
         points = [*budget.points, Point(experiment.settings(budget), None)]
         named: list[tuple[str, object]] = [item for point in points for item in point.factors.items()]
         for name, level in named:
-            finite = not isinstance(level, float) or math.isfinite(level)
-            if not isinstance(level, str | int | float | bool) or not finite:
-                raise UsageError(f"{name} must be a text, a number, True or False, found {level!r}.")
+            if expected := allowed.level(level):
+                raise UsageError(f"{name} must be {expected}, found {allowed.shown(level)}.")
     factors = {name for budget in experiment.budgets for name in experiment.factor_levels(budget)}
+    for factor in factors:
+        if expected := allowed.factor(factor):
+            raise UsageError(f"expected {expected}, found {allowed.shown(factor)}. Rename it.")
     for claim in experiment.claims:
         if claim.id not in claims:
             raise UsageError(f"{unknown('claim', claim.id, claims)} Add a new one to report/claims.toml.")

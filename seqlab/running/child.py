@@ -25,6 +25,7 @@ from seqlab.running.fingerprint import KNOWN_FILE, Fingerprints
 from seqlab.running.identity.files import Files
 from seqlab.running.identity.recorder import Recorder
 from seqlab.running.processes import exit_with_parent, ignore_interrupts
+from seqlab.running.proper import proper
 from seqlab.store.database import Status
 from seqlab.streams import visible
 
@@ -143,7 +144,8 @@ def run_trial(
                 recorder.look()
             started = time.perf_counter()
             of_page = _experiments[page]
-            _write(yielded(of_page, trial), of_page.figures, lines, _shared)
+            found = proper(yielded(of_page, trial), Path(page))
+            _write(found, of_page.figures, lines, _shared)
             mx.synchronize()  # an error of the last operations comes only now, and is not the next trial's
         except BaseException as error:  # noqa: BLE001 - a page is the user's code: the others go on
             status, text = _status_of(error)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqlab.errors import UsageError, unknown
+from seqlab.notebook.allowed import LONGEST_LEVEL
 from seqlab.notebook.experiment import PART, Budget, BudgetName, Experiment, Trial
 from seqlab.notebook.figures import Level
 from seqlab.store.database import Record, canonical_json
@@ -22,7 +23,7 @@ from seqlab.store.database import Record, canonical_json
 if TYPE_CHECKING:
     from seqlab.running.identity.changes import Changes
 
-MOST_TRIALS = 100_000  # of a page: planning them takes seconds
+MOST_TRIALS = 100_000  # of a page: to plan as many takes some seconds, to run them takes days
 
 Since = Callable[[Record], str]  # what a stored run used and has changed since; empty for nothing
 
@@ -159,6 +160,8 @@ def _with_changes(
 
 def _parse(name: str, text: str, *, like: Level) -> Level:
     """The text as a value of the same type as `like`."""
+    if len(text) > LONGEST_LEVEL:
+        raise UsageError(f"--set {name} expects at most {LONGEST_LEVEL:,} letters, found {len(text):,}.")
     try:
         match like:
             case bool():

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def interrupts_blocked() -> Iterator[None]:
-    """A process started in here inherits the blocked signal, so Ctrl-C never reaches it."""
+    """A process started in here inherits the blocked signals: neither Ctrl-C nor a hang-up reaches it."""
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:
@@ -23,8 +23,10 @@ def interrupts_blocked() -> Iterator[None]:
 
 
 def ignore_interrupts() -> None:
-    """In the process: leave Ctrl-C to the parent."""
+    """In the process: leave Ctrl-C, and a terminal that closes, to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def exit_with_parent(parent: int) -> None:

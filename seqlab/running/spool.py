@@ -9,8 +9,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from seqlab.errors import SeqlabError, described
 from seqlab.notebook.artifacts import Artifact
 from seqlab.notebook.metrics import Measurement
+from seqlab.running.proper import proper
 
 
 def line_of(yielded: Measurement | Artifact) -> str:
@@ -23,7 +25,7 @@ def line_of(yielded: Measurement | Artifact) -> str:
 
 def read(path: Path) -> Iterator[Measurement | Artifact]:
     """What the lines of the file hold, in order; a last line that is not whole is left out."""
-    with path.open() as lines:
+    with path.open(encoding="utf-8") as lines:
         for line in lines:
             if not line.endswith("\n"):
                 continue
@@ -32,3 +34,18 @@ def read(path: Path) -> Iterator[Measurement | Artifact]:
                     yield Measurement(metric, value, split, step)
                 case {"name": name, "media": media, "data": data}:
                     yield Artifact(name, media, base64.b64decode(data))
+                case _:
+                    raise ValueError("a line that no trial writes")
+
+
+def read_all(path: Path) -> tuple[tuple[Measurement | Artifact, ...], str]:
+    """What the file holds, and why it holds no more; empty where it is whole.
+
+    A trial may have removed it, or written into it.
+    """
+    found: list[Measurement | Artifact] = []
+    try:
+        found.extend(proper(read(path), path))
+    except (OSError, SeqlabError, TypeError, ValueError) as error:
+        return tuple(found), str(error) if isinstance(error, SeqlabError) else described(error)
+    return tuple(found), ""

@@ -7,18 +7,17 @@ replaced when it dies, exceeds the trial's timeout or exceeds the memory limit. 
 
 import os
 import signal
-import tempfile
 import time
 import traceback
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from ctypes import c_double
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from seqlab.notebook.metrics import Measurement
 from seqlab.running import spool
 from seqlab.running.child import HELD, PLACES, PROCESS, RUNS_IN, STEP, VALUE, TrialEnd, run_trial, start
 from seqlab.running.processes import interrupts_blocked
+from seqlab.running.scratch import folder
 from seqlab.store.database import Status
 
 POLL_SECONDS = 0.2  # between two looks at a worker's memory
@@ -71,11 +71,12 @@ class Worker:
     ) -> None:
         self._limit = memory_limit
         self._shared = RawArray(c_double, PLACES)
-        descriptor, file = tempfile.mkstemp(prefix="seqlab-", suffix=".jsonl")
-        os.close(descriptor)
-        self._spool = Path(file)
+        self._scratch = ExitStack()
+        self._spool = self._scratch.enter_context(folder()) / "yielded.jsonl"
         self._device, self._settings, self._precise = device, settings, False
         self._results = results
+        with interrupts_blocked():  # Python's own helper process is one of those that must not hear of it
+            resource_tracker.ensure_running()
         self._pool = self._new_pool()
         self._running: Future[TrialEnd] | None = None
         self._suspect = False  # a GPU on which a trial failed: what comes next may be wrong without an error
@@ -95,7 +96,7 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self._pool.stop()
         self._pool.join()
-        self._spool.unlink(missing_ok=True)
+        self._scratch.close()
 
     @property
     def running(self) -> "Future[TrialEnd] | None":
@@ -127,6 +128,7 @@ class Worker:
         could run, and `PageChangedError` where the page no longer has this fingerprint.
         """
         arguments = [str(page), trial, self._spool, checkpoints, fingerprint]
+        self._spool.parent.mkdir(exist_ok=True)  # a trial may have removed it
         self._spool.write_text("")
         self._shared[STEP] = self._shared[VALUE] = self._shared[RUNS_IN] = 0.0
         began, clock = datetime.now(UTC), time.perf_counter()
@@ -147,7 +149,14 @@ class Worker:
         self._running = None
         end = self._end_of(future, time.perf_counter() - clock, trial, over_limit=over_limit)
         self._suspect = self._device == "gpu" and end.status != "ok"
-        yielded = tuple(spool.read(self._spool))
+        yielded, lost = spool.read_all(self._spool)
+        if lost and end.status == "ok":
+            end = TrialEnd(
+                "failed",
+                end.seconds,
+                f"{page.name}: what it yielded is lost: {lost.rstrip('.')}.",
+                used=end.used,
+            )
         yield Outcome(
             end.status,
             end.seconds,
@@ -238,8 +247,3 @@ def wait_for_any(workers: Iterable[Worker]) -> None:
     running = [worker.running for worker in workers if worker.running is not None]
     if running:
         wait_for(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-
-
-def memory_limit(share: float = 0.8) -> int:
-    """A share of the machine's memory, in bytes."""
-    return int(psutil.virtual_memory().total * share)

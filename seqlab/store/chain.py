@@ -22,24 +22,24 @@ def append(connection: sqlite3.Connection, *rule: str) -> None:
     """Add a rule (claim, page, digest, statement, date) to the chain, unless the store has it already."""
     claim, experiment, digest, statement, fixed = rule
     execute = connection.execute
-    known = "SELECT 1 FROM rule WHERE (claim, experiment, digest) = (?, ?, ?)"
+    known = "SELECT 1 FROM main.rule WHERE (claim, experiment, digest) = (?, ?, ?)"
     if execute(known, (claim, experiment, digest)).fetchone():
         return
     place, before = head(connection)
     seal = _seal(claim, experiment, digest, statement)
     row = (place + 1, *rule, seal, _link(before, seal, fixed))
-    execute(f"INSERT INTO rule (place, {COLUMNS}, seal, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    execute(f"INSERT INTO main.rule (place, {COLUMNS}, seal, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def head(connection: sqlite3.Connection) -> tuple[int, str]:
     """The place and the link of the last rule; (0, "") without any."""
-    last = connection.execute("SELECT place, link FROM rule ORDER BY place DESC LIMIT 1").fetchone()
+    last = connection.execute("SELECT place, link FROM main.rule ORDER BY place DESC LIMIT 1").fetchone()
     return last or (0, "")
 
 
 def witness(connection: sqlite3.Connection, kind: str, number: int) -> None:
     """Keep which rule is the last one now, for the run or the verdict with this number."""
-    connection.execute("INSERT INTO witness VALUES (?, ?, ?, ?)", (kind, number, *head(connection)))
+    connection.execute("INSERT INTO main.witness VALUES (?, ?, ?, ?)", (kind, number, *head(connection)))
 
 
 def chain_what_is_there(connection: sqlite3.Connection) -> None:

@@ -5,9 +5,11 @@ stay as history. A writer that is killed at any moment leaves every finished run
 """
 
 import json
+import sqlite3
+import sys
 import uuid
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import astuple, dataclass, field, fields
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -19,9 +21,11 @@ from seqlab.notebook.artifacts import Artifact
 from seqlab.notebook.claims import Verdict
 from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import Measurement
-from seqlab.store import chain
-from seqlab.store.connection import connect, errors_explained, transaction
+from seqlab.store import chain, sound
+from seqlab.store.connection import connect, is_writable, transaction
+from seqlab.store.explained import errors_explained
 from seqlab.store.merge import attached, copy_new_runs
+from seqlab.store.snapshot import snapshot
 
 OWN, REFERENCE = "own", "reference"  # on which runs a verdict rests
 
@@ -107,11 +111,35 @@ VERDICT_COLUMNS = ", ".join(item.name for item in fields(StoredVerdict))
 
 
 class Store:
-    """An open results database. Use it as a context manager; `StoreError` says what is wrong with it."""
+    """An open results database. Use it as a context manager; `StoreError` says what is wrong with it.
 
-    def __init__(self, path: Path) -> None:
+    Rows that no Seqlab wrote are set aside, as if they were not there; a line on standard error says so.
+    """
+
+    def __init__(self, path: Path, *, called: Path | None = None) -> None:
         self.path = path
-        self._connection = connect(path)
+        self._name = called or path  # in messages
+        self._connection, told = connect(path, called=called)
+        if told:
+            print(f"seqlab: {told}", file=sys.stderr)
+
+    @classmethod
+    @contextmanager
+    def reading(cls, path: Path) -> Iterator[Self]:
+        """A store to look at alone: of a folder that may not be written to, a copy of what is there now."""
+        if is_writable(path) or not path.exists():
+            with cls(path) as store:
+                yield store
+        else:
+            with cls.copy_of(path) as store:
+                yield store
+
+    @classmethod
+    @contextmanager
+    def copy_of(cls, path: Path) -> Iterator[Self]:
+        """A copy of another's store, for as long as it is looked at. That one is not changed."""
+        with snapshot(path) as copy, cls(copy, called=path) as store:
+            yield store
 
     def __enter__(self) -> Self:
         return self
@@ -120,7 +148,7 @@ class Store:
         self._connection.close()
 
     def _transaction(self) -> AbstractContextManager[None]:
-        return transaction(self._connection, self.path)
+        return transaction(self._connection, self._name)
 
     def add(self, run: Run) -> int:
         """Store one run whole, in one transaction; returns its number in this database."""
@@ -137,33 +165,36 @@ class Store:
         trial, execute = run.trial, self._connection.execute
         text = json.dumps(run.provenance, sort_keys=True)
         digest = sha256(text.encode()).hexdigest()
-        execute("INSERT OR IGNORE INTO provenance (digest, json) VALUES (?, ?)", (digest, text))
+        row = {
+            "uid": run.uid,
+            "key": trial.key(device=run.device, mlx=run.mlx),
+            "experiment": trial.experiment,
+            "seed": trial.seed,
+            "budget": trial.budget,
+            "factors": canonical_json(trial.factors),
+            "settings": canonical_json(trial.settings),
+            "status": run.status,
+            "error": printable(run.error),
+            "traceback": printable(run.traceback),
+            "seconds": run.seconds,
+            "started": run.started.astimezone(UTC).isoformat(timespec="milliseconds"),
+            "device": run.device,
+            "mlx": run.mlx,
+            "fingerprint": run.fingerprint,
+        }
+        sound.check_new("provenance", {"json": text})
+        sound.check_new("run", row)
+        execute("INSERT OR IGNORE INTO main.provenance (digest, json) VALUES (?, ?)", (digest, text))
         provenance = execute("SELECT id FROM provenance WHERE digest = ?", (digest,)).fetchone()[0]
+        columns = ", ".join(row)
         cursor = execute(
-            "INSERT INTO run VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                run.uid,
-                trial.key(device=run.device, mlx=run.mlx),
-                trial.experiment,
-                trial.seed,
-                trial.budget,
-                canonical_json(trial.factors),
-                canonical_json(trial.settings),
-                run.status,
-                run.error,
-                run.traceback,
-                run.seconds,
-                run.started.astimezone(UTC).isoformat(timespec="milliseconds"),
-                run.device,
-                run.mlx,
-                run.fingerprint,
-                provenance,
-            ),
+            f"INSERT INTO main.run ({columns}, provenance) VALUES ({', '.join('?' * len(row))}, ?)",
+            (*row.values(), provenance),
         )
         number = int(cursor.lastrowid or 0)
         self._add_measurements(number, run.measurements)
         self._connection.executemany(
-            "INSERT INTO exhibit VALUES (?, ?, ?, ?)",
+            "INSERT INTO main.exhibit VALUES (?, ?, ?, ?)",
             [(number, one.name, one.media, one.data) for one in run.artifacts],
         )
         if run.used:
@@ -174,24 +205,24 @@ class Store:
     def _add_used(self, run: int, used: Mapping[str, str]) -> None:
         text, execute = canonical_json(used), self._connection.execute
         digest = sha256(text.encode()).hexdigest()
-        execute("INSERT OR IGNORE INTO used (digest, json) VALUES (?, ?)", (digest, text))
-        execute("INSERT INTO run_used SELECT ?, id FROM used WHERE digest = ?", (run, digest))
+        execute("INSERT OR IGNORE INTO main.used (digest, json) VALUES (?, ?)", (digest, text))
+        execute("INSERT INTO main.run_used SELECT ?, id FROM used WHERE digest = ?", (run, digest))
 
     def _add_measurements(self, run: int, measurements: Iterable[Measurement]) -> None:
         rows = list(measurements)
         texts = {text for row in rows for text in (row.metric, row.split)}
         self._connection.executemany(
-            "INSERT OR IGNORE INTO name (text) VALUES (?)", [(text,) for text in sorted(texts)]
+            "INSERT OR IGNORE INTO main.name (text) VALUES (?)", [(text,) for text in sorted(texts)]
         )
         names = {text: number for number, text in self._connection.execute("SELECT id, text FROM name")}
         self._connection.executemany(
-            "INSERT INTO measurement VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO main.measurement VALUES (?, ?, ?, ?, ?)",
             [(run, names[row.metric], names[row.split], row.step, row.value) for row in rows],
         )
 
     def records(self, experiment: str) -> list[Record]:
         """Every stored run of an experiment, oldest first."""
-        with errors_explained(self.path, "read"):
+        with errors_explained(self._name, "read"):
             rows = self._connection.execute(
                 "SELECT id, key, seed, budget, factors, settings, status, error, started, device, mlx, "
                 "fingerprint, seconds, coalesce(used, 0) FROM run LEFT JOIN run_used ON run = id "
@@ -213,10 +244,16 @@ class Store:
         """The names of all experiments that have runs."""
         return [row[0] for row in self.rows("SELECT DISTINCT experiment FROM run ORDER BY experiment")]
 
+    @contextmanager
+    def connected(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for whoever reads more than `rows` should hold; its errors become `StoreError`."""
+        with errors_explained(self._name, "read"):
+            yield self._connection
+
     def rows(self, query: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         """All rows of an SQL query that reads."""
-        with errors_explained(self.path, "read"):
-            return self._connection.execute(query, parameters).fetchall()
+        with self.connected() as connection:
+            return connection.execute(query, parameters).fetchall()
 
     def measured(self, runs: Iterable[int]) -> list[tuple[int, str, str, int | None, float]]:
         """All that these runs measured, as (run, metric, split, step, value), in the order of measuring."""
@@ -258,12 +295,12 @@ class Store:
 
     def rules_changed_afterwards(self) -> list[str]:
         """Which rules were edited, removed or dated anew since they were fixed; empty where none was."""
-        with errors_explained(self.path, "read"):
+        with errors_explained(self._name, "read"):
             return chain.findings(self._connection)
 
     def last_rule(self) -> tuple[int, str]:
         """The place of the last rule in their chain, from 1, and its link; (0, "") without any."""
-        with errors_explained(self.path, "read"):
+        with errors_explained(self._name, "read"):
             return chain.head(self._connection)
 
     def add_verdict(self, verdict: Verdict, *, budget: str) -> bool:
@@ -289,7 +326,7 @@ class Store:
         judged = datetime.now(UTC).isoformat(timespec="seconds")
         with self._transaction():
             cursor = self._connection.execute(
-                "INSERT INTO verdict (claim, experiment, budget, outcome, effect, low, high, n, scope, "
+                "INSERT INTO main.verdict (claim, experiment, budget, outcome, effect, low, high, n, scope, "
                 "reason, rule, evidence, judged) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (verdict.claim, verdict.experiment, budget, *row, judged),
             )
@@ -335,24 +372,28 @@ class Store:
             raise StoreError(f"expected a results database at {other}, found none. Check the path.")
         if other.samefile(self.path):
             raise StoreError(f"expected another database to merge, found this very store: {other}.")
-        _check_to_merge(other)
         with (
-            errors_explained(self.path, "merge into"),
-            attached(self._connection, other),
+            snapshot(other) as copy,
+            errors_explained(self._name, "merge into"),
+            _checked(copy, other),
+            attached(self._connection, copy),
             self._transaction(),
         ):
             return copy_new_runs(self._connection)
 
 
-def _check_to_merge(other: Path) -> None:
-    """Check that the database is whole and ours, bring it to this schema, and see that its rules are."""
-    with closing(connect(other)) as connection, errors_explained(other, "read"):
+@contextmanager
+def _checked(copy: Path, other: Path) -> Iterator[None]:
+    """Check that the copy of another store is whole, sound and ours; bring it to this schema."""
+    connection, _ = connect(copy, called=other, strict=True)
+    with closing(connection), errors_explained(other, "read"):
         changed = chain.findings(connection)
     if changed:  # here they would begin a new chain, which would be sound
         raise StoreError(
             f"{other} has rules that were changed after they were fixed: {changed[0]} Nothing was merged; "
             "restore a copy of it from before."
         )
+    yield
 
 
 def _used_of(text: str) -> dict[str, str]:
@@ -364,6 +405,12 @@ def _used_of(text: str) -> dict[str, str]:
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         return {}
     return found
+
+
+def printable(text: str) -> str:
+    """The text without lone surrogates, and without control characters but tabs and ends of lines."""
+    kept = text.encode(errors="backslashreplace").decode()
+    return "".join(one if one.isprintable() or one in "\n\t" else f"\\x{ord(one):02x}" for one in kept)
 
 
 def canonical_json(values: Mapping[str, object]) -> str:

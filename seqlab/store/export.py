@@ -1,8 +1,6 @@
 """How do results reach other tools? As CSV, Parquet or JSON with a schema version, artifacts as files."""
 
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +8,7 @@ import pandas as pd
 
 from seqlab.errors import StoreError
 from seqlab.notebook.artifacts import Artifact, file_name
+from seqlab.store.database import Store
 from seqlab.store.tables import load
 
 Format = Literal["csv", "parquet", "json"]
@@ -17,12 +16,15 @@ FORMATS: tuple[Format, ...] = ("csv", "parquet", "json")
 SCHEMA_VERSION = 2  # 2: with `exhibits`, a table of artifacts and a folder of their files
 
 
-def export(database: Path, folder: Path, form: Format) -> list[Path]:
+def export(database: Store | Path, folder: Path, form: Format) -> list[Path]:
     """Write `runs`, `measurements` and `exhibits` into `folder`; returns the paths of what was written.
 
     Each factor is a column of `runs`. `exhibits` is the table of artifacts: it names the file of each, in a
     folder beside it.
     """
+    if isinstance(database, Path):
+        with Store.reading(database) as store:
+            return export(store, folder, form)
     loaded = load(database)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,10 +39,10 @@ def export(database: Path, folder: Path, form: Format) -> list[Path]:
     return [*written, about]
 
 
-def _write_artifacts(database: Path, folder: Path) -> pd.DataFrame:
+def _write_artifacts(store: Store, folder: Path) -> pd.DataFrame:
     """Write each artifact to a file of its own, one at a time; returns the table that names them."""
     rows, taken = [], set[str]()
-    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+    with store.connected() as connection:
         found = connection.execute(
             "SELECT run, experiment, factors, seed, name, media, data FROM exhibit "
             "JOIN run ON run.id = run ORDER BY exhibit.rowid"

@@ -30,22 +30,22 @@ def copy_new_runs(connection: sqlite3.Connection) -> tuple[int, int]:
     """
     execute = connection.execute
     total = execute("SELECT count(*) FROM other.run").fetchone()[0]
-    before = execute("SELECT count(*) FROM run").fetchone()[0]
-    execute("INSERT OR IGNORE INTO provenance (digest, json) SELECT digest, json FROM other.provenance")
-    execute("INSERT OR IGNORE INTO name (text) SELECT text FROM other.name")
+    before = execute("SELECT count(*) FROM main.run").fetchone()[0]
+    execute("INSERT OR IGNORE INTO main.provenance (digest, json) SELECT digest, json FROM other.provenance")
+    execute("INSERT OR IGNORE INTO main.name (text) SELECT text FROM other.name")
     execute(
         "CREATE TEMP TABLE arriving AS SELECT id, uid FROM other.run "
         "WHERE uid NOT IN (SELECT uid FROM main.run)"
     )
     execute(
-        "INSERT INTO run SELECT NULL, r.uid, r.key, r.experiment, r.seed, r.budget, r.factors, "
+        "INSERT INTO main.run SELECT NULL, r.uid, r.key, r.experiment, r.seed, r.budget, r.factors, "
         "r.settings, r.status, r.error, r.traceback, r.seconds, r.started, r.device, r.mlx, "
         "r.fingerprint, p.id FROM other.run r JOIN temp.arriving a ON a.id = r.id "
         "JOIN other.provenance q ON q.id = r.provenance "
         "JOIN main.provenance p ON p.digest = q.digest ORDER BY r.id"
     )
     execute(
-        "INSERT INTO measurement SELECT mine.id, metric.id, split.id, m.step, m.value "
+        "INSERT INTO main.measurement SELECT mine.id, metric.id, split.id, m.step, m.value "
         "FROM other.measurement m JOIN temp.arriving a ON a.id = m.run "
         "JOIN main.run mine ON mine.uid = a.uid "
         "JOIN other.name om ON om.id = m.metric JOIN main.name metric ON metric.text = om.text "
@@ -53,12 +53,12 @@ def copy_new_runs(connection: sqlite3.Connection) -> tuple[int, int]:
         "ORDER BY m.rowid"
     )
     execute(
-        "INSERT INTO exhibit SELECT mine.id, e.name, e.media, e.data FROM other.exhibit e "
+        "INSERT INTO main.exhibit SELECT mine.id, e.name, e.media, e.data FROM other.exhibit e "
         "JOIN temp.arriving a ON a.id = e.run JOIN main.run mine ON mine.uid = a.uid ORDER BY e.rowid"
     )
-    execute("INSERT OR IGNORE INTO used (digest, json) SELECT digest, json FROM other.used")
+    execute("INSERT OR IGNORE INTO main.used (digest, json) SELECT digest, json FROM other.used")
     execute(
-        "INSERT INTO run_used SELECT mine.id, used.id FROM other.run_used u "
+        "INSERT INTO main.run_used SELECT mine.id, used.id FROM other.run_used u "
         "JOIN temp.arriving a ON a.id = u.run JOIN main.run mine ON mine.uid = a.uid "
         "JOIN other.used ou ON ou.id = u.used JOIN main.used used ON used.digest = ou.digest"
     )
@@ -66,10 +66,10 @@ def copy_new_runs(connection: sqlite3.Connection) -> tuple[int, int]:
         chain.append(connection, *rule)
     place, link = chain.head(connection)
     execute(
-        "INSERT INTO witness SELECT 'run', mine.id, ?, ? FROM temp.arriving a "
+        "INSERT INTO main.witness SELECT 'run', mine.id, ?, ? FROM temp.arriving a "
         "JOIN main.run mine ON mine.uid = a.uid",
         (place, link),
     )
     execute("DROP TABLE temp.arriving")
-    added = execute("SELECT count(*) FROM run").fetchone()[0] - before
+    added = execute("SELECT count(*) FROM main.run").fetchone()[0] - before
     return added, total - added

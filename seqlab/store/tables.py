@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from seqlab.store.database import Store
+
 RUN_COLUMNS = (
     "id AS run, uid, experiment, seed, budget, status, error, seconds, started, device, mlx, fingerprint, "
     "factors, settings"
@@ -25,14 +27,19 @@ class Tables(NamedTuple):
     measurements: pd.DataFrame
 
 
-def load(path: Path, *, runs: Iterable[int] | None = None) -> Tables:
-    """Read runs and their measurements, all of them or those with the given numbers."""
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    try:
-        chosen, parameters = "", list[str]()
-        if runs is not None:
-            chosen = " WHERE {} IN (SELECT value FROM json_each(?))"
-            parameters = [json.dumps(list(runs))]
+def load(source: Store | Path, *, runs: Iterable[int] | None = None) -> Tables:
+    """Read runs and their measurements, all of them or those with the given numbers.
+
+    `source` is an open store or the path of one.
+    """
+    if isinstance(source, Path):
+        with Store.reading(source) as store:
+            return load(store, runs=runs)
+    chosen, parameters = "", list[str]()
+    if runs is not None:
+        chosen = " WHERE {} IN (SELECT value FROM json_each(?))"
+        parameters = [json.dumps(list(runs))]
+    with source.connected() as connection:
         table = pd.read_sql_query(
             f"SELECT {RUN_COLUMNS} FROM run{chosen.format('id')} ORDER BY id", connection, params=parameters
         )
@@ -41,8 +48,6 @@ def load(path: Path, *, runs: Iterable[int] | None = None) -> Tables:
         )
         names = dict(connection.execute("SELECT id, text FROM name"))
         measurements = _measurements(cursor, names)
-    finally:
-        connection.close()
     return Tables(_with_factors(table), measurements)
 
 

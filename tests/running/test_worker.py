@@ -17,7 +17,7 @@ from seqlab.running.worker import Outcome, Worker
 PAGE = '''
 """A page whose trials misbehave on request."""
 
-import os, signal, time
+import gc, io, os, signal, time
 
 from seqlab.machine import blas, device, kernels
 from seqlab.notebook.artifacts import Artifact
@@ -81,8 +81,21 @@ def run(trial):
             yield Artifact.text("drawn", "one")
         case "broken text":
             raise ValueError("no file \\udcff")
+        case "removes its spool":
+            os.unlink(spool())
+        case "writes into its spool":
+            with open(spool(), "a") as lines:
+                lines.write('["loss", 1.0, 3, "x"]\\n')
+        case "half a step":
+            yield Measurement("loss", 1.0, "train", 1.5)
         case "unknown metric":
             yield Measurement("lossy", 1.0)
+
+
+def spool():
+    """The open file that what this trial yields goes to."""
+    files = (one for one in gc.get_objects() if isinstance(one, io.TextIOWrapper))
+    return next(str(file.name) for file in files if str(file.name).endswith("yielded.jsonl"))
 
 
 figures = (ImageGrid(artifact="drawn", caption="Images."),)
@@ -149,6 +162,8 @@ def test_the_worker_is_kept_between_trials(worker: Worker, page: Path) -> None:
         ("crash", "failed", "signal SIGSEGV"),
         ("memory", "out of memory", "limit of 0.6 GiB"),
         ("memory error", "out of memory", "Unable to allocate"),
+        ("half a step", "failed", "yields a measurement of loss, of which step should be a whole number"),
+        ("writes into its spool", "failed", "what it yielded is lost: yielded.jsonl yields a measurement"),
         ("unknown metric", "failed", "Did you mean 'loss'"),
     ],
 )
@@ -160,6 +175,13 @@ def test_a_bad_trial_gets_its_status_and_keeps_what_it_measured(
     assert words in done.error
     assert [one.value for one in done.measurements] == [1.0]
     assert outcome(worker, page, "good").status == "ok"  # and the next one runs
+
+
+def test_a_trial_that_removes_what_it_yielded_fails_alone(worker: Worker, page: Path) -> None:
+    done = outcome(worker, page, "removes its spool")
+    assert (done.status, done.measurements) == ("failed", ())
+    assert "unruly.py: what it yielded is lost: FileNotFoundError" in done.error
+    assert outcome(worker, page, "good").status == "ok"
 
 
 def test_what_a_trial_set_is_put_back_for_the_next(worker: Worker, page: Path) -> None:

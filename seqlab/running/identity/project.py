@@ -21,7 +21,10 @@ NO_PART_OF_A_RESULT = (
         f"seqlab/{room}/"
         for room in ("analysis", "charts", "commands", "document", "engines", "reference", "store")
     ),
-    *(f"seqlab/notebook/{name}.py" for name in ("claims", "discover", "figures", "ledger", "uncached")),
+    *(
+        f"seqlab/notebook/{name}.py"
+        for name in ("allowed", "bounded", "claims", "discover", "figures", "ledger", "uncached")
+    ),
     *(f"seqlab/{name}.py" for name in ("__main__", "errors", "pipeline")),
 )
 # Of `running`, what a trial's values depend on; all else there starts it, watches it and hands them on.
