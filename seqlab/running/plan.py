@@ -95,7 +95,7 @@ def trials(experiment: Experiment, request: Request) -> tuple[Trial, ...]:
     asked = sum(len(_seeds(seeds, request)) for _, seeds in points)
     if asked > MOST_TRIALS:
         raise UsageError(
-            f"{experiment.name} would have {asked:,} trials; at most {MOST_TRIALS:,} can be planned. "
+            f"expected at most {MOST_TRIALS:,} trials of {experiment.name}, found {asked:,}. "
             "Ask for fewer seeds or levels."
         )
     planned: dict[str, Trial] = {}
