@@ -5,11 +5,5 @@ Nothing here computes a statistic: estimates, intervals and samples arrive as ta
 """
 
 import os
-import sys
-from importlib.util import find_spec
-from pathlib import Path
 
-# A user's own settings, or a `matplotlibrc` in the current folder, must not change or break a figure.
-if "matplotlib" not in sys.modules and (found := find_spec("matplotlib")) and found.origin:
-    os.environ["MPLBACKEND"] = "svg"
-    os.environ["MATPLOTLIBRC"] = str(Path(found.origin).parent / "mpl-data" / "matplotlibrc")
+os.environ["MPLBACKEND"] = "svg"  # one that a user chose may not be installed, or want a screen

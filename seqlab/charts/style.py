@@ -12,6 +12,8 @@ import seaborn as sns
 
 from seqlab.charts.colours import INK, MUTED, RULE
 
+mpl.rcdefaults()  # a user's settings, or a `matplotlibrc` in the current folder, must not change a figure
+
 WIDTH = 6.8  # inches: 680 px at a page's usual 100 px an inch, and 16 cm of paper at 93 %
 TITLE, TEXT, SMALL = 10.5, 9.0, 8.0  # points; paper shows 94 % of them
 LINE = 0.185  # inches: height of a line of text with its leading

@@ -135,7 +135,7 @@ def _with_changes(
         if name in settings:
             settings[name] = _parse(name, text, like=settings[name])
         elif name in levels:
-            parts = [part.strip() for part in text.split(",") if part.strip()]
+            parts = _levels_in(text, {str(level) for level in everywhere[name]})
             if not parts:
                 raise UsageError(
                     f"--set {name} needs a value, found none. For example: --set {name}={levels[name][0]}."
@@ -156,6 +156,17 @@ def _with_changes(
                 variants = [{**variant, name: value} for variant in variants for value in values]
         points.extend((variant, point.seeds) for variant in variants)
     return points, settings
+
+
+def _levels_in(text: str, known: set[str]) -> list[str]:
+    """The levels of a comma-separated list; one that has a comma of its own, such as `A, B`, stays whole."""
+    pieces = [piece.strip() for piece in text.split(",")]
+    found: list[str] = []
+    while pieces:
+        longest = next((n for n in range(len(pieces), 1, -1) if ", ".join(pieces[:n]) in known), 1)
+        found.append(", ".join(pieces[:longest]))
+        del pieces[:longest]
+    return [level for level in found if level]
 
 
 def _parse(name: str, text: str, *, like: Level) -> Level:

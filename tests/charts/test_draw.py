@@ -1,6 +1,9 @@
 """Is every kind of chart a well-formed SVG with a group for each series, and reproducible?"""
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -329,3 +332,19 @@ def test_long_names_are_cut_to_two_lines_and_panels_stay_wide() -> None:
     label = next(t.get_text() for t in canvas.texts if t.get_text().startswith("a Transformer"))
     assert re.fullmatch(r"[^\n]+\n[^\n]+ …", label)
     assert canvas.axes[0].get_position().width > 0.6
+
+
+def test_a_users_own_settings_change_no_figure(tmp_path: Path) -> None:
+    """A back end that is not there, and settings in the current folder."""
+    (tmp_path / "matplotlibrc").write_text("font.size: 40\naxes.linewidth: 9\n")
+    script = "import seqlab.charts.style, matplotlib as m; print(m.get_backend(), m.rcParams['font.size'])"
+    environment = os.environ | {"MPLBACKEND": "nonsense", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["svg", "10.0"]

@@ -8,7 +8,7 @@ import pytest
 from seqlab.errors import UsageError
 from seqlab.notebook.experiment import Budget, BudgetName, Experiment, Trial, grid
 from seqlab.notebook.metrics import Measurement
-from seqlab.running.plan import Request, due_trials, runs_that_count, trials
+from seqlab.running.plan import Request, _levels_in, due_trials, runs_that_count, trials
 from seqlab.store.database import Record, canonical_json
 
 HERE = {"device": "cpu (test)", "mlx": "1.0"}
@@ -179,3 +179,10 @@ def test_what_counts_as_evidence() -> None:
         record(replace(first, seed=97), 8, device="gpu (other)"),
     ]
     assert runs_that_count([first, second], records, fingerprint="code", **HERE) == [1, 4, 5, 11]
+
+
+def test_a_level_with_a_comma_is_one_level() -> None:
+    known = {"ViT", "ViT, convolutional stem", "CNN"}
+    assert _levels_in("ViT, convolutional stem", known) == ["ViT, convolutional stem"]
+    assert _levels_in("CNN,ViT,  convolutional stem,ViT", known) == ["CNN", "ViT, convolutional stem", "ViT"]
+    assert _levels_in("4,32,", {"4"}) == ["4", "32"]
