@@ -233,6 +233,10 @@ def _dispatch(options: argparse.Namespace) -> int:
 def command() -> int:
     """The same for a process of its own: it ends cleanly when it is told to, however that is."""
     signals.interrupt()
+    if os.path.expanduser("~") == "~" and "XDG_CACHE_HOME" not in os.environ:  # a user whom the system lacks
+        import tempfile
+
+        os.environ["XDG_CACHE_HOME"] = os.path.join(tempfile.gettempdir(), f"seqlab-cache-{os.getuid()}")
     return main()
 
 

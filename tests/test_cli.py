@@ -1,5 +1,6 @@
 """Does the whole job work from the command line, on good days and bad ones?"""
 
+import errno
 import os
 import re
 import signal
@@ -356,6 +357,19 @@ def test_two_commands_at_once_are_refused(
     assert "another seqlab is at work" in capsys.readouterr().err
     process.kill()
     process.communicate()
+
+
+def test_a_file_system_without_locks_is_one_clear_line(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, calm=CALM)
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("seqlab.store.workspace.fcntl.flock", no_locks)
+    assert seqlab("report") == 2
+    assert "No locks available. Its file system has no locks" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -59,3 +59,23 @@ def test_the_cursor_comes_back_on_a_terminal(tmp_path: Path) -> None:
     assert process.wait(timeout=60) == 130
     assert shown.rfind(b"\x1b[?25h") > shown.rfind(b"\x1b[?25l")
     assert b"interrupted. Finished trials are stored" in shown
+
+
+def test_a_user_whom_the_system_does_not_know_has_a_cache_all_the_same(tmp_path: Path) -> None:
+    """Without HOME and without an entry in passwd, as in some containers."""
+    make(tmp_path, calm=CALM)
+    code = """
+import os, runpy, sys
+os.path.expanduser = lambda path: path
+sys.argv = ["seqlab", "run", "calm", "--dry-run", "--root", sys.argv[1]]
+runpy.run_module("seqlab", run_name="__main__", alter_sys=True)
+"""
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=HERE, capture_output=True, text=True, check=False,
+        env=environment | {"TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "10 trials are due." in done.stdout

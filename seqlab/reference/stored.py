@@ -5,16 +5,19 @@ not in it, nor what the catalogue of metrics no longer has.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from seqlab.notebook.experiment import Trial
 from seqlab.notebook.metrics import METRICS, Measurement
 from seqlab.reference.entry import Entry
 from seqlab.reference.folder import Whole, find
+from seqlab.store import mark
+from seqlab.store.connection import is_writable
 from seqlab.store.database import FixedRule, Run, Store
 
 FORM = "1"  # of the database; a new number has it made anew
@@ -38,13 +41,18 @@ def opened(folder: Path, results: Path) -> Iterator[Reference | None]:
         return
     catalogue = repr([(metric.name, metric.of_machine) for metric in METRICS.values()])
     key = sha256(f"{FORM} {whole.key} {catalogue}".encode()).hexdigest()[:16]
-    path = results / f".reference-{key}.db"
-    if not path.is_file():
-        _make(whole, path)
-        for other in results.glob(".reference-*.db"):
-            if other != path:
-                other.unlink()
-    with Store(path) as store:
+    name = f".reference-{key}.db"
+    with ExitStack() as stack:
+        if not is_writable(results / name):  # results that are only looked at
+            results = Path(stack.enter_context(TemporaryDirectory(prefix="seqlab-copy-")))
+        path = results / name
+        if not path.is_file():
+            _make(whole, path)
+            for other in results.glob(".reference-*.db"):
+                if other != path:
+                    other.unlink()
+                    mark.file_of(other).unlink(missing_ok=True)
+        store = stack.enter_context(Store(path))
         yield Reference(store, key, tuple(whole.manifest.pages))
 
 

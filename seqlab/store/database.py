@@ -27,6 +27,8 @@ from seqlab.store.explained import errors_explained
 from seqlab.store.merge import attached, copy_new_runs
 from seqlab.store.snapshot import snapshot
 
+LONGEST_ERROR, LONGEST_TRACEBACK = 10_000, 1_000_000  # letters
+
 OWN, REFERENCE = "own", "reference"  # on which runs a verdict rests
 
 Status = Literal["ok", "failed", "timed out", "out of memory", "diverged"]
@@ -174,8 +176,8 @@ class Store:
             "factors": canonical_json(trial.factors),
             "settings": canonical_json(trial.settings),
             "status": run.status,
-            "error": printable(run.error),
-            "traceback": printable(run.traceback),
+            "error": printable(run.error, LONGEST_ERROR),
+            "traceback": printable(run.traceback, LONGEST_TRACEBACK),
             "seconds": run.seconds,
             "started": run.started.astimezone(UTC).isoformat(timespec="milliseconds"),
             "device": run.device,
@@ -407,8 +409,13 @@ def _used_of(text: str) -> dict[str, str]:
     return found
 
 
-def printable(text: str) -> str:
-    """The text without lone surrogates, and without control characters but tabs and ends of lines."""
+def printable(text: str, longest: int) -> str:
+    """The text without lone surrogates, and without control characters but tabs and ends of lines.
+
+    Of a longer one the middle is left out.
+    """
+    if len(text) > longest:
+        text = f"{text[: longest // 2]} … {text[-longest // 2 :]}"
     kept = text.encode(errors="backslashreplace").decode()
     return "".join(one if one.isprintable() or one in "\n\t" else f"\\x{ord(one):02x}" for one in kept)
 

@@ -21,7 +21,7 @@ ADVICE = {
     f"file size, or failing. Free some space or name another folder with --results, {AGAIN}",
     sqlite3.SQLITE_NOMEM: f"Free some memory, {AGAIN}",
     sqlite3.SQLITE_CONSTRAINT: "The row contradicts others that are stored",
-    sqlite3.SQLITE_ERROR: "The file lacks something that results have; restore a copy or move it aside",
+    sqlite3.SQLITE_ERROR: "The file is not laid out as results are; restore a copy or move it aside",
 }
 NO_SHARING = (
     "Its file system has no locks or no shared memory, as some network folders; name a folder on a local "

@@ -69,8 +69,9 @@ class Workspace:
                 lock = held.enter_context((self.results / ".lock").open("w"))
             except OSError as error:
                 raise StoreError(
-                    f"cannot write to the results folder {self.results}: {error.strerror}. "
-                    "Make it writable, or choose another with --results."
+                    f"cannot write to the results folder {self.results}: {error.strerror}. Make it "
+                    "writable, or choose another with --results; "
+                    "`seqlab results merge` brings in what is stored here."
                 ) from error
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -79,4 +80,9 @@ class Workspace:
                     f"another seqlab is at work on {self.results}. Wait for it to end, "
                     "or choose another folder with --results."
                 ) from None
+            except OSError as error:
+                raise StoreError(
+                    f"cannot lock the results folder {self.results}: {error.strerror}. Its file system "
+                    "has no locks, as some network folders; choose a folder on a local disk with --results."
+                ) from error
             yield

@@ -118,7 +118,6 @@ def test_a_trial_of_one_protocol_serves_every_budget() -> None:
     ("request_", "words"),
     [
         (Request(seeds=0), "--seeds must be 1 or more, found 0"),
-        (Request(seeds=1_000_000), "at most 100,000 trials of .*, found 2,000,002. Ask for fewer seeds"),
         (Request(changes={"steps": "1" * 3000}), "--set steps expects at most 2,000 letters, found 3,000"),
         (Request(seed=-1), "--seed must be 0 or more"),
         (Request(seed=2**64 - 1), "below 2"),

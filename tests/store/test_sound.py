@@ -1,7 +1,11 @@
 """Can another's store, or one that another program wrote into, break anything here?"""
 
 import json
+import shutil
 import sqlite3
+import subprocess
+import sys
+import threading
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from seqlab.errors import StoreError
+from seqlab.store import connection
 from seqlab.store.database import FixedRule, Store
 from seqlab.store.export import export
 from seqlab.store.tables import load
@@ -247,3 +252,80 @@ def test_flipped_bits_are_one_line(tmp_path: Path, place: int) -> None:
         export(store, tmp_path / "out", "json")
         store.rules_changed_afterwards()
         store.add(a_run())
+
+
+def test_a_store_that_may_not_be_written_to_is_looked_at_as_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = made(tmp_path / "seqlab.db")
+    before = path.read_bytes(), sorted(tmp_path.iterdir())
+    monkeypatch.setattr("seqlab.store.database.is_writable", lambda _: False)
+    with Store.reading(path) as store:
+        assert store.path != path
+        assert len(store.records("rnn")) == 3
+        export(store, tmp_path / "out", "csv")
+    shutil.rmtree(tmp_path / "out")
+    assert (path.read_bytes(), sorted(tmp_path.iterdir())) == before
+    assert len(load(path).runs) == 3
+
+
+def test_a_run_that_no_store_may_hold_is_not_stored(tmp_path: Path) -> None:
+    with Store(tmp_path / "seqlab.db") as store:
+        for run, words in (
+            (a_run(replace(TRIAL, factors={"n": 1})), "expected a factor .* as its factors"),
+            (a_run(seconds=float("nan")), "a finite number as its seconds, found nan"),
+            (a_run(provenance={"commit": ["a"]}), "an object of texts"),
+        ):
+            with pytest.raises(StoreError, match=words):
+                store.add(run)
+        assert store.records("rnn") == []
+        store.add(a_run(status="failed", error="a\x1b[31m\ud800\n", traceback="\x00"))
+        store.add(a_run(status="failed", error=f"begin {'x' * 20_000_000} end"))
+        first, second = (record.error for record in store.records("rnn"))
+        assert first == "a\\x1b[31m\\ud800\n"
+        assert (second[:5], second[-3:], len(second) < 10_010) == ("begin", "end", True)
+
+
+def test_errors_of_the_disk_do_not_blame_the_file(tmp_path: Path) -> None:
+    """Below a limit of file size, which stands for a quota or a failing disk."""
+    code = f"""
+import resource
+from pathlib import Path
+from seqlab.errors import StoreError
+from seqlab.store.database import Store
+from tests.store.test_database import a_run
+for size in (0, 4_096, 60_000, 100_000):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, 1_000_000))
+    try:
+        with Store(Path({str(tmp_path)!r}) / f"{{size}}.db") as store:
+            for _ in range(100):
+                store.add(a_run())
+    except StoreError as error:
+        print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4
+    assert not [line for line in lines if "damaged" in line or "Free some space" not in line]
+
+
+def test_another_program_that_writes_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "WAIT_SECONDS", 0.05)
+    with Store(made(tmp_path / "seqlab.db")) as store:
+        with closing(sqlite3.connect(store.path, isolation_level=None, check_same_thread=False)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            threading.Timer(0.5, lambda: other.execute("COMMIT")).start()
+            store.add(a_run())
+        assert len(store.records("rnn")) == 4
+        monkeypatch.setattr(connection, "PATIENCE_SECONDS", 0.1)
+        with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreError, match="Another program is writing to it; wait for it to end"):
+                store.add(a_run())

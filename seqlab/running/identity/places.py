@@ -23,7 +23,8 @@ class Places:
         prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix}
         libraries += [path for path in prefixes if not root.startswith(f"{path}{os.sep}")]
         caches = [os.environ.get("SEQLAB_DATA"), os.environ.get("XDG_CACHE_HOME")]
-        caches += [f"{Path.home()}/.cache", f"{Path.home()}/Library/Caches", f"{root}results"]
+        home = os.path.expanduser("~")  # stays "~" where the system knows of none
+        caches += [f"{home}/.cache", f"{home}/Library/Caches", f"{root}results"]
         caches += [str(results.absolute())] if results else []
         self._left_out = tuple(f"{path}{os.sep}" for path in (*libraries, *filter(None, caches)))
         temporary = {tempfile.gettempdir(), os.path.realpath(tempfile.gettempdir())}
