@@ -11,6 +11,7 @@ if __name__ == "__main__":
     signals.end_at_once()  # before anything else is imported, which takes a moment
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
