@@ -12,7 +12,7 @@ nox -s vit -- --seeds 5             one experiment, with five seeds
 
 # Sessions hold no logic: each passes its options to a tool. All use one environment, which the session `lab`
 # keeps at the versions of requirements.lock. An environment for each would take a gigabyte each, and the
-# tests would not see what the report sees.
+# tests would not see what the report sees. What only developers need is added when it is first asked for.
 
 import ast
 import hashlib
@@ -35,10 +35,12 @@ ROOT = Path(__file__).parent
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 LOCK = ROOT / "requirements.lock"
 GROUPS = ("build", "test", "lint", "types")
+DEVELOPERS = GROUPS[1:]
 
 # MLX's back ends for Linux install the same file, so each needs its own environment.
 MLX = os.environ.get("SEQLAB_MLX", "cpu")
 LAB = "lab" if MLX == "cpu" else f"lab-{MLX}"
+TOOLS = LAB.replace("lab", "tools")
 
 QUARTO_TIMEOUT = 180  # seconds: enough for some 150 MB on a usual connection
 QUARTO_RETRY = 86_400  # seconds: after a failure, try again after a day
@@ -108,6 +110,7 @@ def add_page(page: str, title: str) -> None:
         "parity",
         "known",
         "lock",
+        TOOLS,
         "simulate",
         "rehearsal",
         "reference",
@@ -130,31 +133,31 @@ def doctor(session: nox.Session) -> None:
     run(session, "seqlab", "doctor", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=[LAB], default=False)
+@nox.session(venv_backend="none", requires=[TOOLS], default=False)
 def tests(session: nox.Session) -> None:
     """Run the tests (pytest)."""
     run(session, "pytest", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=[LAB], default=False)
+@nox.session(venv_backend="none", requires=[TOOLS], default=False)
 def known(session: nox.Session) -> None:
     """Reproduce known results from the literature; takes minutes (pytest)."""
     run(session, "pytest", "tests/known", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=[LAB], default=False)
+@nox.session(venv_backend="none", requires=[TOOLS], default=False)
 def rehearsal(session: nox.Session) -> None:
     """Run trials of every page on a CPU whose MLX refuses what Metal refuses; takes minutes."""
     run(session, "python", "-m", "tests.rehearsal", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=[LAB], default=False)
+@nox.session(venv_backend="none", requires=[TOOLS], default=False)
 def simulate(session: nox.Session) -> None:
     """Judge simulated ledgers whose truth is known: how often are verdicts right? (a quarter of an hour)"""
     run(session, "python", "-m", "tests.simulation", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=[LAB], default=False)
+@nox.session(venv_backend="none", requires=[TOOLS], default=False)
 def lint(session: nox.Session) -> None:
     """Check style, formatting and imports between packages (ruff, import-linter)."""
     run(session, "ruff", "check", *session.posargs)
@@ -162,13 +165,13 @@ def lint(session: nox.Session) -> None:
     run(session, "lint-imports", "--no-logo")
 
 
-@nox.session(venv_backend="none", requires=[LAB], default=False)
+@nox.session(venv_backend="none", requires=[TOOLS], default=False)
 def types(session: nox.Session) -> None:
     """Check types (mypy, strict)."""
     run(session, "mypy", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=[LAB], default=False)
+@nox.session(venv_backend="none", requires=[TOOLS], default=False)
 def bench(session: nox.Session) -> None:
     """Time Seqlab, then its models against PyTorch and mlx.nn; with options, only the models."""
     torch = fetch_torch(session) or ""
@@ -180,7 +183,7 @@ def bench(session: nox.Session) -> None:
     run(session, "python", "-m", "tests.benchmarks.performance", *session.posargs, SEQLAB_TORCH=torch)
 
 
-@nox.session(venv_backend="none", requires=[LAB], default=False)
+@nox.session(venv_backend="none", requires=[TOOLS], default=False)
 def parity(session: nox.Session) -> None:
     """Compare outputs and gradients with PyTorch's (pytest)."""
     torch = fetch_torch(session) or session.error(
@@ -189,7 +192,7 @@ def parity(session: nox.Session) -> None:
     run(session, "pytest", "tests/parity", *session.posargs, SEQLAB_TORCH=torch)
 
 
-@nox.session(venv_backend="none", requires=[LAB], default=False)
+@nox.session(venv_backend="none", requires=[TOOLS], default=False)
 def lock(session: nox.Session) -> None:
     """Resolve the dependencies into requirements.lock (`-- --upgrade` for newer versions)."""
     run(
@@ -205,9 +208,7 @@ def lock(session: nox.Session) -> None:
 def lab(session: nox.Session) -> None:
     """Install what all sessions need, at the locked versions (the other sessions run this one first)."""
     stamp = Path(session.virtualenv.location) / "seqlab.stamp"
-    inputs = b"\0".join(path.read_bytes() for path in (ROOT / "pyproject.toml", LOCK))
-    wanted = hashlib.sha256(inputs).hexdigest()
-    if stamp.is_file() and stamp.read_text() == wanted:
+    if is_stamped(stamp):
         return  # running the installer would take half a second, and a network
     if MLX not in ("cpu", "cuda"):
         session.error(f"SEQLAB_MLX must be cpu or cuda, found {MLX!r}. Unset it for cpu.")
@@ -216,7 +217,7 @@ def lab(session: nox.Session) -> None:
         *PROJECT["project"]["dependencies"],
         *extras[MLX],
         *extras["parquet"],  # here, so that the tests see the pandas that the report sees
-        *nox.project.dependency_groups(PROJECT, *GROUPS),
+        *nox.project.dependency_groups(PROJECT, "build"),
     ]
     session.log("Installing the locked versions; the first time, this downloads some 300 MB ...")
     # As constraints, the lock pins versions and hashes, and leaves the choice of back end to us.
@@ -224,7 +225,38 @@ def lab(session: nox.Session) -> None:
     session.install("-c", str(LOCK), *requirements, env={"UV_COMPILE_BYTECODE": "1"}, silent=False, log=False)
     session.install("--no-deps", "--no-build-isolation", "-e", str(ROOT), log=False)
     # As an install command, so that `nox -R`, which installs nothing, leaves no stamp.
-    session.run_install("python", "-c", f"open({str(stamp)!r}, 'w').write({wanted!r})", log=False)
+    session.run_install("python", "-c", f"open({str(stamp)!r}, 'w').write({wanted()!r})", log=False)
+
+
+@nox.session(name=TOOLS, venv_backend="none", requires=[LAB], default=False)
+def tools(session: nox.Session) -> None:
+    """Add what only developers need: tests, style, types (their sessions run this one first)."""
+    stamp = session.cache_dir.parent / LAB / "tools.stamp"
+    if is_stamped(stamp):
+        return
+    session.log("Adding the tools of developers to the environment ...")
+    python = program(session, "python")
+    session.run_install(
+        sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, "-c", str(LOCK),
+        *nox.project.dependency_groups(PROJECT, *DEVELOPERS), external=True, log=False,
+    )  # fmt: skip
+    session.run_install(
+        python, "-c", f"open({str(stamp)!r}, 'w').write({wanted()!r})", external=True, log=False
+    )
+
+
+def wanted() -> str:
+    """What an environment is made from: the versions, and where the project lies that it points to."""
+    inputs = [path.read_bytes() for path in (ROOT / "pyproject.toml", LOCK)]
+    return hashlib.sha256(b"\0".join([*inputs, os.fsencode(ROOT)])).hexdigest()
+
+
+def is_stamped(stamp: Path) -> bool:
+    """Whether the environment is made from what there is now."""
+    try:
+        return stamp.read_text() == wanted()
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def fetch_torch(session: nox.Session) -> str | None:

@@ -52,8 +52,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (pages / "_shared.py").write_text('"""Not a page."""\n')
     lab = folder / ".nox" / "lab"
     venv.create(lab, with_pip=False)
-    inputs = b"\0".join((folder / name).read_bytes() for name in FILES[1:])
-    (lab / "seqlab.stamp").write_text(hashlib.sha256(inputs).hexdigest())
+    inputs = b"\0".join([*((folder / name).read_bytes() for name in FILES[1:]), os.fsencode(folder)])
+    for stamp in ("seqlab.stamp", "tools.stamp"):
+        (lab / stamp).write_text(hashlib.sha256(inputs).hexdigest())
     for name in ("seqlab", "pytest"):
         program = lab / "bin" / name
         program.write_text('#!/bin/sh\necho "asked: $*${SEQLAB_TORCH:+ with PyTorch}"\n[ "$2" != broken ]\n')
@@ -91,6 +92,26 @@ def test_options_reach_the_command_line_unchanged(project: Path) -> None:
 def test_the_reference_has_a_results_folder_of_its_own(project: Path) -> None:
     done = nox(project, "-s", "reference", "--", "toy", "--hours", "2")
     assert "asked: reference --run --results results/reference toy --hours 2\n" in done.stdout
+
+
+def test_a_reader_gets_no_tools_of_developers_and_a_moved_project_is_installed_anew(
+    project: Path, tmp_path: Path
+) -> None:
+    lab = project / ".nox" / "lab"
+    kept = (lab / "tools.stamp").read_text()
+    (lab / "tools.stamp").unlink()
+    try:
+        assert nox(project, "-s", "toy").returncode == 0
+        done = nox(project, "-R", "-s", "tests")  # -R installs nothing
+        assert "Adding the tools of developers" in done.stdout
+    finally:
+        (lab / "tools.stamp").write_text(kept)
+    (lab / "seqlab.stamp").write_text("of another folder")
+    try:
+        done = nox(project, "-R", "-s", "toy")
+        assert "Installing the locked versions" in done.stdout
+    finally:
+        (lab / "seqlab.stamp").write_text(kept)
 
 
 def test_a_failing_command_fails_its_session(project: Path) -> None:
