@@ -146,7 +146,8 @@ def summary(claim: Combined) -> str:
     """What all pages measured of a claim, without the last full stop; empty for nothing."""
     parts = [measured(one.verdict, one.alike) for one in claim.headlines]
     if claim.outcome is Outcome.CONDITIONAL and len(parts) == 2:
-        parts = [f"It holds here: {parts[0]}", f"It fails here: {parts[1]}"]
+        holds, fails = (f"p{part[1:]}" if part.startswith("Published") else part for part in parts)
+        parts = [f"It holds here: {holds}", f"It fails here: {fails}"]
     return ". ".join(filter(None, parts))
 
 
