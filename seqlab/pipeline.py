@@ -464,11 +464,9 @@ def analyse(work: Work, evidence: Evidence, store: Store, *, request: Request) -
     from seqlab.analysis.findings import analyse_pages
 
     pages = [(plan.experiment, plan.planned) for plan in work.plans]
-    unjudged: dict[str, str] = {}
     findings = analyse_pages(
-        pages, evidence, store, smoke=request.budget == "smoke", unjudged=unjudged, **referred(work)
+        pages, evidence, store, smoke=request.budget == "smoke", unjudged=work.unjudged, **referred(work)
     )
-    work.unjudged.update(unjudged)
     whole = not request.changes and request.seed is None
     for page in findings:
         for verdict in page.verdicts if whole else ():

@@ -14,6 +14,7 @@ import psutil
 from mlx import nn
 
 from seqlab.measure.ceilings import product_precision
+from seqlab.measure.memory import peak_memory
 from seqlab.models import lstm
 from seqlab.training.optimizer import adamw
 from seqlab.training.step import training_step
@@ -107,17 +108,16 @@ def _visible() -> str:
 
 def _peak() -> str:
     """How far the peak of 64 products of 4 MiB in a row exceeds the two arrays that one of them needs."""
-    gc.collect()
-    mx.clear_cache()
     x = mx.random.normal((1_024, 1_024))
     mx.eval(x)
-    before = mx.get_active_memory()
-    mx.reset_peak_memory()
-    y = x
-    for _ in range(64):
-        y = mx.sin(y)
-    mx.eval(y)
-    return f"{(mx.get_peak_memory() - before) / (8 * MIB):.1f} times"
+
+    def chain() -> mx.array:
+        y = x
+        for _ in range(64):
+            y = mx.sin(y)
+        return y
+
+    return f"{peak_memory(chain) / (8 * MIB):.1f} times"
 
 
 QUESTIONS = (

@@ -11,6 +11,7 @@ from tests.analysis.planted import FAIR, Done, verdict
 NOISE = (-0.002, -0.001, 0.0, 0.001, 0.002)
 STEPS = 8  # with a constant rate; the last quarter are steps 7 and 8
 ATTENTION = Difference(metric="accuracy", split="test", left={"model": "A"}, right={"model": "B"}, above=0.01)
+OF_TWO = replace(ATTENTION, right=({"model": "B"}, {"model": "C"}))
 
 
 def curve(end: float, gain: float) -> list[float]:
@@ -80,30 +81,16 @@ def test_a_finished_comparison_has_its_record() -> None:
 
 
 def test_an_opponent_that_lost_may_have_been_the_best() -> None:
-    rule = Difference(
-        metric="accuracy",
-        split="test",
-        left={"model": "A"},
-        right=({"model": "B"}, {"model": "C"}),
-        above=0.01,
-    )
     done = [*side("A", 0.85, 0.0), *side("B", 0.80, 0.0), *side("C", 0.78, 0.03)]
-    found = verdict(rule, done)
+    found = verdict(OF_TWO, done)
     assert found.outcome is Outcome.INCONCLUSIVE
     assert "C by 0.03" in found.reason
 
 
 def test_an_opponent_that_lost_does_not_matter_where_the_claim_fails_against_the_best() -> None:
-    rule = Difference(
-        metric="accuracy",
-        split="test",
-        left={"model": "A"},
-        right=({"model": "B"}, {"model": "C"}),
-        above=0.01,
-    )
     # Against C alone the effect lies at the threshold, where any gain would count.
     done = [*side("A", 0.80, 0.0), *side("B", 0.85, 0.0), *side("C", 0.79, 0.03)]
-    assert verdict(rule, done).outcome is Outcome.NOT_SUPPORTED
+    assert verdict(OF_TWO, done).outcome is Outcome.NOT_SUPPORTED
 
 
 def test_ratios_gain_in_their_logarithm() -> None:

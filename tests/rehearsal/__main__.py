@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tests.rehearsal.test_refusals import rehearsed
+from tests.rehearsal import rehearsed
 
 ROOT = Path(__file__).parents[2]
 MEMORY = 4 << 30  # bytes a trial may hold

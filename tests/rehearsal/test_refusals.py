@@ -1,13 +1,13 @@
 """Does the rehearsed Metal refuse what Metal refuses, and nothing else?"""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-SITE = Path(__file__).parent / "site"
+from tests.rehearsal import rehearsed
+
 REFUSED = {
     "mx.array([1.0]).astype(mx.float64)": "float64 is not supported on the GPU (mlx/array.cpp",
     "mx.array([1.0], dtype=mx.float64) + 1": "float64 is not supported on the GPU (mlx/array.cpp",
@@ -48,11 +48,6 @@ mx.set_default_device(mx.cpu)
 mx.eval(mx.array([1.0]).astype(mx.float64))
 print("done")
 """
-
-
-def rehearsed() -> dict[str, str]:
-    """The environment of a process whose MLX refuses what Metal does."""
-    return os.environ | {"PYTHONPATH": os.pathsep.join([str(SITE), *filter(None, sys.path)])}
 
 
 def test_what_metal_refuses_is_refused_and_nothing_else() -> None:

@@ -9,7 +9,7 @@ import pytest
 from seqlab.notebook.experiment import Trial
 from seqlab.running.child import HINTS, _status_of
 from seqlab.running.worker import Outcome, Worker
-from tests.rehearsal.test_refusals import rehearsed
+from tests.rehearsal import rehearsed
 
 PAGE = '''
 """A page whose trials go wrong as on a GPU."""
