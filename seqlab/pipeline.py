@@ -325,9 +325,9 @@ def measure(
     if not any(plan.due for plan in work.plans):
         return 0
     from seqlab.calibration.record import Machine
+    from seqlab.machine.memory import memory_limit
     from seqlab.running.awake import awake
     from seqlab.running.calibrate import ensure
-    from seqlab.running.memory import memory_limit
     from seqlab.store.provenance import gather
 
     found = ensure(Machine.here(*work.device))

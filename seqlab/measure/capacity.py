@@ -12,6 +12,8 @@ from pathlib import Path
 import mlx.core as mx
 import psutil
 
+from seqlab.machine.memory import number_in
+
 # An attempt may take a quarter of the memory, and half of what is free, to leave the machine responsive.
 SHARE, SHARE_OF_FREE = 4, 2
 CONTAINER = Path("/sys/fs/cgroup")  # where Linux has a container's limit (version 2)
@@ -38,8 +40,8 @@ def capacity() -> Capacity:
         return Capacity(total, int(device.get("free_memory", total)))
     machine = psutil.virtual_memory()
     total, free = int(machine.total), int(machine.available)
-    if (limit := _number(CONTAINER / "memory.max")) is not None and limit < total:
-        total, free = limit, min(free, limit - (_number(CONTAINER / "memory.current") or 0))
+    if (limit := number_in(CONTAINER / "memory.max")) is not None and limit < total:
+        total, free = limit, min(free, limit - (number_in(CONTAINER / "memory.current") or 0))
     total = min(total, int(device.get("max_recommended_working_set_size", total)))  # Metal
     return Capacity(total, max(free, 0))
 
@@ -55,11 +57,3 @@ def limited(memory: int) -> Iterator[None]:
         yield
     finally:
         mx.set_memory_limit(before)
-
-
-def _number(path: Path) -> int | None:
-    """The number in a file; None where there is no file, or another word, such as `max`."""
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return None

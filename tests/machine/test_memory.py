@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from seqlab.running import memory
+from seqlab.machine import memory
 
 ALL = int(psutil.virtual_memory().total)
 

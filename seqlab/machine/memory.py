@@ -32,11 +32,11 @@ def _limits() -> Iterator[int]:
         top, name = (CGROUPS / "memory", "memory.limit_in_bytes") if controllers else (CGROUPS, "memory.max")
         own = top / path.lstrip("/")  # not there where the container has a view of its own
         for folder in (own, *own.parents):
-            if folder.is_relative_to(top) and (limit := _number(folder / name)):
+            if folder.is_relative_to(top) and (limit := number_in(folder / name)):
                 yield limit
 
 
-def _number(path: Path) -> int | None:
+def number_in(path: Path) -> int | None:
     """The number in a file; None where there is no file, or another word, such as `max`."""
     try:
         return int(path.read_text())
