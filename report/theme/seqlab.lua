@@ -135,17 +135,24 @@ end
 
 -- PDF/UA refuses mathematics without alt text. Only labelled equations have a place to write one
 -- (`$$ … $$ {#eq-a alt="…"}`); for the others, the TeX source is what a reader is told.
-local function mathematics(inlines)
-  if not typst then return nil end
-  for index, math in ipairs(inlines) do
-    local after = pandoc.utils.stringify { inlines[index + 1] or "", inlines[index + 2] or "" }
-    if math.t == "Math" and not after:match("^%s*{#eq") then
-      local body = pandoc.write(pandoc.Pandoc { pandoc.Plain { math } }, "typst"):gsub("%s+$", "")
-      local display = math.mathtype == "DisplayMath" and "block: true, " or ""
-      inlines[index] = pandoc.RawInline("typst", "#math.equation(" .. display .. "alt: " .. quoted(math.text) .. ", " .. body .. ");")
+local labelled = {} -- the displayed equations of this paragraph that have a label, by their text
+
+local function paragraph(element)
+  labelled = {}
+  for index, math in ipairs(typst and element.content or {}) do
+    if math.t == "Math" and math.mathtype == "DisplayMath" then
+      local after = text_of { element.content[index + 1] or "", element.content[index + 2] or "" }
+      labelled[math.text] = after:match("^%s*{#eq") ~= nil
     end
   end
-  return inlines
+end
+
+local function mathematics(math)
+  local displayed = math.mathtype == "DisplayMath"
+  if not typst or displayed and labelled[math.text] then return nil end
+  local body = pandoc.write(pandoc.Pandoc { pandoc.Plain { math } }, "typst"):gsub("%s+$", "")
+  local block = displayed and "block: true, " or ""
+  return pandoc.RawInline("typst", "#math.equation(" .. block .. "alt: " .. quoted(math.text) .. ", " .. body .. ");")
 end
 
 -- What is folded on a screen stands on paper after the chapters, or after the claims, under its own name.
@@ -187,6 +194,7 @@ local function shown(doc)
   for number in listed:gmatch("%d+") do missing[utf8.char(tonumber(number))] = "\u{fffd}" end
   local function visible(text) return (text:gsub("[\xc2-\xf4][\x80-\xbf]*", missing)) end
   local function replaced(element)
+    if not element.text:find("[\xc2-\xf4]") then return nil end
     element.text = visible(element.text)
     return element
   end
@@ -202,5 +210,5 @@ end
 return {
   { Pandoc = shown },
   { Pandoc = to_the_end },
-  { traverse = "topdown", Div = div, Span = span, Link = link, Image = image, Table = table_heads, Inlines = mathematics },
+  { traverse = "topdown", Div = div, Span = span, Link = link, Image = image, Table = table_heads, Para = paragraph, Math = mathematics },
 }
