@@ -135,8 +135,8 @@ def doctor(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=[TOOLS], default=False)
 def tests(session: nox.Session) -> None:
-    """Run the tests (pytest)."""
-    run(session, "pytest", *session.posargs)
+    """Run the tests, all of them on all cores (pytest)."""
+    run(session, "pytest", *(session.posargs or ("--numprocesses=auto", "--dist=worksteal")))
 
 
 @nox.session(venv_backend="none", requires=[TOOLS], default=False)

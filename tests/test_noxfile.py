@@ -94,6 +94,14 @@ def test_the_reference_has_a_results_folder_of_its_own(project: Path) -> None:
     assert "asked: reference --run --results results/reference toy --hours 2\n" in done.stdout
 
 
+def test_all_tests_take_all_cores_and_chosen_ones_take_what_they_are_told(project: Path) -> None:
+    assert "asked: --numprocesses=auto --dist=worksteal\n" in nox(project, "-s", "tests").stdout
+    assert (
+        "asked: tests/models -k gru\n"
+        in nox(project, "-s", "tests", "--", "tests/models", "-k", "gru").stdout
+    )
+
+
 def test_a_reader_gets_no_tools_of_developers_and_a_moved_project_is_installed_anew(
     project: Path, tmp_path: Path
 ) -> None:
