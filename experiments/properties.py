@@ -242,6 +242,7 @@ experiment = Experiment(
             "If parallel training made the difference by itself, a network that is trained in parallel would "
             "need at least two per cent fewer bits per token than one that is trained step by step and reads "
             "its past in the same way.",
+            predicted="no relevant difference",
         ),
         Claim(
             "C44",
@@ -252,6 +253,7 @@ experiment = Experiment(
             "If parallel training made the difference and content-based access did not, a network without it "
             "would need at most two per cent more bits per token than one with it that is trained in the "
             "same way and sees as much.",
+            predicted="with conditions",
         ),
         Claim(
             "C44",
@@ -261,6 +263,7 @@ experiment = Experiment(
             "If parallel training made the difference and memory did not, a network that sees thirteen "
             "tokens would need at most two per cent more bits per token than one that sees the whole window "
             "and reads it in the same way.",
+            predicted="with conditions",
         ),
     ),
     figures=(

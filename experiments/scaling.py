@@ -212,6 +212,7 @@ experiment = Experiment(
             ),
             "If recurrent networks scaled less well, the loss of a larger Transformer would fall with a "
             "higher power of its parameters than that of an LSTM, from equal text and at equal sizes.",
+            predicted="not supported",
         ),
     ),
     figures=(

@@ -108,6 +108,7 @@ def _verdict(
         seeds_needed=_seeds_needed(rule, effects, cells, comparisons) if open_still else None,
         fairness=records,
         origin=origin,
+        predicted=claim.predicted,
     )
     cell = middle(deciding(verdict), rule) or middle(cells, rule)
     if cell is None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from seqlab.document.content import Report
-from seqlab.notebook.claims import Outcome
+from seqlab.notebook.claims import DECIDED, Outcome
 from seqlab.notebook.ledger import Entry
 
 
@@ -25,6 +25,7 @@ class ClaimCounts:
     outcomes: Mapping[str, Outcome]  # by claim id, every claim of the ledger
     by_outcome: Mapping[Outcome, int]
     predictions: tuple[Prediction, ...]
+    of_rules: tuple[bool, ...] = ()  # of the decided rules with a prediction of their own: did it come true?
 
     @property
     def tested(self) -> int:
@@ -51,4 +52,10 @@ def count_claims(report: Report) -> ClaimCounts:
         if right is not None:
             predictions.append(Prediction(entry, outcomes[entry.id], right))
     counts = {outcome: sum(other is outcome for other in outcomes.values()) for outcome in Outcome}
-    return ClaimCounts(len(outcomes), outcomes, counts, tuple(predictions))
+    of_rules = tuple(
+        verdict.predicted == verdict.outcome
+        for chapter in report.chapters
+        for verdict in chapter.verdicts
+        if verdict.predicted and verdict.outcome in DECIDED
+    )
+    return ClaimCounts(len(outcomes), outcomes, counts, tuple(predictions), of_rules)

@@ -29,6 +29,9 @@ class Outcome(StrEnum):
     NOT_TESTED = "not tested"
 
 
+DECIDED = tuple(outcome for outcome in Outcome if outcome not in (Outcome.INCONCLUSIVE, Outcome.NOT_TESTED))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """What all rules have in common: a metric, its cells, a threshold, the fewest seeds.
@@ -181,12 +184,21 @@ class Ratio(Comparison):
 class Claim:
     """A claim of the ledger, put to the test by a rule.
 
-    `statement` says in one plain sentence what the rule asks; the report prints it.
+    `statement` says in one plain sentence what the rule asks; the report prints it. `predicted` is the
+    outcome that was expected of this rule before its first run, where that was written down.
     """
 
     id: str
     rule: Rule
     statement: str
+    predicted: str = ""
+
+    def __post_init__(self) -> None:
+        if self.predicted and self.predicted not in DECIDED:
+            raise UsageError(
+                f"predicted of a claim of {self.id} must be one of {', '.join(DECIDED)}, "
+                f"found {self.predicted!r}."
+            )
 
 
 Decision = Literal["pass", "fail", "open"]
@@ -254,3 +266,4 @@ class Verdict:
     seeds_needed: int | None = None  # how many more would likely decide it, where that can be told
     fairness: tuple[Fairness, ...] = ()
     origin: Origin | None = None  # None where it rests on runs made on this machine
+    predicted: str = ""  # of this rule, before its first run

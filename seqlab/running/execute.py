@@ -257,4 +257,5 @@ def _discard_of_other_code(folder: Path, fingerprint: str) -> None:
 def _statement(claim: Claim) -> str:
     side = "above" if claim.rule.above is not None else "below"
     rule = f"{type(claim.rule).__name__} of {claim.rule.metric}, {side} {claim.rule.threshold:g}"
-    return f"{claim.statement} [{rule}]"
+    predicted = f" Predicted: {claim.predicted}." if claim.predicted else ""
+    return f"{claim.statement} [{rule}]{predicted}"

@@ -87,7 +87,7 @@ def chapter(folder: Path) -> Chapter:
         title=f"Does it forget? {NASTY}",
         prose="What a page says of itself, after @arora2023zoology.\n\nA second paragraph.",
         verdicts=(
-            verdict("C01", Outcome.SUPPORTED, EXACT, cell(1, "pass")),
+            verdict("C01", Outcome.SUPPORTED, EXACT, cell(1, "pass"), predicted="supported"),
             verdict(
                 "C06",
                 Outcome.CONDITIONAL,

@@ -333,3 +333,4 @@ def test_every_claim_is_counted_once(tmp_path: Path) -> None:
     counted = count_claims(reports.rich(tmp_path))
     assert sum(counted.by_outcome.values()) == counted.claims == len(reports.LEDGER)
     assert (counted.tested, len(counted.predictions), counted.correct) == (5, 4, 2)
+    assert counted.of_rules == (True,)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from seqlab.errors import UsageError
-from seqlab.notebook.claims import Outcome
+from seqlab.notebook.claims import Claim, Difference, Outcome
 from seqlab.notebook.ledger import Entry, read
 
 WORDS = Path(__file__).parents[2] / "report"
@@ -127,3 +127,10 @@ def test_a_mistake_is_told_in_one_line(tmp_path: Path, text: str, told: str) -> 
 def test_a_missing_ledger_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"claims\.toml"):
         read(tmp_path / "claims.toml")
+
+
+def test_a_rule_is_predicted_to_have_a_decided_outcome() -> None:
+    rule = Difference(metric="accuracy", left={"model": "A"}, right={"model": "B"}, above=0.0)
+    assert Claim("C01", rule, "A is better.", predicted="not supported").predicted == "not supported"
+    with pytest.raises(UsageError, match=r"must be one of supported, .* found 'inconclusive'"):
+        Claim("C01", rule, "A is better.", predicted="inconclusive")
