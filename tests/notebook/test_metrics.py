@@ -2,7 +2,9 @@
 
 import pytest
 
-from seqlab.notebook.metrics import METRICS
+from seqlab.errors import UsageError
+from seqlab.notebook.declared import declare
+from seqlab.notebook.metrics import METRICS, Metric
 
 
 def test_times_sizes_and_rates_depend_on_the_machine() -> None:
@@ -40,3 +42,15 @@ def test_quality_and_what_each_side_was_given_do_not(name: str) -> None:
 )
 def test_ratios_of_times_and_digits_of_arithmetic_do(name: str) -> None:
     assert METRICS[name].of_machine
+
+
+def test_a_page_declares_a_metric_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqlab.notebook.declared.METRICS", METRICS.copy())
+    own = Metric("bytes_sent", "Bytes sent a step", "B", "lower")
+    assert declare(own) == declare(own) == "bytes_sent"
+    with pytest.raises(
+        UsageError, match="'bytes_sent' is declared with another meaning: 'Bytes sent a step'"
+    ):
+        declare(Metric("bytes_sent", "Bytes sent in all", "B", "lower"))
+    with pytest.raises(UsageError, match="'loss' is declared with another meaning"):
+        declare(Metric("loss", "What was lost"))
