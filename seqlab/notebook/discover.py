@@ -8,11 +8,12 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from inspect import cleandoc
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 from seqlab.errors import SeqlabError, UsageError, described, unknown
 from seqlab.notebook import allowed
@@ -21,7 +22,7 @@ from seqlab.notebook.claims import Rule, Slope
 from seqlab.notebook.decidable import check_decidable
 from seqlab.notebook.experiment import Experiment, Point
 from seqlab.notebook.figures import ArtifactFigure, Curve, Figure, Heatmap, Interval, Table, Tradeoff
-from seqlab.notebook.metrics import metric_named
+from seqlab.notebook.metrics import Measurement, metric_named
 from seqlab.notebook.uncached import UncachedLoader, use_for
 
 
@@ -96,6 +97,14 @@ def load(path: Path) -> Experiment:
     if not title:
         raise UsageError(f"{path.name} needs a docstring, found none. Its first line is the chapter's title.")
     return replace(experiment, name=path.stem, title=title.strip(), prose=prose.strip())
+
+
+def part_of(path: Path) -> Callable[..., Iterable[Measurement]]:
+    """The function `part` of a page, which runs in each of several processes (`seqlab.training.launched`)."""
+    part = getattr(_module(path), "part", None)
+    if not callable(part):
+        raise UsageError(f"expected a page with a function `part`, found none in {path.name}.")
+    return cast(Callable[..., Iterable[Measurement]], part)
 
 
 def _module(path: Path) -> ModuleType:

@@ -9,7 +9,7 @@ from typing import Protocol
 from seqlab.running.fingerprint import reached
 from seqlab.running.identity.digests import source_digests
 from seqlab.running.identity.files import Files
-from seqlab.running.identity.project import counts
+from seqlab.running.identity.project import counts, rates_of
 from seqlab.running.identity.versions import PACKAGE, PYTHON, TITLES, installed
 from seqlab.running.identity.words import ABSENT, BYTES, CODE, NAMES
 
@@ -64,6 +64,7 @@ class Changes:
 
     def _line(self, names: set[str]) -> list[str]:
         told = reached(self.files, self.page, unused=True) if names else set()
+        told.add(rates_of(self.page))  # `TriedRates.beside` names it
         others = sorted(name for name in names - told if not name.startswith((PACKAGE, PYTHON, DATA)))
         if not others:
             return []

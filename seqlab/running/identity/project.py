@@ -109,6 +109,12 @@ class Project:
         return self._is_file[name]
 
 
+def rates_of(page: str) -> str:
+    """The name of a page's record of learning rates (`training.tried`)."""
+    folder, _, file = page.rpartition("/")
+    return f"{folder}/rates/{file.removesuffix('.py')}.csv"
+
+
 @cache
 def counts(name: str) -> bool:
     """Whether a file of this name can have a part in a result."""

@@ -31,11 +31,12 @@ from seqlab.running.identity.digests import source_digests
 from seqlab.running.identity.files import Files, listing
 from seqlab.running.identity.imported import Imports, file_of
 from seqlab.running.identity.places import Places, is_installed, whole
-from seqlab.running.identity.project import RUNS_A_TRIAL, counts
+from seqlab.running.identity.project import RUNS_A_TRIAL, counts, rates_of
 from seqlab.running.identity.versions import PYTHON, of_modules
 from seqlab.running.identity.words import ABSENT, BYTES, CODE, DOUBTFUL, NAMES
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+ASKS_FOR_RATES = "seqlab/training/tried.py"
 FRAMES = 8  # how far up is looked for one who reads a source to show it
 
 
@@ -144,6 +145,7 @@ class Recorder:
         for name, read in self._read.items():
             if page in read.pages or any(at_work <= names for at_work in read.modules):
                 found[name] = read.state
+        found |= self._without_rates(names)
         found |= dict.fromkeys(names & self._doubtful, DOUBTFUL)
         modules |= self._modules_of.get(page, set()) | {"numpy"} & sys.modules.keys()
         found |= of_modules(
@@ -153,6 +155,15 @@ class Recorder:
             ],
         )
         return dict(sorted(found.items()))
+
+    def _without_rates(self, names: set[str]) -> Mapping[str, str]:
+        """The page's record of rates, where it has none yet: with one it would train at other rates.
+
+        A trial asks whether that file exists, which no audit hook hears.
+        """
+        record = rates_of(self._page)
+        absent = ASKS_FOR_RATES in names and not os.path.exists(self._files.project.path(record))
+        return {record: ABSENT} if absent else {}
 
     def _before_imported(self, file: str) -> list[str]:
         """What a module that was loaded before this began imports, by its text."""

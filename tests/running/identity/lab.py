@@ -96,6 +96,7 @@ class Lab:
         path = self.root / name
         before = path.read_text() if path.exists() else None
         assert old in (before or ""), f"{old!r} is not in {name}"
+        path.parent.mkdir(exist_ok=True)
         path.write_text(new if before is None else before.replace(old, new))
         try:
             yield

@@ -48,6 +48,9 @@ PAGES = {
         "        return float((Path(__file__).parent / 'optional.txt').read_text())\n"
         "    except FileNotFoundError:\n        return 0.25\n",
     ),
+    "tuned": page(
+        "0.25 + len(TriedRates.beside(__file__).rows)", "from seqlab.training.tried import TriedRates\n"
+    ),
     "package": page("LIFT", "from seqlab.measure import LIFT\n"),
     "relative": page("lift()", "from seqlab.measure.relative import lift\n"),
     "lazy": page("lift()", "from seqlab.measure.lazy import lift\n"),

@@ -27,6 +27,7 @@ CHANGED = [
     ("data/table.csv", "2", "3", ["table"]),
     ("experiments/folder/b.txt", "", "", ["listed"]),
     ("experiments/optional.txt", "", "0.7", ["optional"]),
+    ("experiments/rates/tuned.csv", "", "settings,rate,score\n", ["tuned"]),
     ("seqlab/measure/__init__.py", "0.5", "0.7", ["lazy", "package", "relative"]),
     ("seqlab/measure/behind.py", "0.5", "0.7", ["relative"]),
     ("seqlab/measure/late.py", "0.5", "0.7", ["lazy"]),
