@@ -275,7 +275,7 @@ def due_now(
             plan,
             due=tuple(
                 due_trials(
-                    _to_run(plan),
+                    plan.planned if force else _to_run(plan),
                     store.records(plan.experiment.name),
                     fingerprint=plan.fingerprint,
                     device=name,

@@ -107,6 +107,9 @@ def main(arguments: list[str]) -> int:
 
     from seqlab.notebook.discover import part_of
 
+    hosts = os.environ.get("MLX_HOSTFILE")
+    if hosts and not Path(hosts).read_text().strip():
+        del os.environ["MLX_HOSTFILE"]  # `mlx.launch -n 1` leaves it empty, and MLX cannot read that
     if parent := os.environ.get(PARENT):
         threading.Thread(target=_end_with, args=(int(parent),), daemon=True).start()
     mx.set_default_device(mx.cpu)

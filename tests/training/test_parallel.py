@@ -100,6 +100,10 @@ def test_one_that_dies_ends_all_and_the_others_resume(page: Path, alone: list[fl
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
+def test_one_process_is_launched_too(page: Path, alone: list[float]) -> None:
+    np.testing.assert_allclose(losses(launch(page, 1, {})), alone, rtol=1e-5)
+
+
 def test_unlike_first_weights_are_refused_in_one_line(page: Path) -> None:
     with pytest.raises(RuntimeError, match="expected the same first weights in all 2 processes") as caught:
         list(launch(page, 2, {"seed": 1}))
