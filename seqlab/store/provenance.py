@@ -37,7 +37,7 @@ def gather(
         "cores": cores(),
         "memory": _memory(),
         "BLAS": blas,
-        "BLAS threads": threads,
+        "BLAS threads": threads or None,  # 0 where the library does not tell, as Accelerate
         "calibration": calibration,
         "buffer cache": cache_bytes,
         "TF32": os.environ.get("MLX_ENABLE_TF32"),  # as requested; MLX decides where it is not set
