@@ -124,6 +124,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
             and early.holds(conditions, sources(workspace), *_stored(workspace, store))
         ):
             _print_unchanged(workspace)
+            _print_scope(names)
             return 0
 
         reference = opened_reference(workspace, request, options, stack)
@@ -179,6 +180,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
         wrong = bool(failed or _any_failed(store, evidence) or work.broken or troubles)
         if repeatable and not wrong and not left:
             early.keep(conditions, work.sources, *_stored(workspace, store, work.files))
+    _print_scope(names)
     return 1 if wrong else 0
 
 
@@ -642,6 +644,14 @@ def _made_from(
     referred = {page: held.numbers for page, held in work.beside.held.items()} if work.beside else {}
     made_by = (work.device, request.options(), engine.identity, work.sources, referred)
     return planned, evidence, store.state(), dict(work.broken), made_by
+
+
+def _print_scope(names: Sequence[str] | None) -> None:
+    """Say that the report, which took the place of the last one, is about some pages alone."""
+    if names is not None:
+        print(
+            f"It is about {', '.join(dict.fromkeys(names))} alone; `seqlab report` makes that of all pages."
+        )
 
 
 def _print_unchanged(workspace: Workspace) -> None:
