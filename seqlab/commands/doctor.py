@@ -49,7 +49,12 @@ def run(options: argparse.Namespace) -> int:
         settings.append(_settings(calibrate=options.calibrate))
         return settings[0].summary()
 
-    check("BLAS", lambda: " ".join(filter(None, [f"{loaded.name}, {loaded.threads} threads.", loaded.note])))
+    check(
+        "BLAS",
+        lambda: " ".join(
+            filter(None, [f"{loaded.name}, {loaded.threads or 'its own number of'} threads.", loaded.note])
+        ),
+    )
     check("device", _device)
     check("settings", ask_settings)
     if settings:
