@@ -330,6 +330,7 @@ def measure(
     from seqlab.machine.memory import memory_limit
     from seqlab.running.awake import awake
     from seqlab.running.calibrate import ensure
+    from seqlab.running.products import products
     from seqlab.store.provenance import gather
 
     found = ensure(Machine.here(*work.device))
@@ -340,6 +341,7 @@ def measure(
     if decided:
         evidence = evidence_runs(work, store)
         decided.refresh(page for page, runs in evidence.items() if runs)
+    precision = products(work.device[0])
     with awake():
         failed = execute(
             work.plans,
@@ -358,6 +360,7 @@ def measure(
                 threads=threads,
                 calibration=found.summary(),
                 cache_bytes=settings.cache_bytes,
+                products=precision,
             ),
             results=workspace.results,
             reference=work.beside.store if work.beside else None,

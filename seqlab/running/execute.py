@@ -232,6 +232,8 @@ class _Executor:
         if (page, phase.at_once) not in self._provenance_of:
             found = dict(self.provenance())
             found["trials at once"] = phase.at_once
+            if "MLX_ENABLE_TF32" in variables and "float32 products" in found:
+                found["float32 products"] = "float32"
             found |= {name: variables[variable] for variable, name in TOLD.items() if variable in variables}
             if phase.at_once > 1 and "BLAS threads" in found:  # else the library takes no number, as a Mac's
                 found["BLAS threads"] = min(phase.settings.blas_threads or 1, found["BLAS threads"])

@@ -62,4 +62,5 @@ def test_its_runs_tell_of_the_mac_and_nothing_that_it_does_not_say(
     assert about["system"] == "Darwin 24.5.0 arm64"
     assert (about["processor"], about["BLAS"]) == ("Apple M1", "Accelerate")
     assert (about["power source"], about["low power mode"]) == ("Battery Power", True)
+    assert about["float32 products"] == "float32"
     assert not {"thermal state", "BLAS threads"} & about.keys()
