@@ -124,6 +124,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
             and early.holds(conditions, sources(workspace), *_stored(workspace, store))
         ):
             _print_unchanged(workspace)
+            _print_scope(names)
             return 0
 
         reference = opened_reference(workspace, request, options, stack)
@@ -179,6 +180,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
         wrong = bool(failed or _any_failed(store, evidence) or work.broken or troubles)
         if repeatable and not wrong and not left:
             early.keep(conditions, work.sources, *_stored(workspace, store, work.files))
+    _print_scope(names)
     return 1 if wrong else 0
 
 
@@ -328,6 +330,7 @@ def measure(
     from seqlab.machine.memory import memory_limit
     from seqlab.running.awake import awake
     from seqlab.running.calibrate import ensure
+    from seqlab.running.products import products
     from seqlab.store.provenance import gather
 
     found = ensure(Machine.here(*work.device))
@@ -338,6 +341,7 @@ def measure(
     if decided:
         evidence = evidence_runs(work, store)
         decided.refresh(page for page, runs in evidence.items() if runs)
+    precision = products(work.device[0])
     with awake():
         failed = execute(
             work.plans,
@@ -356,6 +360,7 @@ def measure(
                 threads=threads,
                 calibration=found.summary(),
                 cache_bytes=settings.cache_bytes,
+                products=precision,
             ),
             results=workspace.results,
             reference=work.beside.store if work.beside else None,
@@ -642,6 +647,14 @@ def _made_from(
     referred = {page: held.numbers for page, held in work.beside.held.items()} if work.beside else {}
     made_by = (work.device, request.options(), engine.identity, work.sources, referred)
     return planned, evidence, store.state(), dict(work.broken), made_by
+
+
+def _print_scope(names: Sequence[str] | None) -> None:
+    """Say that the report, which took the place of the last one, is about some pages alone."""
+    if names is not None:
+        print(
+            f"It is about {', '.join(dict.fromkeys(names))} alone; `seqlab report` makes that of all pages."
+        )
 
 
 def _print_unchanged(workspace: Workspace) -> None:

@@ -109,6 +109,17 @@ def test_a_second_time_no_page_is_read(
         seqlab("report")
 
 
+def test_a_report_of_some_pages_says_that_it_took_the_place_of_the_whole_one(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, calm=CALM)
+    assert seqlab("report") == 0
+    assert "alone" not in capsys.readouterr().out
+    for _ in range(2):  # the second one has nothing to do
+        assert seqlab("report", "--only", "calm") == 0
+        assert "about calm alone; `seqlab report` makes that of all pages" in capsys.readouterr().out
+
+
 def test_a_report_with_a_failure_is_never_taken_for_finished(
     tmp_path: Path, seqlab: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

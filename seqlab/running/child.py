@@ -77,14 +77,13 @@ def start(
     parent: int,
     device: str,
     settings: Settings | None,
-    precise: bool,
+    environment: Mapping[str, str],
     results: Path | None,
 ) -> None:
     """Run once in each new process, before its first trial."""
     global _shared, _device, _results
     _shared, _device, _results = shared, (device, settings), results
-    if precise:
-        os.environ["MLX_ENABLE_TF32"] = "0"  # MLX asks once, at its first product
+    os.environ.update(environment)  # MLX asks once, when it opens the device
     ignore_interrupts()
     exit_with_parent(parent)
     from seqlab.machine import blas

@@ -15,6 +15,7 @@ from seqlab.machine.settings import Settings
 from seqlab.notebook.claims import Claim
 from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.running.decided import Decided
+from seqlab.running.environment import TOLD, environment
 from seqlab.running.limit import Limit
 from seqlab.running.plan import Plan
 from seqlab.running.schedule import Block, Group, Queue, as_asked, by_need, cheapest, in_order, segments
@@ -181,13 +182,18 @@ class _Executor:
 
     def _run_trial(self, trial: Trial, plan: Plan, phase: _Phase, worker: "Worker") -> Iterator[None]:
         kind, name, mlx = self.device
-        precise = plan.experiment.precise and kind == "gpu"
-        provenance = self._provenance(plan, phase, precise=precise)
+        variables = environment(plan.experiment, kind)
+        provenance = self._provenance(plan, phase, variables)
         self.shown.begin(trial)
         folder = self.checkpoints / trial.experiment / plan.fingerprint
         kept = folder / trial.key(device=name, mlx=mlx)[:16]
         for outcome in worker.run(
-            plan.page, trial, checkpoints=kept, fingerprint=plan.fingerprint, precise=precise, blocking=False
+            plan.page,
+            trial,
+            checkpoints=kept,
+            fingerprint=plan.fingerprint,
+            environment=variables,
+            blocking=False,
         ):
             if outcome is None:
                 self.shown.advance(trial, *worker.progress())
@@ -220,14 +226,17 @@ class _Executor:
                 self.decided.ended(trial.experiment, last=not self.left[trial.experiment])
             self.shown.end(trial, outcome.status, outcome.seconds, outcome.error)
 
-    def _provenance(self, plan: Plan, phase: _Phase, *, precise: bool) -> Mapping[str, Any]:
+    def _provenance(self, plan: Plan, phase: _Phase, variables: Mapping[str, str]) -> Mapping[str, Any]:
         """The circumstances of the page's trials in this phase, taken before its first one."""
         page = plan.experiment.name
         if (page, phase.at_once) not in self._provenance_of:
             found = dict(self.provenance())
             found["trials at once"] = phase.at_once
-            found |= {"TF32": "0"} if precise else {}
-            found |= {"BLAS threads": phase.settings.blas_threads} if phase.at_once > 1 else {}
+            if "MLX_ENABLE_TF32" in variables and "float32 products" in found:
+                found["float32 products"] = "float32"
+            found |= {name: variables[variable] for variable, name in TOLD.items() if variable in variables}
+            if phase.at_once > 1 and "BLAS threads" in found:  # else the library takes no number, as a Mac's
+                found["BLAS threads"] = min(phase.settings.blas_threads or 1, found["BLAS threads"])
             self._provenance_of[page, phase.at_once] = found
             _discard_of_other_code(self.checkpoints / page, plan.fingerprint)
         return self._provenance_of[page, phase.at_once]

@@ -3,7 +3,7 @@
 import os
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -12,6 +12,7 @@ import pytest
 from seqlab.errors import WorkerError
 from seqlab.notebook.artifacts import text_of
 from seqlab.notebook.experiment import Trial
+from seqlab.running.environment import PRECISE
 from seqlab.running.worker import Outcome, Worker
 
 PAGE = '''
@@ -117,10 +118,15 @@ def worker() -> Iterator[Worker]:
 
 
 def outcome(
-    worker: Worker, page: Path, mode: str, *, timeout: float = 30.0, precise: bool = False
+    worker: Worker,
+    page: Path,
+    mode: str,
+    *,
+    timeout: float = 30.0,
+    environment: Mapping[str, str] | None = None,
 ) -> Outcome:
     trial = Trial("unruly", {"mode": mode}, 0, "smoke", {}, timeout=timeout)
-    [*_, last] = worker.run(page, trial, precise=precise)
+    [*_, last] = worker.run(page, trial, environment=environment)
     assert last is not None
     return last
 
@@ -194,8 +200,8 @@ def test_what_a_trial_set_is_put_back_for_the_next(worker: Worker, page: Path) -
 def test_a_precise_trial_has_a_process_without_tf32_and_others_have_not(page: Path) -> None:
     with Worker(device="cpu", memory_limit=1 << 40) as made:
         found = [
-            [one.value for one in outcome(made, page, "precision", precise=precise).measurements[1:]]
-            for precise in (True, True, False)
+            [one.value for one in outcome(made, page, "precision", environment=given).measurements[1:]]
+            for given in (PRECISE, PRECISE, {})
         ]
     (first, own), (second, same), (third, other) = found
     assert (first, second) == (0.0, 0.0)
