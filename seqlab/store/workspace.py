@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqlab.errors import StoreError
+from seqlab.errors import StoreError, UsageError
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -23,7 +23,7 @@ class Workspace:
         """The given folders, else the current one, else the checkout that this package lies in."""
         here = Path.cwd()
         root = root or (here if (here / "experiments").is_dir() else PACKAGE.parent)
-        return cls(root.resolve(), (results or root / "results").resolve())
+        return cls(_resolved(root), _resolved(results or root / "results"))
 
     @property
     def pages(self) -> Path:
@@ -86,3 +86,13 @@ class Workspace:
                     "has no locks, as some network folders; choose a folder on a local disk with --results."
                 ) from error
             yield
+
+
+def _resolved(path: Path) -> Path:
+    """The whole path, without links."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise UsageError(
+            f"expected a folder at {path}, found a link that leads to itself. Remove it."
+        ) from error
