@@ -1,6 +1,8 @@
 """Where does a project lie, where do its results go, and is another command at work on them?"""
 
 import fcntl
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -66,6 +68,7 @@ class Workspace:
         with ExitStack() as held:
             try:
                 self.results.mkdir(parents=True, exist_ok=True)
+                _check_kinds(self.results)
                 lock = held.enter_context((self.results / ".lock").open("w"))
             except OSError as error:
                 raise StoreError(
@@ -86,6 +89,17 @@ class Workspace:
                     "has no locks, as some network folders; choose a folder on a local disk with --results."
                 ) from error
             yield
+
+
+def _check_kinds(folder: Path) -> None:
+    """Raise `StoreError` for a pipe, a socket or a device in the folder: to open one may take for ever."""
+    with os.scandir(folder) as found:
+        for one in found:
+            mode = one.stat(follow_symlinks=False).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
+                raise StoreError(
+                    f"expected files and folders in {folder}, found {one.name}, which is neither. Remove it."
+                )
 
 
 def _resolved(path: Path) -> Path:

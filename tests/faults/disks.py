@@ -50,6 +50,7 @@ MODES = (
     ("report/claims.toml", 0),
 )
 HOMELESS = (("HOME", "/nowhere"), ("XDG_CACHE_HOME", ""))
+PATIENCE = 240.0  # seconds: what waits for a pipe does so for ever
 MOST_LINES = 3  # of a message, beside progress
 # That let root write, read and own whatever it likes.
 DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER = 1, 2, 3
@@ -93,7 +94,13 @@ class Disks(Campaign):
         asked = (*asked, "--root", str(self.root)) if "--root" not in asked else asked
 
         with contextmanager(trouble.begin)(self.root):
-            done = seqlab(*asked, folder=self.folder, prepare=trouble.deny, variables=dict(trouble.variables))
+            done = seqlab(
+                *asked,
+                folder=self.folder,
+                prepare=trouble.deny,
+                variables=dict(trouble.variables),
+                patience=PATIENCE,
+            )
         wrong = done.wrong(0, int(trouble.mute)) if trouble.harmless else done.wrong(0, 1, 2, 3, 4)
         said = [line for line in done.errors.splitlines() if not line.startswith(("[", "  "))]
         if len(said) > MOST_LINES:
