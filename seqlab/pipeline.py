@@ -423,10 +423,16 @@ def decisions(work: Work, store: Store) -> Decided | None:
 def print_left_out(
     work: Work, store: Store, options: Options, decided: Decided | None, *, failed: int
 ) -> int:
-    """Say what a limited time left out and what more of it would decide; returns how many trials are due."""
+    """Say what a limited time left out and what more of it would decide; returns how many trials.
+
+    Those that ran and `failed` are due again, but no time would have changed that.
+    """
     if options.limit is None or decided is None:
         return 0
-    plans = due_now(work.plans, store, work.device)
+    plans = [
+        replace(plan, due=tuple(one for one in plan.due if not (failed and one.failed)))
+        for plan in due_now(work.plans, store, work.device)
+    ]
     left = sum(len(plan.due) for plan in plans)
     if left and options.run:
         from seqlab.running.costs import stored_costs
@@ -438,7 +444,7 @@ def print_left_out(
             store, [plan.experiment.name for plan in plans], device=work.device[1],
             reference=work.beside.store if work.beside else None,
         )  # fmt: skip
-        ran = sum(len(plan.due) for plan in work.plans) - left + failed
+        ran = sum(len(plan.due) for plan in work.plans) - left
         jobs = _jobs(work, options)
         for line in outlook(plans, decided, costs, jobs=jobs, limit=options.limit, ran=ran):
             print(line, file=sys.stderr)

@@ -185,7 +185,13 @@ class Worker:
             self._shared[PROCESS] = self._shared[RUNS_IN] = 0
             self._pool = self._new_pool()
         with interrupts_blocked():  # the process may start now
-            self._running = self._pool.schedule(run_trial, args=arguments, timeout=timeout)
+            try:
+                self._running = self._pool.schedule(run_trial, args=arguments, timeout=timeout)
+            except (BrokenProcessPool, OSError) as error:  # too many processes, or open files
+                raise WorkerError(
+                    f"the process that runs trials cannot start: {error.__cause__ or error}. Finished trials "
+                    "are stored. Close other programs or raise the limits that `ulimit -a` shows."
+                ) from error
         return self._running
 
     def _watch(self, future: "Future[TrialEnd]", *, blocking: bool) -> Generator[None, None, bool]:

@@ -4,6 +4,7 @@ import os
 import textwrap
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import psutil
@@ -82,6 +83,8 @@ def run(trial):
             yield Artifact.text("drawn", "one")
         case "broken text":
             raise ValueError("no file \\udcff")
+        case "mute error":
+            raise type("Mute", (Exception,), {"__str__": lambda self: 1 / 0})
         case "removes its spool":
             os.unlink(spool())
         case "writes into its spool":
@@ -170,6 +173,7 @@ def test_the_worker_is_kept_between_trials(worker: Worker, page: Path) -> None:
         ("memory error", "out of memory", "Unable to allocate"),
         ("half a step", "failed", "yields a measurement of loss, of which step should be a whole number"),
         ("writes into its spool", "failed", "what it yielded is lost: yielded.jsonl yields a measurement"),
+        ("mute error", "failed", "Mute: (its __str__ raises ZeroDivisionError)"),
         ("unknown metric", "failed", "Did you mean 'loss'"),
     ],
 )
@@ -270,6 +274,18 @@ def test_a_worker_that_cannot_start_is_one_clear_error(page: Path, monkeypatch: 
     with (
         Worker(device="cpu", memory_limit=1 << 40) as broken,
         pytest.raises(WorkerError, match="cannot start"),
+    ):
+        outcome(broken, page, "good")
+
+
+def test_too_many_open_files_are_one_clear_error(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise BrokenProcessPool from OSError(24, "Too many open files")
+
+    monkeypatch.setattr("seqlab.running.worker.ProcessPool.schedule", refuses)
+    with (
+        Worker(device="cpu", memory_limit=1 << 40) as broken,
+        pytest.raises(WorkerError, match=r"cannot start: .*Too many open files.*ulimit"),
     ):
         outcome(broken, page, "good")
 
