@@ -51,6 +51,10 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--no-run", action="store_true", help="run nothing; report the stored results")
     for command in (run, report):
         _add_no_reference(command, "judge by runs made here alone, not by report/reference/")
+        command.add_argument(
+            "--scheduler", metavar="ADDRESS",
+            help="run the trials on a Dask cluster: tcp://HOST:PORT, tls://HOST:PORT, or local:4",
+        )  # fmt: skip
     show = add("show", "Print what is known of a claim or an experiment, and how to run it again.")
     show.add_argument("names", nargs="+", metavar="NAME", help="a claim, such as C17, or an experiment")
     show.add_argument(

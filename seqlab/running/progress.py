@@ -42,7 +42,7 @@ class Display(Protocol):
 class Estimate:
     """How long the rest will take: what the trials left are predicted to, or what is left of the time given.
 
-    `jobs` trials run at a time, unless they run alone.
+    `jobs` trials run at a time, of those that run alone as many as there are places `alone`.
     """
 
     def __init__(
@@ -51,12 +51,13 @@ class Estimate:
         costs: Costs,
         *,
         jobs: int,
+        alone: int = 1,
         limit: Limit | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._costs, self._limit, self._clock = costs, limit, clock
         self._left = {
-            id(trial): (trial, 1 if block.alone else jobs) for block in blocks for trial in block.trials
+            id(trial): (trial, alone if block.alone else jobs) for block in blocks for trial in block.trials
         }
         self._seconds, self._at, self._next = 0.0, clock(), clock()
 
