@@ -113,6 +113,7 @@ def add_page(page: str, title: str) -> None:
         TOOLS,
         "simulate",
         "rehearsal",
+        "faults",
         "reference",
         "tune",
         LAB,
@@ -149,6 +150,12 @@ def known(session: nox.Session) -> None:
 def rehearsal(session: nox.Session) -> None:
     """Run trials of every page on a CPU whose MLX refuses what Metal refuses; takes minutes."""
     run(session, "python", "-m", "tests.rehearsal", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=[TOOLS], default=False)
+def faults(session: nox.Session) -> None:
+    """Try to break it: kills, faults, edits, hostile files, bad disks; an hour (`-- kills --count 20`)."""
+    run(session, "python", "-m", "tests.faults", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=[TOOLS], default=False)

@@ -12,8 +12,12 @@ doctor`): blocks of queries, a fused kernel or compilation may keep less. (The v
 differ only where they are compiled. Only the full budget measures both of them; the smaller ones leave out
 the GRU, a cell much like the LSTM.) All networks have as many parameters and read one sequence at a time.
 What counts is memory in MLX's own buffers, beyond the parameters, the optimiser's moments and the batch.
-Python, and the graph that MLX holds of a long loop, come on top of it. Repeated measurements differ by some
-percent, most of all for long loops.
+Python, and the graph that MLX holds of a long loop, come on top of it.
+
+A device that works through a queue also holds the arrays of operations that wait, which would count most
+where a step takes little. So each step is measured with one task in flight. Beside it, a third `form` of the
+Transformer is not measured but counted: how much is alive at once in the graph of the plain kernels, if one
+operation follows another. It is the same on every device.
 
 How long a sequence fits is found without filling the memory. A constant, a part for each position and a part
 for each pair, none of them negative, are fitted to the measured peaks. Then one longer sequence is tried:
@@ -41,8 +45,9 @@ import mlx.core as mx
 from mlx import nn
 
 from seqlab.machine import kernels
-from seqlab.measure.capacity import capacity, limited
+from seqlab.measure.capacity import capacity
 from seqlab.measure.growth import FEWEST, climb, exponent, filled_length, lengths_to, probe
+from seqlab.measure.liveness import live_bytes
 from seqlab.measure.memory import activation_bytes, cache_bytes, cache_bytes_per_token, peak_memory
 from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.models.parts.losses import token_loss
@@ -50,6 +55,8 @@ from seqlab.models.sizing import parameters
 from seqlab.notebook import Budget, Claim, Exact, Experiment, Measurement, Point, Slope, Trial, grid
 from seqlab.notebook.experiment import BudgetName
 from seqlab.notebook.figures import Curve, Interval, Table, Where
+from seqlab.training.optimizer import adamw
+from seqlab.training.step import training_step
 from seqlab.training.token_step import random_tokens, step_arm
 
 HEAD = TokenHead(vocabulary=64)
@@ -60,7 +67,7 @@ LINEAR = "Linear attention"
 SEQUENTIAL = ("RNN", "LSTM", "GRU")  # their variants are equal uncompiled, and take the longest to measure
 PARALLEL = (TRANSFORMER, "minGRU", "LRU", LINEAR, "TCN")
 NETWORKS = (TRANSFORMER, *SEQUENTIAL, *PARALLEL[1:])
-PLAIN, IN_USE = "plain", "in use"
+PLAIN, IN_USE, COUNTED = "plain", "in use", "counted"
 LONGEST = {"smoke": 128, "quick": 1_024, "full": 8_192}  # tokens of a sequence that is trained on
 # The lengths of all budgets. Each is climbed to through the shorter ones; the first takes 100 MB at most.
 LADDER = sorted({length for longest in LONGEST.values() for length in lengths_to(longest)})
@@ -94,6 +101,15 @@ def peak_of_step(name: str, form: str, steps: int, length: int) -> int:
         return peak_memory(step_arm(model, batch, steps=steps, compiled=False if plain else None).step)
 
 
+def counted_peak(name: str, length: int) -> int:
+    """Bytes that are alive at once in the graph of such a step; nothing is computed."""
+    model, optimizer = language_model(name, width=WIDTH), adamw(1e-3)
+    optimizer.init(model.trainable_parameters())
+    mx.eval(model.parameters(), optimizer.state)
+    step = training_step(model, token_loss, optimizer, compiled=False)
+    return live_bytes(step, *random_tokens(HEAD.vocabulary, batch=1, length=length))
+
+
 def peaks(name: str, form: str, steps: int, lengths: Sequence[int]) -> Mapping[int, int]:
     """Bytes by length, up to the last that is sure to take no more than is allowed."""
     peak = partial(peak_of_step, name, form, steps)
@@ -101,8 +117,11 @@ def peaks(name: str, form: str, steps: int, lengths: Sequence[int]) -> Mapping[i
 
 
 def training(trial: Trial) -> Iterator[Measurement]:
-    """The peak at one length; nothing where it was not tried."""
+    """The peak at one length, counted or measured; nothing where it was not tried."""
     length = trial["length"]
+    if trial["form"] == COUNTED:
+        yield Measurement("peak_memory", counted_peak(trial["model"], length))
+        return
     climbed = [*(each for each in LADDER if each < length), length]
     found = peaks(trial["model"], trial["form"], trial["steps"], climbed)
     if length in found:
@@ -117,9 +136,8 @@ def limit(trial: Trial) -> Iterator[Measurement]:
         return
     yield Measurement("memory_exponent", exponent(found))
     memory = capacity()
-    with limited(memory.allowed):
-        peak = partial(peak_of_step, name, form, steps)
-        probed = probe(peak, found, times=PROBE, allowed=memory.allowed)
+    peak = partial(peak_of_step, name, form, steps)
+    probed = probe(peak, found, times=PROBE, allowed=memory.allowed)
     if probed:
         found[probed.length] = probed.peak
         yield Measurement("probe_length", probed.length)
@@ -174,6 +192,7 @@ def budget(
     for form, models in ((PLAIN, measured), (IN_USE, in_use)):
         points += grid(part="training", model=models, form=form, length=lengths)
         points += grid(part="limit", model=models, form=form, longest=longest)
+    points += grid(part="training", model=TRANSFORMER, form=COUNTED, length=lengths)
     points += grid(part="activations", model=NETWORKS, length=counted)
     # Arithmetic on shapes, so that every budget covers the whole range.
     room = (32, 128, 512, 2048, LONGEST_CACHE)
@@ -222,7 +241,7 @@ experiment = Experiment(
         over_length(
             y="peak_memory", columns="form", where=TRAINING,
             caption="Memory of a training step on one sequence, beyond model and optimiser, at equal "
-            "parameters, by plain kernels and as this device trains.",
+            "parameters: by plain kernels, as this device trains, and as the graph of the plain one says.",
         ),
         Interval(
             x="memory_exponent", y="model", hue="form", columns="longest", where=LIMIT,

@@ -1,4 +1,4 @@
-"""The command line: list, run, report, show, open, reference, claims, results, diff, tune, doctor.
+"""The command line: list, run, report, show, open, claims, results, diff, tune, doctor and the rest.
 
 Exit status: 0 done; 1 a trial failed (the report exists), or `claims --verify` found a changed rule; 2 wrong
 usage; 3 nothing ran and nothing was stored; 4 rendering failed (results are safe); 130 interrupted. A refuted
@@ -51,6 +51,10 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--no-run", action="store_true", help="run nothing; report the stored results")
     for command in (run, report):
         _add_no_reference(command, "judge by runs made here alone, not by report/reference/")
+        command.add_argument(
+            "--scheduler", metavar="ADDRESS",
+            help="run the trials on a Dask cluster: tcp://HOST:PORT, tls://HOST:PORT, or local:4",
+        )  # fmt: skip
     show = add("show", "Print what is known of a claim or an experiment, and how to run it again.")
     show.add_argument("names", nargs="+", metavar="NAME", help="a claim, such as C17, or an experiment")
     show.add_argument(
@@ -100,6 +104,12 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_argument(
         "--calibrate", action="store_true", help="measure the device's settings again (about 20 s)"
     )
+    completion = commands.add_parser(
+        "completion", help="Print a script that lets a shell complete commands, options and names.",
+        description="Print a script that lets a shell complete commands, options and names. "
+        "For bash: source <(seqlab completion bash)",
+    )  # fmt: skip
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="for which shell")
     return top
 
 
@@ -226,6 +236,11 @@ def _dispatch(options: argparse.Namespace) -> int:
 
             return reference.run(workspace, wanted, names=options.names, options=how, runs=options.run)
         return pipeline.report(workspace, wanted, names=options.only, options=how)
+    if options.command == "completion":
+        from seqlab.commands import completion
+
+        print(completion.script(parser(), options.shell))
+        return 0
     from seqlab import commands
 
     return commands.COMMANDS[options.command](options)

@@ -66,9 +66,17 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     return f"unknown {what} {name!r}; known: {', '.join(shown) or 'none'}.{hint}"
 
 
+def said_by(error: BaseException) -> str:
+    """The error's own words; of one whose class cannot say them, that this is so."""
+    try:
+        return str(error)
+    except Exception as another:  # noqa: BLE001 - of another's class
+        return f"(its __str__ raises {type(another).__name__})"
+
+
 def described(error: BaseException) -> str:
     """An error of other code in one line; for a library that is not installed, also what to do."""
-    text = f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {said_by(error)}"
     ours = ("seqlab", "experiments")
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] not in ours:
         return f"{text}. Install it: `nox -s report` installs all that the pages need, or use pip."

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from seqlab.document import attachments
@@ -36,6 +36,7 @@ from seqlab.store.workspace import Workspace
 
 if TYPE_CHECKING:  # the desk is not imported to look at a type
     from seqlab.analysis.findings import PageFindings
+    from seqlab.cluster.elsewhere import Elsewhere
     from seqlab.reference.beside import Beside
     from seqlab.reference.stored import Reference
 
@@ -64,6 +65,7 @@ class Options:
     limit: Limit | None = None
     reference: bool = True  # whether verdicts may rest on it, and its trials need not run
     timed: bool = False  # whether the limit was asked for: then all of the time is used
+    scheduler: str | None = None  # of a Dask cluster whose workers run the trials
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Options":
@@ -75,6 +77,11 @@ class Options:
         limit = Limit.of(options.minutes, options.hours, budget=options.budget, force=options.force)
         if limit and getattr(options, "no_run", False):
             raise UsageError("--no-run runs nothing, so --minutes and --hours limit nothing. Leave one out.")
+        scheduler = getattr(options, "scheduler", None)
+        if scheduler and options.jobs is not None:
+            raise UsageError(
+                "--jobs is about this machine, and --scheduler has as many as it has workers. Leave one out."
+            )
         return cls(
             options.device,
             options.memory,
@@ -85,6 +92,7 @@ class Options:
             limit,
             not getattr(options, "no_reference", False),
             options.minutes is not None or options.hours is not None,
+            scheduler,
         )
 
     def limited_at_quick(self, request: Request) -> "Options":
@@ -106,6 +114,7 @@ class Work:
     request: Request
     files: Files  # as they were when the trials were planned
     beside: "Beside | None" = None  # what the reference holds of them
+    elsewhere: "Elsewhere | None" = None  # the workers that run the trials, where that is not this machine
     unjudged: dict[str, str] = field(default_factory=dict)  # pages whose runs cannot be judged, filled later
 
 
@@ -114,9 +123,9 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
     if names is None:
         options = options.limited_at_quick(request)
     with workspace.locked(), Store(workspace.database) as store, ExitStack() as stack:
-        early = Stamp(workspace, EARLY)
+        early, elsewhere = Stamp(workspace, EARLY), joined(workspace, options, stack)
         repeatable = options.run and not (options.dry_run or request.force)
-        conditions = _conditions(request, names, options) if repeatable else ""
+        conditions = _conditions(request, names, options, elsewhere) if repeatable else ""
         replicates_more = options.timed and options.reference and workspace.reference.is_dir()
         if (
             repeatable
@@ -124,6 +133,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
             and early.holds(conditions, sources(workspace), *_stored(workspace, store))
         ):
             _print_unchanged(workspace)
+            _print_scope(names)
             return 0
 
         reference = opened_reference(workspace, request, options, stack)
@@ -135,6 +145,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
             kind=options.device,
             reference=reference,
             covers=names is None,
+            elsewhere=elsewhere,
         )
         if options.dry_run:
             return print_due(work)
@@ -179,15 +190,24 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
         wrong = bool(failed or _any_failed(store, evidence) or work.broken or troubles)
         if repeatable and not wrong and not left:
             early.keep(conditions, work.sources, *_stored(workspace, store, work.files))
+    _print_scope(names)
     return 1 if wrong else 0
 
 
 def run(workspace: Workspace, request: Request, *, names: Sequence[str], options: Options) -> int:
     """`seqlab run`: run the named pages, then print what they show and their verdicts."""
     with workspace.locked(), Store(workspace.database) as store, ExitStack() as stack:
+        elsewhere = joined(workspace, options, stack)
         reference = opened_reference(workspace, request, options, stack)
-        chosen = list(dict.fromkeys(names))
-        work = configure(workspace, request, store, names=chosen, kind=options.device, reference=reference)
+        work = configure(
+            workspace,
+            request,
+            store,
+            names=list(dict.fromkeys(names)),
+            kind=options.device,
+            reference=reference,
+            elsewhere=elsewhere,
+        )
         if options.dry_run:
             return print_due(work)
         fix_rules(work, store)
@@ -215,6 +235,17 @@ def opened_reference(
     return stack.enter_context(opened(workspace.reference, workspace.results))
 
 
+def joined(workspace: Workspace, options: Options, stack: ExitStack) -> "Elsewhere | None":
+    """The workers of `--scheduler`, to be left with the stack; None where this machine runs the trials."""
+    if options.scheduler is None:
+        return None
+    from seqlab.cluster.elsewhere import elsewhere
+
+    return stack.enter_context(
+        elsewhere(options.scheduler, workspace, kind=options.device, memory_gib=options.memory_gib)
+    )
+
+
 def configure(
     workspace: Workspace,
     request: Request,
@@ -224,10 +255,12 @@ def configure(
     kind: str | None,
     reference: "Reference | None" = None,
     covers: bool = False,
+    elsewhere: "Elsewhere | None" = None,
 ) -> Work:
     """Read the pages and the ledger; plan every trial of the named pages (all of them for None).
 
-    With `covers`, trials that learn and that the reference holds are not due.
+    With `covers`, trials that learn and that the reference holds are not due. The device is that of the
+    workers `elsewhere`, if there are any.
     """
     blas.load()  # before anything imports MLX
     read_from = sources(workspace)  # before they are read: an edit from here on makes the report stale
@@ -235,7 +268,7 @@ def configure(
     from seqlab.notebook.discover import discover
 
     ledger = read_ledger(workspace.ledger)
-    device = devices.current(kind)
+    here = elsewhere.device if elsewhere else astuple(devices.current(kind))
     pages = discover(workspace.pages, ledger)
     plans, codes = [], Fingerprints(workspace.results / KNOWN_FILE)
     files = codes.files(workspace.pages / "any")
@@ -250,9 +283,8 @@ def configure(
         plans = [replace(plan, covered=extra.covered(plan)) for plan in plans]
     codes.keep()
     broken = dict(pages.broken) if names is None else {}
-    here = (device.kind, device.name, device.mlx)
     due = due_now(plans, store, here, force=request.force)
-    return Work(due, broken, ledger, here, read_from, request, files, extra)
+    return Work(due, broken, ledger, here, read_from, request, files, extra, elsewhere)
 
 
 def _beside(reference: "Reference", plans: Sequence[Plan], files: Files) -> "Beside":
@@ -324,42 +356,35 @@ def measure(
     """
     if not any(plan.due for plan in work.plans):
         return 0
-    from seqlab.calibration.record import Machine
-    from seqlab.machine.memory import memory_limit
     from seqlab.running.awake import awake
-    from seqlab.running.calibrate import ensure
-    from seqlab.store.provenance import gather
 
-    found = ensure(Machine.here(*work.device))
-    settings, name, loaded = found.settings, work.device[1], blas.load()
-    # Set here as in the worker, so that what is recorded is what the library really took.
-    threads = blas.threads() if settings.blas_threads is None else blas.set_threads(settings.blas_threads)
-    memory = int(options.memory_gib * 2**30) if options.memory_gib else memory_limit()
     if decided:
         evidence = evidence_runs(work, store)
         decided.refresh(page for page, runs in evidence.items() if runs)
+    limit, reference = limit or _limit(workspace, work, options), work.beside.store if work.beside else None
     with awake():
-        failed = execute(
-            work.plans,
-            store,
-            device=work.device,
-            memory_limit=memory,
-            settings=settings,
-            checkpoints=workspace.results / "checkpoints",
-            jobs=_jobs(work, options),
-            limit=limit or _limit(workspace, work, options),
-            decided=decided,
-            provenance=lambda: gather(
-                workspace.root,
-                device=name,
-                blas=loaded.name,
-                threads=threads,
-                calibration=found.summary(),
-                cache_bytes=settings.cache_bytes,
-            ),
-            results=workspace.results,
-            reference=work.beside.store if work.beside else None,
-        )
+        if work.elsewhere:
+            failed = work.elsewhere.execute(
+                work.plans, store, limit=limit, decided=decided, reference=reference
+            )
+        else:
+            from seqlab.running.circumstances import Circumstances
+
+            here = Circumstances.here(workspace.root, work.device, memory_gib=options.memory_gib)
+            failed = execute(
+                work.plans,
+                store,
+                device=work.device,
+                memory_limit=here.memory,
+                settings=here.found.settings,
+                checkpoints=workspace.results / "checkpoints",
+                jobs=_jobs(work, options),
+                limit=limit,
+                decided=decided,
+                provenance=here.gather,
+                results=workspace.results,
+                reference=reference,
+            )
     for plan in work.plans:
         for line in changes.unforeseen_since() if (changes := _changes(plan, store)) else ():
             print(line)
@@ -418,10 +443,16 @@ def decisions(work: Work, store: Store) -> Decided | None:
 def print_left_out(
     work: Work, store: Store, options: Options, decided: Decided | None, *, failed: int
 ) -> int:
-    """Say what a limited time left out and what more of it would decide; returns how many trials are due."""
+    """Say what a limited time left out and what more of it would decide; returns how many trials.
+
+    Those that ran and `failed` are due again, but no time would have changed that.
+    """
     if options.limit is None or decided is None:
         return 0
-    plans = due_now(work.plans, store, work.device)
+    plans = [
+        replace(plan, due=tuple(one for one in plan.due if not (failed and one.failed)))
+        for plan in due_now(work.plans, store, work.device)
+    ]
     left = sum(len(plan.due) for plan in plans)
     if left and options.run:
         from seqlab.running.costs import stored_costs
@@ -433,7 +464,7 @@ def print_left_out(
             store, [plan.experiment.name for plan in plans], device=work.device[1],
             reference=work.beside.store if work.beside else None,
         )  # fmt: skip
-        ran = sum(len(plan.due) for plan in work.plans) - left + failed
+        ran = sum(len(plan.due) for plan in work.plans) - left
         jobs = _jobs(work, options)
         for line in outlook(plans, decided, costs, jobs=jobs, limit=options.limit, ran=ran):
             print(line, file=sys.stderr)
@@ -598,6 +629,8 @@ def _writing(workspace: Workspace) -> Iterator[None]:
 
 def _jobs(work: Work, options: Options) -> int:
     """How many trials run at a time where no time is measured."""
+    if work.elsewhere:
+        return work.elsewhere.jobs
     return options.jobs or (min(blas.cores(), MOST_JOBS) if work.device[0] == "cpu" else 1)
 
 
@@ -619,12 +652,15 @@ def _usual_report_seconds(work: Work) -> float:
     return REPORT_SECONDS + FIGURE_SECONDS * sum(len(plan.experiment.figures) for plan in work.plans)
 
 
-def _conditions(request: Request, names: Sequence[str] | None, options: Options) -> str:
+def _conditions(
+    request: Request, names: Sequence[str] | None, options: Options, elsewhere: "Elsewhere | None"
+) -> str:
     """What a report is asked for, and what would make it: device, engine, Python."""
     blas.load()  # before anything imports MLX
     from seqlab.machine import device as devices
 
-    device, engine = devices.current(options.device), choose(options.engine).identity
+    device = elsewhere.device if elsewhere else astuple(devices.current(options.device))
+    engine = choose(options.engine).identity
     return repr((request, names, device, engine, sys.version, options.reference))
 
 
@@ -642,6 +678,14 @@ def _made_from(
     referred = {page: held.numbers for page, held in work.beside.held.items()} if work.beside else {}
     made_by = (work.device, request.options(), engine.identity, work.sources, referred)
     return planned, evidence, store.state(), dict(work.broken), made_by
+
+
+def _print_scope(names: Sequence[str] | None) -> None:
+    """Say that the report, which took the place of the last one, is about some pages alone."""
+    if names is not None:
+        print(
+            f"It is about {', '.join(dict.fromkeys(names))} alone; `seqlab report` makes that of all pages."
+        )
 
 
 def _print_unchanged(workspace: Workspace) -> None:

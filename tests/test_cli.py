@@ -109,6 +109,17 @@ def test_a_second_time_no_page_is_read(
         seqlab("report")
 
 
+def test_a_report_of_some_pages_says_that_it_took_the_place_of_the_whole_one(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, calm=CALM)
+    assert seqlab("report") == 0
+    assert "alone" not in capsys.readouterr().out
+    for _ in range(2):  # the second one has nothing to do
+        assert seqlab("report", "--only", "calm") == 0
+        assert "about calm alone; `seqlab report` makes that of all pages" in capsys.readouterr().out
+
+
 def test_a_report_with_a_failure_is_never_taken_for_finished(
     tmp_path: Path, seqlab: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -437,3 +448,26 @@ def test_a_report_is_made_anew_when_data_that_a_trial_read_has_changed(
     assert "up to date" not in printed.out
     assert "also used" not in printed.out
     assert len(statuses(tmp_path)) >= 15  # those that read it, and those that ran in the same process later
+
+
+@pytest.mark.parametrize("name", ["results/.lock", "results/.fingerprints.json", "report/claims.toml"])
+def test_a_pipe_where_a_file_belongs_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    make(tmp_path, calm=CALM)
+    (tmp_path / "results").mkdir()
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    for command in (["run", "calm"], ["report"]):
+        assert main([*command, "--root", str(tmp_path)]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_results_that_are_a_link_to_themselves_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, calm=CALM)
+    (tmp_path / "results").symlink_to("results")
+    for command in (["run", "calm"], ["report"], ["claims"]):
+        assert main([*command, "--root", str(tmp_path)]) == 2
+        assert capsys.readouterr().err.count("\n") == 1

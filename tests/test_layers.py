@@ -39,7 +39,7 @@ def imported(packages: list[str], pages: list[str]) -> set[str]:
 def test_measuring_and_planning_load_no_part_of_the_desk() -> None:
     pages = [str(path) for path in sorted((ROOT / "experiments").glob("[!_]*.py"))]
     assert pages
-    assert {"pandas", "matplotlib", "seaborn"} & imported(LAB, pages) == set()
+    assert {"pandas", "matplotlib", "seaborn", "distributed"} & imported(LAB, pages) == set()
 
 
 def test_judging_and_drawing_never_load_mlx() -> None:

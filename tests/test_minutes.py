@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seqlab.__main__ import main
-from tests.project import CALM, make
+from tests.project import CALM, FAILING, make
 
 Run = Callable[..., int]
 SLOW = CALM.replace('"pause": 0.0', '"pause": 0.5')
@@ -44,6 +44,16 @@ def test_the_quick_report_takes_no_longer_than_it_says(
     assert seqlab("report", "--only", "slow") == 0  # what is named runs whole
     assert "Stopped after" not in capsys.readouterr().err
     assert len(keys(tmp_path)) == len(set(keys(tmp_path))) == 10
+
+
+def test_a_trial_that_failed_is_not_told_as_left_out(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, failing=FAILING)
+    assert seqlab("run", "failing", "--hours", "1") == 1
+    shown = capsys.readouterr().err
+    assert "10/10" in shown
+    assert "left out" not in shown
 
 
 def test_a_limit_of_nothing_is_refused(

@@ -3,11 +3,12 @@
 import argparse
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.table import Table
 
-from seqlab.calibration.record import Calibration, InUse, Machine, in_use
+from seqlab.calibration.choice import MIN_GAIN
+from seqlab.calibration.record import Calibration, InUse, Machine, Timing, in_use
 from seqlab.commands.common import new_table, print_table, workspace_of
 from seqlab.document.numbers import number
 from seqlab.engines.choice import choose
@@ -48,7 +49,12 @@ def run(options: argparse.Namespace) -> int:
         settings.append(_settings(calibrate=options.calibrate))
         return settings[0].summary()
 
-    check("BLAS", lambda: " ".join(filter(None, [f"{loaded.name}, {loaded.threads} threads.", loaded.note])))
+    check(
+        "BLAS",
+        lambda: " ".join(
+            filter(None, [f"{loaded.name}, {loaded.threads or 'its own number of'} threads.", loaded.note])
+        ),
+    )
     check("device", _device)
     check("settings", ask_settings)
     if settings:
@@ -117,9 +123,17 @@ def _calibration(found: Calibration) -> Table:
         once = one.low == one.high
         quartiles = "once" if once else f"{number(one.low, 's')} to {number(one.high, 's')}"
         table.add_row(
-            one.setting, one.value, number(one.seconds, "s"), quartiles, "chosen" if one.chosen else ""
+            one.setting, one.value, number(one.seconds, "s"), quartiles, _choice(one, found.timings)
         )
     return table
+
+
+def _choice(one: Timing, timings: Sequence[Timing]) -> str:
+    """Whether a value was chosen, and where a faster one was not, that it was not faster beyond noise."""
+    least = min(other.seconds for other in timings if other.setting == one.setting)
+    if one.chosen:
+        return "chosen" if one.seconds * (1 - MIN_GAIN) <= least else "kept: too noisy"
+    return ""
 
 
 def _quarto() -> str:

@@ -1,9 +1,13 @@
 """How long do several steps take side by side, so that a disturbance affects all of them alike?
 
-In every block each arm is timed once, in a random order, after a sentinel: a matrix product that is always
-the same. Where the sentinel differs from the median of all sentinels by more than 5 %, the machine ran at
-another speed in that block. The block is dropped by this rule alone, whatever the arms took, and counted.
-Timing goes on until enough blocks are left, or twice as many were tried.
+In every block each arm is timed once, in a random order, after a sentinel: matrix products, always the same
+and as many as take five milliseconds, of which the cost of a call is a small part. Where the sentinel differs
+from the median of all sentinels by more than 5 %, the machine ran at another speed in that block. The block
+is dropped by this rule alone, whatever the arms took, and counted. Timing goes on until enough blocks are
+left, or twice as many were tried.
+
+A GPU that has nothing to do lowers its clock, and a short step would end before it has risen again, which
+would favour long ones. So on a GPU the sentinel also runs before each arm.
 
 Ratios of arms within a block are the fair comparison: pair by the block, which is a measurement's `step`.
 """
@@ -22,6 +26,8 @@ from seqlab.notebook.metrics import Measurement
 
 DRIFT = 0.05  # of the median sentinel
 SENTINEL = 512  # edge of its square matrices: a few milliseconds on a CPU, and below our cases' own sizes
+SENTINEL_SECONDS = 5e-3  # at least: a GPU's 512³ would take less than the 0.2 ms of a call
+MOST_PRODUCTS = 1 << 12
 SENTINEL_CALLS = 3  # of which the fastest counts: a single interruption is not a drift
 MOST = 2  # times the blocks asked for are tried at most
 
@@ -73,13 +79,15 @@ def time_blocks(
     for _ in range(warmup_steps):
         for name, arm in arms.items():
             _once(name, arm)
-    sentinel = _sentinel()
+    sentinel, on_gpu = _sentinel(), mx.default_device().type == mx.DeviceType.gpu
     sentinels: list[float] = []
     taken: dict[str, list[float]] = {name: [] for name in arms}
     kept: list[int] = []
     while len(kept) < blocks and len(sentinels) < MOST * blocks:
         sentinels.append(sentinel())
         for name in rng.permutation(list(arms)).tolist():
+            if on_gpu:
+                sentinel()
             taken[name].append(_once(name, arms[name]) / arms[name].parts)
         kept = undisturbed(sentinels)
     dropped = len(sentinels) - len(kept)
@@ -108,10 +116,19 @@ def _once(name: str, arm: Arm) -> float:
 
 
 def _sentinel() -> Callable[[], float]:
-    x = mx.random.uniform(shape=(SENTINEL, SENTINEL))
+    x = mx.random.uniform(shape=(SENTINEL, SENTINEL)) * (2 / SENTINEL)  # its powers stay near 1 / SENTINEL
     mx.eval(x @ x)
+    products = 1
+
+    def work() -> mx.array:
+        y = x
+        for _ in range(products):
+            y = y @ x
+        return y
 
     def sentinel() -> float:
-        return min(seconds(lambda: x @ x) for _ in range(SENTINEL_CALLS))
+        return min(seconds(work) for _ in range(SENTINEL_CALLS))
 
+    while sentinel() < SENTINEL_SECONDS and products < MOST_PRODUCTS:
+        products *= 2
     return sentinel

@@ -67,13 +67,15 @@ def discover(folder: Path, claims: Iterable[str]) -> Pages:
             broken[name] = f"the name is taken by {twin}.py, which differs only in case. Rename one."
             continue
         try:
-            experiments[name] = load(path)
-            check(experiments[name], known)
+            experiment = load(path)
+            check(experiment, known)
             _check_measured(path)
+            experiments[name] = experiment
         except SeqlabError as error:
-            experiments.pop(name, None)
             broken[name] = str(error)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a page is the user's code: the others go on
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a page is the user's code: the others go on
             broken[name] = f"{described(error)} ({_place(error)})"
     by_chapter = sorted(experiments.items(), key=lambda page: (page[1].chapter, page[0]))
     return Pages(dict(by_chapter), broken, folder)
@@ -154,6 +156,7 @@ def check(experiment: Experiment, claims: frozenset[str]) -> None:
         if claim.id not in claims:
             raise UsageError(f"{unknown('claim', claim.id, claims)} Add a new one to report/claims.toml.")
         _check_rule(claim.rule, factors)
+        _check_text(f"what {claim.id} states", claim.statement)
     check_decidable(experiment)
     for figure in experiment.figures:
         _check_figure(figure, factors)
@@ -179,7 +182,15 @@ def _check_rule(rule: Rule, factors: set[str]) -> None:
     _check_factors([name for side in rule.sides for name in side], factors)
 
 
+def _check_text(what: str, text: object) -> None:
+    if expected := allowed.text(text):
+        raise UsageError(f"{what} must be {expected}, found {allowed.shown(text)}.")
+
+
 def _check_figure(figure: Figure, factors: set[str]) -> None:
+    if not isinstance(figure, Figure):
+        raise UsageError(f"expected figures, found {allowed.shown(figure)}. See seqlab/notebook/figures.py.")
+    _check_text("a caption", figure.caption)
     _check_factors(figure.where, factors)
     match figure:
         case Curve():

@@ -112,6 +112,8 @@ def _words(value: str | Sequence[str]) -> tuple[str, ...]:
 
 def read(path: Path) -> dict[str, Entry]:
     """Read the ledger, by id in the file's order. `UsageError` names the file and the claim at fault."""
+    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+        raise UsageError(f"cannot read the ledger of claims {path}: it is no file. Restore the file.")
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

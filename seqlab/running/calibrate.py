@@ -11,7 +11,17 @@ from tempfile import TemporaryDirectory
 
 from pebble import ProcessPool
 
-from seqlab.calibration.record import Calibration, InUse, Machine, in_use, measured, parse, switched_off
+from seqlab.calibration.record import (
+    QUIET,
+    Calibration,
+    InUse,
+    Machine,
+    in_use,
+    measured,
+    parse,
+    switched_off,
+)
+from seqlab.machine import blas
 from seqlab.machine.settings import defaults
 from seqlab.running.processes import exit_with_parent, ignore_interrupts, interrupts_blocked
 
@@ -19,13 +29,24 @@ TIMEOUT_SECONDS = 300.0  # fifteen times what it takes on a quiet machine
 
 
 def ensure(machine: Machine) -> InUse:
-    """The settings for a run on this machine, measured first if they never were."""
+    """The settings for a run on this machine, measured first if they never were, or never undisturbed."""
     found = in_use(machine)
-    if found.calibration or switched_off():
+    if switched_off() or (found.calibration and not (found.calibration.busy and _quiet())):
         return found
+    if found.calibration:
+        _say("The last calibration was disturbed by other processes; the machine is idle now.\n")
+        return measure(machine)
     if machine.file.exists():  # but is unreadable or another machine's
         _say(f"{found.origin.removeprefix('defaults ')}\n")
     return measure(machine)
+
+
+def _quiet() -> bool:
+    """Whether other processes, by the load of the last minutes, leave the processors alone."""
+    try:
+        return max(os.getloadavg()) < QUIET * blas.cores()
+    except OSError:  # where the system does not tell
+        return False
 
 
 def measure(machine: Machine, *, seconds: float | None = None) -> InUse:

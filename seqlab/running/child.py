@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TextIO
 
-from seqlab.errors import DivergedError, PageChangedError, SeqlabError, UsageError, described
+from seqlab.errors import DivergedError, PageChangedError, SeqlabError, UsageError, described, said_by
 from seqlab.machine.settings import Settings
 from seqlab.notebook.artifacts import Artifact, panels_of, text_of
 from seqlab.notebook.experiment import Experiment, Trial
@@ -77,14 +77,13 @@ def start(
     parent: int,
     device: str,
     settings: Settings | None,
-    precise: bool,
+    environment: Mapping[str, str],
     results: Path | None,
 ) -> None:
     """Run once in each new process, before its first trial."""
     global _shared, _device, _results
     _shared, _device, _results = shared, (device, settings), results
-    if precise:
-        os.environ["MLX_ENABLE_TF32"] = "0"  # MLX asks once, at its first product
+    os.environ.update(environment)  # MLX asks once, when it opens the device
     ignore_interrupts()
     exit_with_parent(parent)
     from seqlab.machine import blas
@@ -226,12 +225,13 @@ def _check_fingerprint(fingerprints: Fingerprints, page: Path, fingerprint: str)
 
 def _status_of(error: BaseException) -> tuple[Status, str]:
     """The status of a trial that raised this error, and the error in one line."""
-    text = str(error) if isinstance(error, SeqlabError) else described(error)
+    said = said_by(error)
+    text = said if isinstance(error, SeqlabError) else described(error)
     if isinstance(error, DivergedError):
         return "diverged", text
-    if isinstance(error, MemoryError) or any(word in str(error).lower() for word in OUT_OF_MEMORY):
+    if isinstance(error, MemoryError) or any(word in said.lower() for word in OUT_OF_MEMORY):
         return "out of memory", text
-    hint = next((hint for words, hint in HINTS.items() if words in str(error).lower()), "")
+    hint = next((hint for words, hint in HINTS.items() if words in said.lower()), "")
     return "failed", f"{text} {hint}".rstrip()
 
 

@@ -15,6 +15,7 @@ from seqlab.machine.settings import Settings
 from seqlab.notebook.claims import Claim
 from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.running.decided import Decided
+from seqlab.running.environment import TOLD, environment
 from seqlab.running.limit import Limit
 from seqlab.running.plan import Plan
 from seqlab.running.schedule import Block, Group, Queue, as_asked, by_need, cheapest, in_order, segments
@@ -23,7 +24,9 @@ from seqlab.store.database import FixedRule, Run, Store
 if TYPE_CHECKING:
     from seqlab.running.costs import Costs
     from seqlab.running.progress import Display
-    from seqlab.running.worker import Worker
+    from seqlab.running.worker import Outcome, Worker
+
+ENDED = ("ok", "diverged")  # how a trial ended that needs its training states no more
 
 
 def execute(
@@ -67,15 +70,45 @@ def execute(
     jobs = min(jobs, len({block.group for block in blocks if not block.alone})) or 1
     if limit:
         blocks = by_need(plans, decided=decided.by_page if decided else {}, costs=costs, jobs=jobs)
-    shared = replace(settings, blas_threads=max(1, blas.cores() // jobs)) if jobs > 1 else settings
     estimate = Estimate(blocks, costs, jobs=jobs, limit=limit)
     with display(sum(len(block.trials) for block in blocks), estimate, decided) as shown:
-        executor = _Executor(
-            store, device, checkpoints, provenance, shown, costs, memory_limit, limit, decided, results,
-            left=Counter(due.trial.experiment for plan in plans for due in plan.due),
-        )  # fmt: skip
-        executor.run(blocks, {True: _Phase(1, settings), False: _Phase(jobs, shared)})
-    return executor.failed
+        book = Book.of(plans, store, shown, costs, decided)
+        executor = _Executor(book, device, checkpoints, provenance, memory_limit, limit, results)
+        executor.run(blocks, {True: _Phase(1, settings), False: _Phase(jobs, share_of(settings, jobs))})
+    return book.failed
+
+
+@dataclass
+class Book:
+    """Stores each run as its trial ends, shows it, and counts those that ran and that failed."""
+
+    store: Store
+    shown: "Display"
+    costs: "Costs"
+    decided: Decided | None
+    left: Counter[str]  # due trials of each page that have not run
+    ran: int = 0
+    failed: int = 0
+
+    @classmethod
+    def of(
+        cls, plans: Sequence[Plan], store: Store, shown: "Display", costs: "Costs", decided: Decided | None
+    ) -> "Book":
+        """For the due trials of these plans."""
+        left = Counter(due.trial.experiment for plan in plans for due in plan.due)
+        return cls(store, shown, costs, decided, left)
+
+    def end(self, run: Run) -> None:
+        """A trial has ended, in whatever way."""
+        self.store.add(run)
+        trial = run.trial
+        self.ran += 1
+        self.failed += run.status != "ok"
+        self.left[trial.experiment] -= 1
+        self.costs.ended(trial, run.seconds, run.status)
+        if self.decided:
+            self.decided.ended(trial.experiment, last=not self.left[trial.experiment])
+        self.shown.end(trial, run.status, run.seconds, run.error)
 
 
 @dataclass(frozen=True)
@@ -88,21 +121,15 @@ class _Phase:
 
 @dataclass
 class _Executor:
-    """Runs blocks of trials and stores each run; counts those that failed."""
+    """Runs blocks of trials, and has each run stored."""
 
-    store: Store
+    book: Book
     device: tuple[str, str, str]
     checkpoints: Path
     provenance: Callable[[], Mapping[str, Any]]
-    shown: "Display"
-    costs: "Costs"
     memory_limit: int  # bytes, for all workers that run at the same time
     limit: Limit | None
-    decided: Decided | None
     results: Path | None
-    left: Counter[str]  # due trials of each page that have not run
-    ran: int = 0
-    failed: int = 0
     _changed: set[str] = field(default_factory=set)  # pages that were changed meanwhile
     _owners: dict[Group, object] = field(default_factory=dict)
     _provenance_of: dict[tuple[str, int], Mapping[str, Any]] = field(default_factory=dict)
@@ -119,21 +146,21 @@ class _Executor:
                 if phase not in workers:
                     crews[phase] = stack.enter_context(ExitStack())
                     workers[phase] = self._start(phase, crews[phase])
-                queue = Queue(some, self.costs, self.limit, self._owners, pauses=alone)
+                queue = Queue(some, self.book.costs, self.limit, self._owners, pauses=alone)
                 self._run(queue, phase, workers[phase])
                 if self._late():
                     return
                 waiting = rest
                 if queue.paused:
-                    waiting = in_order([*queue.waiting, *rest], self.costs, jobs=phases[False].at_once)
+                    waiting = in_order([*queue.waiting, *rest], self.book.costs, jobs=phases[False].at_once)
                 if phase not in {phases[block.alone] for block in waiting}:
                     crews[phase].close()
                     del workers[phase]
-        if self.limit and not self.ran:
-            self.limit, first = None, cheapest(blocks, self.costs)  # it ends, however long it takes
+        if self.limit and not self.book.ran:
+            self.limit, first = None, cheapest(blocks, self.book.costs)  # it ends, however long it takes
             with ExitStack() as crew:
                 phase = _Phase(1, phases[first.alone].settings)
-                self._run(Queue([first], self.costs, None, {}), phase, self._start(phase, crew))
+                self._run(Queue([first], self.book.costs, None, {}), phase, self._start(phase, crew))
 
     def _start(self, phase: _Phase, crew: ExitStack) -> "list[Worker]":
         from seqlab.running.worker import Worker
@@ -156,13 +183,13 @@ class _Executor:
         while active := [steps for steps in active if next(steps, done) is not done]:
             if self._late():
                 one = f"{len(active)} trial{'s' if len(active) > 1 else ''}"
-                self.shown.note(f"Ended {one} that took longer than predicted, without a result.")
+                self.book.shown.note(f"Ended {one} that took longer than predicted, without a result.")
                 return
             wait_for_any(workers)
 
     def _late(self) -> bool:
         """Whether trials must be ended now. Not before one has ended: else no command would get on."""
-        return bool(self.limit and self.ran and self.limit.overdue())
+        return bool(self.limit and self.book.ran and self.limit.overdue())
 
     def _take_blocks(self, queue: Queue, phase: _Phase, worker: "Worker") -> Iterator[None]:
         """Run blocks that no other worker has taken; None wherever there is time to look after others."""
@@ -176,61 +203,80 @@ class _Executor:
                     yield from self._run_trial(trial, block.plan, phase, worker)
                 except PageChangedError as error:  # the page's other trials would not run either
                     self._changed.add(trial.experiment)
-                    self.failed += 1
-                    self.shown.note(f"{trial.experiment}: {error}")
+                    self.book.failed += 1
+                    self.book.shown.note(f"{trial.experiment}: {error}")
 
     def _run_trial(self, trial: Trial, plan: Plan, phase: _Phase, worker: "Worker") -> Iterator[None]:
         kind, name, mlx = self.device
-        precise = plan.experiment.precise and kind == "gpu"
-        provenance = self._provenance(plan, phase, precise=precise)
-        self.shown.begin(trial)
+        variables = environment(plan.experiment, kind)
+        provenance = self._provenance(plan, phase, variables)
+        self.book.shown.begin(trial)
         folder = self.checkpoints / trial.experiment / plan.fingerprint
         kept = folder / trial.key(device=name, mlx=mlx)[:16]
         for outcome in worker.run(
-            plan.page, trial, checkpoints=kept, fingerprint=plan.fingerprint, precise=precise, blocking=False
+            plan.page,
+            trial,
+            checkpoints=kept,
+            fingerprint=plan.fingerprint,
+            environment=variables,
+            blocking=False,
         ):
             if outcome is None:
-                self.shown.advance(trial, *worker.progress())
+                self.book.shown.advance(trial, *worker.progress())
                 yield
                 continue
-            self.store.add(
-                Run(
-                    trial=trial,
-                    status=outcome.status,
-                    seconds=outcome.seconds,
-                    started=outcome.started,
-                    device=name,
-                    mlx=mlx,
-                    fingerprint=plan.fingerprint,
-                    provenance=provenance,
-                    measurements=outcome.measurements,
-                    artifacts=outcome.artifacts,
-                    error=outcome.error,
-                    traceback=outcome.traceback,
-                    used=outcome.used,
-                )
-            )
-            if outcome.status in ("ok", "diverged"):
+            self.book.end(run_of(outcome, trial, plan, provenance, device=name, mlx=mlx))
+            if outcome.status in ENDED:
                 shutil.rmtree(kept, ignore_errors=True)
-            self.ran += 1
-            self.failed += outcome.status != "ok"
-            self.left[trial.experiment] -= 1
-            self.costs.ended(trial, outcome.seconds, outcome.status)
-            if self.decided:
-                self.decided.ended(trial.experiment, last=not self.left[trial.experiment])
-            self.shown.end(trial, outcome.status, outcome.seconds, outcome.error)
 
-    def _provenance(self, plan: Plan, phase: _Phase, *, precise: bool) -> Mapping[str, Any]:
+    def _provenance(self, plan: Plan, phase: _Phase, variables: Mapping[str, str]) -> Mapping[str, Any]:
         """The circumstances of the page's trials in this phase, taken before its first one."""
         page = plan.experiment.name
         if (page, phase.at_once) not in self._provenance_of:
-            found = dict(self.provenance())
-            found["trials at once"] = phase.at_once
-            found |= {"TF32": "0"} if precise else {}
-            found |= {"BLAS threads": phase.settings.blas_threads} if phase.at_once > 1 else {}
-            self._provenance_of[page, phase.at_once] = found
-            _discard_of_other_code(self.checkpoints / page, plan.fingerprint)
+            self._provenance_of[page, phase.at_once] = of_trials(
+                self.provenance(), phase.at_once, phase.settings, variables
+            )
+            discard_of_other_code(self.checkpoints / page, plan.fingerprint)
         return self._provenance_of[page, phase.at_once]
+
+
+def of_trials(
+    provenance: Mapping[str, Any], at_once: int, settings: Settings, variables: Mapping[str, str]
+) -> dict[str, Any]:
+    """The provenance of so many trials at once, in processes with these variables of the environment."""
+    found = {**provenance, "trials at once": at_once}
+    if "MLX_ENABLE_TF32" in variables and "float32 products" in found:
+        found["float32 products"] = "float32"
+    found |= {name: variables[variable] for variable, name in TOLD.items() if variable in variables}
+    if at_once > 1 and "BLAS threads" in found:  # else the library takes no number, as a Mac's
+        found["BLAS threads"] = min(settings.blas_threads or 1, found["BLAS threads"])
+    return found
+
+
+def share_of(settings: Settings, at_once: int) -> Settings:
+    """The settings of one of so many trials at once, which share the cores."""
+    return replace(settings, blas_threads=max(1, blas.cores() // at_once)) if at_once > 1 else settings
+
+
+def run_of(
+    outcome: "Outcome", trial: Trial, plan: Plan, provenance: Mapping[str, Any], *, device: str, mlx: str
+) -> Run:
+    """The run to store of a trial that ended so."""
+    return Run(
+        trial=trial,
+        status=outcome.status,
+        seconds=outcome.seconds,
+        started=outcome.started,
+        device=device,
+        mlx=mlx,
+        fingerprint=plan.fingerprint,
+        provenance=provenance,
+        measurements=outcome.measurements,
+        artifacts=outcome.artifacts,
+        error=outcome.error,
+        traceback=outcome.traceback,
+        used=outcome.used,
+    )
 
 
 def fix_rules_of(experiment: Experiment, store: Store) -> None:
@@ -240,7 +286,7 @@ def fix_rules_of(experiment: Experiment, store: Store) -> None:
         store.fix_rule(FixedRule(claim.id, experiment.name, claim.rule.digest(), _statement(claim), now))
 
 
-def _discard_of_other_code(folder: Path, fingerprint: str) -> None:
+def discard_of_other_code(folder: Path, fingerprint: str) -> None:
     """Remove training states that other code left, which must not be resumed, and anything else there."""
     for other in folder.glob("*"):
         if other.name == fingerprint:

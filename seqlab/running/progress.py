@@ -5,7 +5,9 @@ that standard output holds results only. Rich respects NO_COLOR.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -40,7 +42,7 @@ class Display(Protocol):
 class Estimate:
     """How long the rest will take: what the trials left are predicted to, or what is left of the time given.
 
-    `jobs` trials run at a time, unless they run alone.
+    `jobs` trials run at a time, of those that run alone as many as there are places `alone`.
     """
 
     def __init__(
@@ -49,18 +51,23 @@ class Estimate:
         costs: Costs,
         *,
         jobs: int,
+        alone: int = 1,
         limit: Limit | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._costs, self._limit, self._clock = costs, limit, clock
         self._left = {
-            id(trial): (trial, 1 if block.alone else jobs) for block in blocks for trial in block.trials
+            id(trial): (trial, alone if block.alone else jobs) for block in blocks for trial in block.trials
         }
         self._seconds, self._at, self._next = 0.0, clock(), clock()
 
     def ended(self, trial: Trial) -> None:
         """Take the trial off the rest."""
         self._left.pop(id(trial), None)
+
+    def last(self, page: str) -> bool:
+        """Whether no trial of the page is left."""
+        return all(trial.experiment != page for trial, _ in self._left.values())
 
     def seconds(self) -> float:
         """Seconds left. Predicted anew as often as costs 1 % of the time at most."""
@@ -76,6 +83,28 @@ class Estimate:
         for trial, jobs in self._left.values():
             by_jobs.setdefault(jobs, []).append(trial)
         return sum(self._costs.seconds(trials) / jobs for jobs, trials in by_jobs.items())
+
+
+@dataclass
+class Tally:
+    """What became of the trials of each page."""
+
+    _of: dict[str, Counter[str]] = field(default_factory=dict)
+    _seconds: dict[str, float] = field(default_factory=dict)
+
+    def ended(self, trial: Trial, status: str, seconds: float) -> None:
+        """Count one more."""
+        self._of.setdefault(trial.experiment, Counter())[status] += 1
+        self._seconds[trial.experiment] = self._seconds.get(trial.experiment, 0.0) + seconds
+
+    def line(self, page: str) -> str:
+        """`vit: 40 trials, 3:10 in all, 38 ok, 2 failed`."""
+        found = self._of[page]
+        count = f"{found.total()} trial{'s' if found.total() > 1 else ''}"
+        ends = [
+            f"{number} {status}" for status, number in sorted(found.items(), key=lambda end: end[0] != "ok")
+        ]
+        return f"{page}: {count}, {clock(self._seconds[page])} in all, {', '.join(ends)}"
 
 
 def clock(seconds: float) -> str:
@@ -99,6 +128,7 @@ class LiveBars:
         )
         self._task = self._bars.add_task("", total=total, left="")
         self._running: dict[str, str] = {}
+        self._tally = Tally()
         self._live = Live(self._bars, console=console, refresh_per_second=5, transient=True)
 
     def __enter__(self) -> Self:
@@ -129,10 +159,13 @@ class LiveBars:
         self._estimate.ended(trial)
         self._running.pop(trial.label(), None)
         self._bars.advance(self._task)
+        self._tally.ended(trial, status, seconds)
         if status != "ok":
             self._console.print(
                 visible(f"{trial.label()}: {status}. {error}"), style="red", markup=False, highlight=False
             )
+        if self._estimate.last(trial.experiment):
+            self.note(self._tally.line(trial.experiment))
 
     def note(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False)
@@ -141,12 +174,13 @@ class LiveBars:
 class PlainLines:
     """For files and pipes: a line for each trial with its number, outcome, time and the time left.
 
-    Its number comes with the claims decided so far: `[120/2679, 14 of 44 claims decided]`.
+    A line for the page follows its last one. A trial's number comes with the claims decided so far:
+    `[120/2679, 14 of 44 claims decided]`.
     """
 
     def __init__(self, console: Console, total: int, estimate: Estimate, decided: Decided | None) -> None:
         self._console, self._total, self._estimate, self._decided = console, total, estimate, decided
-        self._done = 0
+        self._done, self._tally = 0, Tally()
         self._last = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -171,12 +205,15 @@ class PlainLines:
     def end(self, trial: Trial, status: str, seconds: float, error: str) -> None:
         self._done += 1
         self._estimate.ended(trial)
+        self._tally.ended(trial, status, seconds)
         claims = self._decided.text() if self._decided else ""
         number = f"{self._done}/{self._total}{f', {claims}' if claims else ''}"
         ending = f", {clock(self._estimate.seconds())} left" if self._done < self._total else ""
         self._print(f"[{number}] {trial.label()}: {status}, {seconds:.1f} s{ending}")
         if error:
             self._print(f"  {error}")
+        if self._estimate.last(trial.experiment):
+            self._print(self._tally.line(trial.experiment))
 
     def note(self, text: str) -> None:
         self._print(text)

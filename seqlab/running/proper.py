@@ -31,7 +31,7 @@ def proper(found: Iterable[object], page: Path) -> Iterator[Measurement | Artifa
             value = next(values)
         except StopIteration:
             return
-        except (TypeError, OverflowError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             if refused := _refused(error, page):
                 raise refused from error
             raise

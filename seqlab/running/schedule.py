@@ -14,7 +14,8 @@ A trial whose last run failed comes after all of these.
 
 Trials of a page with the same levels of its factors `parallel_over` may share what they computed, so a worker
 that has run one of them keeps the others. An idle one takes over such a group from a worker that is busy with
-another.
+another. Where there are many workers (`apart`), only trials of one training are kept together, and those of
+one seed that measure time, so that they are timed side by side.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -62,13 +63,13 @@ class Block:
     claims: tuple[int, ...] = ()  # the places, on the page, of those that it helps to decide
 
 
-def as_asked(plans: Sequence[Plan]) -> list[Block]:
+def as_asked(plans: Sequence[Plan], *, apart: bool = False) -> list[Block]:
     """The due trials in the order of the plans, those that run alone first; a block for each group."""
     blocks = []
     for plan in plans:
         groups: dict[tuple[bool, Group], list[Trial]] = {}
         for due in plan.due:
-            groups.setdefault(_group(plan.experiment, due.trial), []).append(due.trial)
+            groups.setdefault(_group(plan.experiment, due.trial, apart=apart), []).append(due.trial)
         for (alone, group), trials in groups.items():
             unit = Unit(False, UNDECIDED, False, 0, alone, group)
             blocks.append(Block(plan, tuple(trials), group, alone, unit))
@@ -76,7 +77,12 @@ def as_asked(plans: Sequence[Plan]) -> list[Block]:
 
 
 def by_need(
-    plans: Sequence[Plan], *, decided: Mapping[str, Sequence[bool]], costs: "Costs", jobs: int
+    plans: Sequence[Plan],
+    *,
+    decided: Mapping[str, Sequence[bool]],
+    costs: "Costs",
+    jobs: int,
+    apart: bool = False,
 ) -> list[Block]:
     """The due trials in the order that decides most, a block for each point and training.
 
@@ -90,9 +96,9 @@ def by_need(
         trials: dict[tuple[Unit, Group, frozenset[tuple[str, Level]], int], list[Trial]] = {}
         for due in plan.due:
             trial, factors = due.trial, due.trial.factors
-            alone, group = _group(page, trial)
+            alone, group = _group(page, trial, apart=apart)
             learns = not alone and not needs.arithmetic(factors)
-            seed = trial.seed - trial.seed % trial.get("together", 1)
+            seed = _training(trial)
             kind = due.failed, needs.of(factors), learns
             unit = Unit(*kind, seed if learns else 0, alone, group if learns else group[:1])
             trials.setdefault((unit, group, frozenset(factors.items()), seed), []).append(trial)
@@ -165,6 +171,18 @@ class Queue:
         self._busy[worker], self._owners[block.group] = block.group, worker
         return block
 
+    def put_back(self, block: Block, worker: object) -> None:
+        """What this worker took waits again, as the first, and for any other worker too."""
+        self._busy.pop(worker, None)
+        self._owners.pop(block.group, None)
+        self.waiting.insert(0, block)
+
+    def leave(self, worker: object) -> None:
+        """This worker is gone, and what it kept is lost."""
+        self._busy.pop(worker, None)
+        for group in [group for group, owner in self._owners.items() if owner == worker]:
+            del self._owners[group]
+
     def fits(self, trials: Sequence[Trial], *, after: float = 0.0, late: bool = False) -> bool:
         """Whether these trials, begun `after` so many seconds, are predicted to end in time.
 
@@ -181,9 +199,15 @@ def cheapest(blocks: Sequence[Block], costs: "Costs") -> Block:
     return min(blocks, key=lambda block: costs.seconds(block.trials))
 
 
-def _group(page: Experiment, trial: Trial) -> tuple[bool, Group]:
+def _training(trial: Trial) -> int:
+    """The first seed of those that train together with this one."""
+    return trial.seed - trial.seed % int(trial.get("together", 1))
+
+
+def _group(page: Experiment, trial: Trial, *, apart: bool) -> tuple[bool, Group]:
     """Whether the trial needs the machine to itself, and with which others it may share computations."""
     factors = trial.factors
     measures = page.exclusive and page.exclusive.items() <= factors.items()
     alone = not page.parallel_over or bool(measures)
-    return alone, (page.name, *(() if alone else map(factors.get, page.parallel_over)))
+    levels = () if alone else map(factors.get, page.parallel_over)
+    return alone, (page.name, *levels, *((_training(trial),) if apart else ()))

@@ -73,7 +73,8 @@ class Worker:
         self._shared = RawArray(c_double, PLACES)
         self._scratch = ExitStack()
         self._spool = self._scratch.enter_context(folder()) / "yielded.jsonl"
-        self._device, self._settings, self._precise = device, settings, False
+        self._device, self._settings = device, settings
+        self._environment: Mapping[str, str] = {}
         self._results = results
         with interrupts_blocked():  # Python's own helper process is one of those that must not hear of it
             resource_tracker.ensure_running()
@@ -87,7 +88,14 @@ class Worker:
             max_tasks=0,
             context=get_context("spawn"),
             initializer=start,
-            initargs=(self._shared, os.getpid(), self._device, self._settings, self._precise, self._results),
+            initargs=(
+                self._shared,
+                os.getpid(),
+                self._device,
+                self._settings,
+                self._environment,
+                self._results,
+            ),
         )
 
     def __enter__(self) -> "Worker":
@@ -114,7 +122,7 @@ class Worker:
         *,
         checkpoints: Path | None = None,
         fingerprint: str = "",
-        precise: bool = False,
+        environment: Mapping[str, str] | None = None,
         blocking: bool = True,
     ) -> Iterator[Outcome | None]:
         """Run a trial: yields None while it runs, a few times a second, then its outcome.
@@ -123,8 +131,8 @@ class Worker:
         and waits with `wait_for_any`.
 
         The trial's training states are kept in the folder `checkpoints`, this trial's own, and training
-        resumes from there. `precise` runs it without TF32, for which the process is replaced where the trial
-        before ran the other way. Raises `WorkerError` where no process can be started, so that no trial
+        resumes from there. The process has these variables in its `environment`, and is replaced where the
+        trial before ran with others. Raises `WorkerError` where no process can be started, so that no trial
         could run, and `PageChangedError` where the page no longer has this fingerprint.
         """
         arguments = [str(page), trial, self._spool, checkpoints, fingerprint]
@@ -133,8 +141,9 @@ class Worker:
         self._shared[STEP] = self._shared[VALUE] = self._shared[RUNS_IN] = 0.0
         began, clock = datetime.now(UTC), time.perf_counter()
         over_limit = False
-        replaced = precise != self._precise or self._suspect
-        self._precise, self._suspect = precise, False
+        wanted = environment or {}
+        replaced = wanted != self._environment or self._suspect
+        self._environment, self._suspect = wanted, False
         for new_process in (replaced, True):
             future = self._schedule(arguments, timeout=trial.timeout, new_process=new_process)
             over_limit |= yield from self._watch(future, blocking=blocking)
@@ -176,7 +185,13 @@ class Worker:
             self._shared[PROCESS] = self._shared[RUNS_IN] = 0
             self._pool = self._new_pool()
         with interrupts_blocked():  # the process may start now
-            self._running = self._pool.schedule(run_trial, args=arguments, timeout=timeout)
+            try:
+                self._running = self._pool.schedule(run_trial, args=arguments, timeout=timeout)
+            except (BrokenProcessPool, OSError) as error:  # too many processes, or open files
+                raise WorkerError(
+                    f"the process that runs trials cannot start: {error.__cause__ or error}. Finished trials "
+                    "are stored. Close other programs or raise the limits that `ulimit -a` shows."
+                ) from error
         return self._running
 
     def _watch(self, future: "Future[TrialEnd]", *, blocking: bool) -> Generator[None, None, bool]:

@@ -25,6 +25,7 @@ from seqlab.store import chain, sound
 from seqlab.store.connection import connect, is_writable, transaction
 from seqlab.store.explained import errors_explained
 from seqlab.store.merge import attached, copy_new_runs
+from seqlab.store.numbers import unused
 from seqlab.store.snapshot import snapshot
 
 LONGEST_ERROR, LONGEST_TRACEBACK = 10_000, 1_000_000  # letters
@@ -188,12 +189,11 @@ class Store:
         sound.check_new("run", row)
         execute("INSERT OR IGNORE INTO main.provenance (digest, json) VALUES (?, ?)", (digest, text))
         provenance = execute("SELECT id FROM provenance WHERE digest = ?", (digest,)).fetchone()[0]
-        columns = ", ".join(row)
-        cursor = execute(
-            f"INSERT INTO main.run ({columns}, provenance) VALUES ({', '.join('?' * len(row))}, ?)",
-            (*row.values(), provenance),
+        columns, number = ", ".join(row), unused(self._connection, "run")
+        execute(
+            f"INSERT INTO main.run (id, {columns}, provenance) VALUES (?, {', '.join('?' * len(row))}, ?)",
+            (number, *row.values(), provenance),
         )
-        number = int(cursor.lastrowid or 0)
         self._add_measurements(number, run.measurements)
         self._connection.executemany(
             "INSERT INTO main.exhibit VALUES (?, ?, ?, ?)",
@@ -327,12 +327,13 @@ class Store:
             return False
         judged = datetime.now(UTC).isoformat(timespec="seconds")
         with self._transaction():
-            cursor = self._connection.execute(
-                "INSERT INTO main.verdict (claim, experiment, budget, outcome, effect, low, high, n, scope, "
-                "reason, rule, evidence, judged) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (verdict.claim, verdict.experiment, budget, *row, judged),
+            number = unused(self._connection, "verdict")
+            self._connection.execute(
+                "INSERT INTO main.verdict (id, claim, experiment, budget, outcome, effect, low, high, n, "
+                "scope, reason, rule, evidence, judged) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (number, verdict.claim, verdict.experiment, budget, *row, judged),
             )
-            chain.witness(self._connection, "verdict", int(cursor.lastrowid or 0))
+            chain.witness(self._connection, "verdict", number)
         return True
 
     def verdicts(self) -> list[StoredVerdict]:

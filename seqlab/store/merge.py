@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seqlab.store import chain
+from seqlab.store.numbers import unused
 
 
 @contextmanager
@@ -38,11 +39,13 @@ def copy_new_runs(connection: sqlite3.Connection) -> tuple[int, int]:
         "WHERE uid NOT IN (SELECT uid FROM main.run)"
     )
     execute(
-        "INSERT INTO main.run SELECT NULL, r.uid, r.key, r.experiment, r.seed, r.budget, r.factors, "
+        "INSERT INTO main.run SELECT ? + row_number() OVER (ORDER BY r.id), r.uid, r.key, "
+        "r.experiment, r.seed, r.budget, r.factors, "
         "r.settings, r.status, r.error, r.traceback, r.seconds, r.started, r.device, r.mlx, "
         "r.fingerprint, p.id FROM other.run r JOIN temp.arriving a ON a.id = r.id "
         "JOIN other.provenance q ON q.id = r.provenance "
-        "JOIN main.provenance p ON p.digest = q.digest ORDER BY r.id"
+        "JOIN main.provenance p ON p.digest = q.digest ORDER BY r.id",
+        (unused(connection, "run") - 1,),
     )
     execute(
         "INSERT INTO main.measurement SELECT mine.id, metric.id, split.id, m.step, m.value "

@@ -19,11 +19,19 @@ PACKAGES = ("mlx", "numpy", "pandas", "seaborn", "matplotlib", "scikit-learn", "
 
 
 def gather(
-    root: Path, *, device: str, blas: str, threads: int, calibration: str, cache_bytes: int | None
+    root: Path,
+    *,
+    device: str,
+    blas: str,
+    threads: int,
+    calibration: str,
+    cache_bytes: int | None,
+    products: str | None = None,
 ) -> dict[str, Any]:
     """The version of the code in `root`, the machine and its present state.
 
-    `device` and `blas` name the back end, `calibration` its settings and where they come from.
+    `device` and `blas` name the back end, `calibration` its settings and where they come from, `products` the
+    precision of its products of float32 arrays.
     """
     found: dict[str, Any] = {
         "commit": _git(root, "rev-parse", "HEAD"),
@@ -37,9 +45,10 @@ def gather(
         "cores": cores(),
         "memory": _memory(),
         "BLAS": blas,
-        "BLAS threads": threads,
+        "BLAS threads": threads or None,  # 0 where the library does not tell, as Accelerate
         "calibration": calibration,
         "buffer cache": cache_bytes,
+        "float32 products": products,
         "TF32": os.environ.get("MLX_ENABLE_TF32"),  # as requested; MLX decides where it is not set
         "power source": _power(),
         "thermal state": _thermal(),

@@ -4,6 +4,11 @@ Metric and split names are stored once, in `name`, which keeps a million measure
 load. Artifacts are in a table of their own, `exhibit`, so that loading measurements never reads them. What
 runs used, many files each, is stored once for all that used the same, in `used`. Rules form a chain
 (`seqlab.store.chain`).
+
+Tables are neither STRICT nor have CHECK constraints. `seqlab.store.sound` asks more of every row than either
+could (finite numbers, the shape of JSON, encodings, lengths), of what is written here and of what another
+program wrote, and sets a bad row aside instead of refusing the store. A migration to STRICT tables would have
+to leave such rows out, would copy every measurement, and SQLite before 3.37 could not read its result.
 """
 
 import sqlite3

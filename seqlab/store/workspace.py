@@ -1,12 +1,14 @@
 """Where does a project lie, where do its results go, and is another command at work on them?"""
 
 import fcntl
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqlab.errors import StoreError
+from seqlab.errors import StoreError, UsageError
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -23,7 +25,7 @@ class Workspace:
         """The given folders, else the current one, else the checkout that this package lies in."""
         here = Path.cwd()
         root = root or (here if (here / "experiments").is_dir() else PACKAGE.parent)
-        return cls(root.resolve(), (results or root / "results").resolve())
+        return cls(_resolved(root), _resolved(results or root / "results"))
 
     @property
     def pages(self) -> Path:
@@ -66,6 +68,7 @@ class Workspace:
         with ExitStack() as held:
             try:
                 self.results.mkdir(parents=True, exist_ok=True)
+                _check_kinds(self.results)
                 lock = held.enter_context((self.results / ".lock").open("w"))
             except OSError as error:
                 raise StoreError(
@@ -86,3 +89,24 @@ class Workspace:
                     "has no locks, as some network folders; choose a folder on a local disk with --results."
                 ) from error
             yield
+
+
+def _check_kinds(folder: Path) -> None:
+    """Raise `StoreError` for a pipe, a socket or a device in the folder: to open one may take for ever."""
+    with os.scandir(folder) as found:
+        for one in found:
+            mode = one.stat(follow_symlinks=False).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
+                raise StoreError(
+                    f"expected files and folders in {folder}, found {one.name}, which is neither. Remove it."
+                )
+
+
+def _resolved(path: Path) -> Path:
+    """The whole path, without links."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise UsageError(
+            f"expected a folder at {path}, found a link that leads to itself. Remove it."
+        ) from error

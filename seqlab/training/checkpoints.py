@@ -6,15 +6,18 @@ counters and measurements. A new training that starts in the same way finds the 
 from there. It yields the earlier measurements again, since the run that was killed is lost; training times
 add up over both runs.
 
-"The same way" means the same settings, first weights, random state, device, device settings and MLX
-version, and the same place in the order of trainings that agree in all of these, such as one model trained on
-two data sets. A hash of all this is the file's name and is stored inside it. The batches, the loss and the
-validation belong to the caller. So give a new iterator of batches from the same seed, as a page that runs
-again does: the batches of the steps already taken are drawn and discarded. A validation must not depend on
-how often it was called.
+"The same way" means the same settings, first weights, random state, device, device settings and MLX version,
+and the same place in the order of trainings that agree in all of these, such as one model trained on two data
+sets. On a GPU the gradient of an embedding adds rows in whatever order they come (atomic additions), so there
+two trainings end alike only as far as two undisturbed ones do. A hash of all this is the file's name and is
+stored inside it. The batches, the loss and the validation belong to the caller. So give a new iterator of
+batches from the same seed, as a page that runs again does: the batches of the steps already taken are drawn
+and discarded. A validation must not depend on how often it was called.
 
-A file is written under another name, flushed to the disk and renamed, so that a kill leaves the old file
-or the new one. A file that is damaged nevertheless, or that belongs to another training, is refused.
+A file is written under another name, flushed to the disk and renamed, so that a kill leaves the old file or
+the new one. (On macOS `fsync` leaves the data in the drive's own cache, so a power cut may cost the last
+minute there; what is damaged is found by its hash.) A file that is damaged nevertheless, or that belongs to
+another training, is refused.
 """
 
 import json

@@ -96,6 +96,33 @@ def test_a_planted_missing_evaluation_is_caught() -> None:
         time_blocks({"whole": whole, "lazy": Arm(loss_alone, state=model.state)}, blocks=1, rng=RNG)
 
 
+@pytest.mark.parametrize("product", [20e-6, 1e-3, 20e-3])
+def test_the_sentinel_of_any_device_outlasts_a_call(monkeypatch: pytest.MonkeyPatch, product: float) -> None:
+    """A made device that takes so many seconds for a product, and 0.2 ms for any call."""
+    real = mx.array.__matmul__
+    products = count()
+    monkeypatch.setattr(mx.array, "__matmul__", lambda x, y: (next(products), real(x, y))[1])
+
+    def seconds(step: Callable[[], mx.array]) -> float:
+        before = next(products)
+        step()  # lazy: nothing is computed
+        return 0.2e-3 + product * (next(products) - before - 1)
+
+    monkeypatch.setattr(blocks, "seconds", seconds)
+    assert 5e-3 <= blocks._sentinel()() <= 10.2e-3 or product > 5e-3
+
+
+def test_on_a_gpu_the_sentinel_runs_before_each_arm(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    steady(monkeypatch, lambda: (calls.append("sentinel"), 1.0)[1])
+    arms = {name: recorded(name, calls) for name in "ab"}
+    monkeypatch.setattr(mx, "default_device", lambda: mx.Device(mx.gpu))
+    time_blocks(arms, blocks=3, rng=RNG, warmup_steps=0)
+    assert calls[2:].count("sentinel") == 3 * (1 + 2)  # the first of each block is timed
+    for place, name in enumerate(calls[2:], 2):
+        assert name == "sentinel" or calls[place - 1] == "sentinel"
+
+
 def test_nothing_to_time_is_refused() -> None:
     with pytest.raises(UsageError, match="found 0 and 3"):
         time_blocks({}, blocks=3, rng=RNG)

@@ -1,11 +1,21 @@
 """Memory: the peak grows with the arrays of a step; activations and caches equal counts made by hand."""
 
+from collections.abc import Callable
+from typing import Any
+
 import mlx.core as mx
 import pytest
 from mlx import nn
 
+from seqlab.machine import kernels
+from seqlab.measure.liveness import live_bytes
 from seqlab.measure.memory import activation_bytes, cache_bytes, cache_bytes_per_token, peak_memory
 from seqlab.models import lstm, transformer
+from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
+from seqlab.models.parts.losses import token_loss
+from seqlab.training.optimizer import adamw
+from seqlab.training.step import training_step
+from seqlab.training.token_step import random_tokens
 
 KIB = 1024
 
@@ -116,3 +126,40 @@ def test_a_cache_by_hand(batch: int) -> None:
     recurrent = lstm.Model(lstm.Config(width, depth=depth))
     assert cache_bytes(recurrent.initial_state(batch, 10)) == depth * 2 * batch * width * F
     assert cache_bytes_per_token(lambda n: recurrent.initial_state(batch, n)) == 0
+
+
+def transformer_step(length: int) -> tuple[Callable[..., Any], tuple[mx.array, ...]]:
+    """A training step of a small Transformer by plain kernels, uncompiled, with its batch."""
+    size = Size(32, blocks=1, ring=(0.0, 1.0))
+    model = build(TRANSFORMER, size, TokenHead(vocabulary=16), seed=0)
+    optimizer = adamw(1e-3)
+    optimizer.init(model.trainable_parameters())
+    mx.eval(model.parameters(), optimizer.state)
+    return training_step(model, token_loss, optimizer, compiled=False), random_tokens(
+        16, batch=1, length=length
+    )
+
+
+def test_a_peak_is_that_of_the_work_and_not_of_the_queue() -> None:
+    """Sixty products in a row need two arrays at a time, however many MLX would plan ahead."""
+    x = mx.random.normal((256 * KIB,))
+    mx.eval(x)
+
+    def chain() -> mx.array:
+        y = x
+        for _ in range(60):
+            y = y[::-1] * 0.5  # a view, so that nothing can be written over
+        return y
+
+    # Ten calls of a kernel are one task: five operations, each a kernel and what frees its inputs.
+    before = mx.set_memory_limit(1 << 40)
+    assert peak_memory(chain) <= 7 * x.nbytes
+    assert mx.set_memory_limit(before) == 1 << 40  # as it was
+
+
+def test_a_measured_peak_is_that_which_the_graph_has() -> None:
+    with kernels.using(kernels.Kernels()):
+        step, batch = transformer_step(128)
+        measured = peak_memory(lambda: step(*batch))
+    step, batch = transformer_step(128)
+    assert 0.97 < measured / live_bytes(step, *batch) < 1.15

@@ -62,6 +62,10 @@ def test_files_that_start_with_an_underscore_are_no_pages(tmp_path: Path) -> Non
         ('metrics=("loss",)', 'metrics=("los",)', "unknown metric 'los'"),
         ("below=1.0", "below=1.0, above=2.0", "needs exactly one of above= and below=, found both"),
         ('"smoke"', '"tiny"', "expected one or more budgets .* found tiny"),
+        ('"A curve."', "None", "a caption must be a text of at most .*, found None"),
+        ('"A curve."', r"'\ud800'", "a caption must be a text without lone surrogates"),
+        ("figures=(", "figures=(3,", "expected figures, found 3"),
+        ("figures=(", "figures=3, _=(", "TypeError"),
         ("length=", "seed=", "a factor cannot be called 'seed'"),
         ("length=", "n=", "expected a factor with a name that no table has .* found 'n'. Rename it"),
         ("length=", "estimate=", "found 'estimate'"),
@@ -168,6 +172,8 @@ def test_a_page_that_holds_up_or_ends_the_command_is_broken_alone(
         loops="while True: pass",
         ends="import os\nos._exit(0)",
         wrong="def f(:",
+        base="raise BaseException('at the base')",
+        mute="raise type('Mute', (Exception,), {'__str__': None})",
     )
     assert names == ["good"]
     assert "hangs.py was not read within 0.2 s" in broken["hangs"]
@@ -175,6 +181,8 @@ def test_a_page_that_holds_up_or_ends_the_command_is_broken_alone(
     assert "ends.py ends the process while it is read (os._exit(0))" in broken["ends"]
     assert "expected a file pipe.py" in broken["pipe"]
     assert broken["wrong"].endswith("(wrong.py, line 1)")
+    assert broken["base"] == "BaseException: at the base (base.py, line 1)"
+    assert broken["mute"] == "Mute: (its __str__ raises TypeError) (mute.py, line 1)"
 
 
 def test_what_editors_and_systems_leave_beside_a_page_is_no_page(tmp_path: Path) -> None:

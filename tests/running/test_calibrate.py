@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from seqlab.__main__ import main
-from seqlab.calibration.record import Calibration, Machine, read
+from seqlab.calibration.record import Calibration, Machine, Timing, read
 from seqlab.machine import blas, device
 from seqlab.running import calibrate
 from tests.calibration.made import CALIBRATION
@@ -95,6 +95,21 @@ def test_once_before_the_first_trial_and_never_for_nothing(
         assert one["buffer cache"] == 4 << 30
 
 
+@pytest.mark.parametrize(("load", "times"), [(0.1, 2), (1.9, 1)])
+def test_a_disturbed_calibration_is_measured_again_once_the_machine_is_idle(
+    asked: list[str], seqlab: Seqlab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    load: float, times: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.1, load, 0.1))
+    monkeypatch.setattr(blas, "cores", lambda: 2)
+    replace(CALIBRATION, machine=machine(), others=0.6).save()
+    assert seqlab("run", "calm") == 0
+    assert asked == ["cpu"] * (times - 1)
+    assert ("disturbed" in capsys.readouterr().err) == (times == 2)
+    assert seqlab("run", "calm", "--force") == 0  # an undisturbed one is kept
+    assert asked == ["cpu"] * (times - 1)
+
+
 def test_no_op_reads_no_calibration(
     asked: list[str], seqlab: Seqlab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +178,23 @@ def test_doctor_shows_the_settings_and_measures_them_again(
     assert "19 ms to 21 ms" in shown
     seqlab("doctor")
     assert "Calibrated in 10 s" in capsys.readouterr().out
+
+
+def test_doctor_says_where_a_slower_value_was_kept_for_the_noise(
+    asked: list[str], seqlab: Seqlab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow, fast, near = (
+        Timing("BLAS threads", str(threads), seconds, seconds, seconds, chosen)
+        for threads, seconds, chosen in ((4, 0.677, True), (2, 0.058, False), (1, 0.67, False))
+    )
+    replace(CALIBRATION, machine=machine(), timings=(slow, fast, *CALIBRATION.timings)).save()
+    seqlab("doctor")
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[-3:] for row in rows if row[:3] == ["BLAS", "threads", "4"]] == [["kept:", "too", "noisy"]]
+    assert [row[-1] for row in rows if row[:1] == ["split"]] == ["ms", "chosen"]
+    replace(CALIBRATION, machine=machine(), timings=(slow, near)).save()  # faster, but not by five percent
+    seqlab("doctor")
+    assert "too noisy" not in capsys.readouterr().out
 
 
 def test_doctor_reports_mlx_that_cannot_be_loaded(

@@ -76,5 +76,18 @@ def test_a_line_says_how_many_trials_and_claims(capsys: pytest.CaptureFixture[st
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("[1/20, 0 of 2 claims decided] learns: ")
     assert lines[0].endswith("ok, 4.0 s, 0:38 left")
-    assert lines[-1].startswith("[20/20, 1 of 2 claims decided] ")
-    assert lines[-1].endswith("ok, 4.0 s")
+    assert lines[-2].startswith("[20/20, 1 of 2 claims decided] ")
+    assert lines[-2].endswith("ok, 4.0 s")
+    assert lines[-1] == "learns: 20 trials, 1:20 in all, 20 ok"
+
+
+def test_a_page_ends_with_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    left, trials = estimate([LEARNS, TIMED], Costs({}, device=DEVICE[1]), Clock())
+    with display(len(trials), left) as shown:
+        for place, trial in enumerate(trials):
+            shown.end(trial, "failed" if place == 3 else "ok", 2.0, "")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if not line.startswith("[")] == [
+        "timed: 8 trials, 0:16 in all, 7 ok, 1 failed",
+        "learns: 20 trials, 0:40 in all, 20 ok",
+    ]

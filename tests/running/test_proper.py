@@ -45,6 +45,12 @@ def test_numbers_of_mlx_are_numbers() -> None:
     assert yielding(lambda: Measurement("loss", mx.array(0.5))) == [Measurement("loss", 0.5)]
 
 
+def test_an_array_of_mlx_is_no_number() -> None:
+    mx = pytest.importorskip("mlx.core")
+    with pytest.raises(UsageError, match=r"makes a measurement of loss, .* found array\("):
+        yielding(lambda: Measurement("loss", mx.ones(2)))
+
+
 def test_what_can_be_stored_passes_as_it_is() -> None:
     one = Measurement("loss", 1.5, "valid", 2)
     assert yielding(lambda: one)[0] is one

@@ -121,6 +121,21 @@ def test_a_worker_keeps_its_groups_and_an_idle_one_takes_over_what_waits() -> No
     assert taken("one")  # a group of a worker that is busy with nothing
 
 
+def test_many_workers_take_the_trainings_of_a_group_apart_and_what_one_lost_waits_for_all() -> None:
+    costs = Costs({}, device=DEVICE[1])
+    everything = plan(page("p", compares("C38"), sizes=(1, 2), seeds=4, together=2))
+    blocks = by_need([everything], decided={}, costs=costs, jobs=4, apart=True)
+    assert len({block.group for block in blocks}) == 4  # two models, two trainings of each
+    queue = Queue(blocks, costs, None, {})
+    taken = [queue.take(worker) for worker in ("one", "two", "three", "four", "five")]
+    assert [block is not None for block in taken] == [True, True, True, True, False]
+    assert taken[0] is not None
+    queue.put_back(taken[0], "one")
+    queue.leave("one")
+    assert queue.take("five") == taken[0]
+    assert {block.group for block in as_asked([TIMED], apart=True)} == {("timed", 0), ("timed", 1)}
+
+
 def test_without_a_limit_groups_run_as_a_whole_in_the_order_asked() -> None:
     blocks = as_asked([LEARNS, TIMED])
     assert [(block.plan.experiment.name, len(block.trials)) for block in blocks] == [

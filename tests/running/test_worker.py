@@ -3,7 +3,8 @@
 import os
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,7 @@ import pytest
 from seqlab.errors import WorkerError
 from seqlab.notebook.artifacts import text_of
 from seqlab.notebook.experiment import Trial
+from seqlab.running.environment import PRECISE
 from seqlab.running.worker import Outcome, Worker
 
 PAGE = '''
@@ -81,6 +83,8 @@ def run(trial):
             yield Artifact.text("drawn", "one")
         case "broken text":
             raise ValueError("no file \\udcff")
+        case "mute error":
+            raise type("Mute", (Exception,), {"__str__": lambda self: 1 / 0})
         case "removes its spool":
             os.unlink(spool())
         case "writes into its spool":
@@ -117,10 +121,15 @@ def worker() -> Iterator[Worker]:
 
 
 def outcome(
-    worker: Worker, page: Path, mode: str, *, timeout: float = 30.0, precise: bool = False
+    worker: Worker,
+    page: Path,
+    mode: str,
+    *,
+    timeout: float = 30.0,
+    environment: Mapping[str, str] | None = None,
 ) -> Outcome:
     trial = Trial("unruly", {"mode": mode}, 0, "smoke", {}, timeout=timeout)
-    [*_, last] = worker.run(page, trial, precise=precise)
+    [*_, last] = worker.run(page, trial, environment=environment)
     assert last is not None
     return last
 
@@ -164,6 +173,7 @@ def test_the_worker_is_kept_between_trials(worker: Worker, page: Path) -> None:
         ("memory error", "out of memory", "Unable to allocate"),
         ("half a step", "failed", "yields a measurement of loss, of which step should be a whole number"),
         ("writes into its spool", "failed", "what it yielded is lost: yielded.jsonl yields a measurement"),
+        ("mute error", "failed", "Mute: (its __str__ raises ZeroDivisionError)"),
         ("unknown metric", "failed", "Did you mean 'loss'"),
     ],
 )
@@ -194,8 +204,8 @@ def test_what_a_trial_set_is_put_back_for_the_next(worker: Worker, page: Path) -
 def test_a_precise_trial_has_a_process_without_tf32_and_others_have_not(page: Path) -> None:
     with Worker(device="cpu", memory_limit=1 << 40) as made:
         found = [
-            [one.value for one in outcome(made, page, "precision", precise=precise).measurements[1:]]
-            for precise in (True, True, False)
+            [one.value for one in outcome(made, page, "precision", environment=given).measurements[1:]]
+            for given in (PRECISE, PRECISE, {})
         ]
     (first, own), (second, same), (third, other) = found
     assert (first, second) == (0.0, 0.0)
@@ -264,6 +274,18 @@ def test_a_worker_that_cannot_start_is_one_clear_error(page: Path, monkeypatch: 
     with (
         Worker(device="cpu", memory_limit=1 << 40) as broken,
         pytest.raises(WorkerError, match="cannot start"),
+    ):
+        outcome(broken, page, "good")
+
+
+def test_too_many_open_files_are_one_clear_error(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise BrokenProcessPool from OSError(24, "Too many open files")
+
+    monkeypatch.setattr("seqlab.running.worker.ProcessPool.schedule", refuses)
+    with (
+        Worker(device="cpu", memory_limit=1 << 40) as broken,
+        pytest.raises(WorkerError, match=r"cannot start: .*Too many open files.*ulimit"),
     ):
         outcome(broken, page, "good")
 

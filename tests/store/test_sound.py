@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from seqlab.errors import StoreError
+from seqlab.notebook.metrics import Measurement
 from seqlab.store import connection
 from seqlab.store.database import FixedRule, Store
 from seqlab.store.export import export
@@ -284,6 +285,25 @@ def test_a_run_that_no_store_may_hold_is_not_stored(tmp_path: Path) -> None:
         first, second = (record.error for record in store.records("rnn"))
         assert first == "a\\x1b[31m\\ud800\n"
         assert (second[:5], second[-3:], len(second) < 10_010) == ("begin", "end", True)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DELETE FROM run WHERE id = 3", "DELETE FROM run", "UPDATE witness SET number = 'x' WHERE number = 3"],
+)
+def test_a_store_from_which_runs_were_removed_by_hand_takes_new_ones(tmp_path: Path, statement: str) -> None:
+    """And these inherit nothing of them."""
+    path = made(tmp_path / "seqlab.db")
+    by_hand(path, statement)
+    with Store(made(tmp_path / "other.db")) as other:
+        other.add(a_run(replace(TRIAL, seed=9)))
+    by_hand(tmp_path / "other.db", "UPDATE run SET uid = 'b' || uid")
+    with Store(path) as store:
+        store.add(a_run(measurements=(Measurement("loss", 7.0),)))
+        [number] = [record.id for record in store.records("rnn")[-1:]]
+        assert [row[1:] for row in store.measured([number])] == [("loss", "", None, 7.0)]
+        assert not store.artifacts([number], ARTIFACTS[0].name)
+        assert store.merge(tmp_path / "other.db") == (4, 0)
 
 
 def test_errors_of_the_disk_do_not_blame_the_file(tmp_path: Path) -> None:

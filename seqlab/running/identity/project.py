@@ -19,7 +19,7 @@ from seqlab.store.workspace import PACKAGE
 NO_PART_OF_A_RESULT = (
     *(
         f"seqlab/{room}/"
-        for room in ("analysis", "charts", "commands", "document", "engines", "reference", "store")
+        for room in ("analysis", "charts", "cluster", "commands", "document", "engines", "reference", "store")
     ),
     *(
         f"seqlab/notebook/{name}.py"

@@ -66,7 +66,8 @@ def summarise(content: bytes, *, is_page: bool = False) -> Source:
         return Source(digest(content), effect=ACTS)
     effects = effect(tree.body)
     docstrings = _take_docstrings(tree)
-    tree.body = [node for node in tree.body if not _is_for_types_only(node)]
+    for_types = _names_of_type_checking(tree)
+    tree.body = [node for node in tree.body if not _is_for_types_only(node, for_types)]
     if is_page and (declaration := _plain_declaration(tree)) is not None:
         tree.body = [_how_trials_run(declaration) if node is declaration else node for node in tree.body]
     named = {name: node for node in tree.body if (name := _assigned_name(node)) in KEPT_BY_NAME}
@@ -126,10 +127,25 @@ def _is_constant_text(value: ast.expr) -> bool:
     return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
-def _is_for_types_only(node: ast.stmt) -> bool:
+def _names_of_type_checking(tree: ast.Module) -> set[str]:
+    """The names of `typing.TYPE_CHECKING` in a source, and with a dot those of `typing` itself."""
+    found = {one.binding: one for node in tree.body for one in imports.of_statement(node)}
+    bound = {
+        node.id for node in _in_order(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    return {
+        name if one.name else f"{name}."
+        for name, one in found.items()
+        if name not in bound and (one.module, one.name) in (("typing", "TYPE_CHECKING"), ("typing", ""))
+    }
+
+
+def _is_for_types_only(node: ast.stmt, names: set[str]) -> bool:
     match node:
-        case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"), orelse=[]):
-            return True
+        case ast.If(test=ast.Name(id=name), orelse=[]):
+            return name in names
+        case ast.If(test=ast.Attribute(value=ast.Name(id=module), attr="TYPE_CHECKING"), orelse=[]):
+            return f"{module}." in names
     return False
 
 

@@ -74,6 +74,7 @@ PAGES = {
         "experiment = build(0.5)",
     ),
     "chosen": page("LIFT", LIFT, f"{DECLARATION} if LIFT < 1 else None"),
+    "for_types": page("LIFT", "TYPE_CHECKING = True\nLIFT = 0.1\nif TYPE_CHECKING:\n    LIFT = 0.5\n"),
     "walrus": page("LIFT", "", DECLARATION.replace('"LSTM")', '"LSTM"), timeout=100 * (LIFT := 0.5)')),
     "itself": page("experiment.chapter", "", DECLARATION.replace("run=run", "run=run, chapter=7")),
     "apart": page("1.0", "", DECLARATION.replace("run=run", 'run=run, parallel_over=("model",)')),

@@ -46,11 +46,16 @@ CHANGED = [
     ("experiments/walrus.py", "0.5", "0.7", ["walrus"]),
     ("experiments/itself.py", "chapter=7", "chapter=8", ["itself"]),
     ("experiments/apart.py", 'parallel_over=("model",)', "parallel_over=()", ["apart"]),
+    ("experiments/for_types.py", "CHECKING = True", "CHECKING = False", ["for_types"]),
+    ("experiments/for_types.py", "0.5", "0.7", ["for_types"]),
     ("experiments/plain.py", "run=run,", 'run=run, parallel_over=("model",),', ["plain"]),
     ("experiments/plain.py", "run=run,", "run=run, precise=True,", ["plain"]),
     ("experiments/plain.py", "run=run,", 'run=run, exclusive={"model": "LSTM"},', ["plain"]),
 ]  # fmt: skip
 TYPES = "\nfrom typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from seqlab.models import gru\n\n"
+RENAMED = TYPES.replace("import TYPE_CHECKING", "import TYPE_CHECKING as _NOW").replace(
+    "TYPE_CHECKING:", "_NOW:"
+)
 SAME = [
     ("experiments/shared.py", "\n\ndef run", "\n# a comment\n\n\ndef run"),
     ("experiments/shared.py", '"""Is this page due?"""', '"""Another title.\n\nAnd prose.\n"""'),
@@ -62,6 +67,7 @@ SAME = [
     ("experiments/shared.py", "run=run, ", "run=run, precise=False, chapter=9, parallel_over=(), "),
     ("experiments/shared.py", "    yield Measurement(", '    """Yield."""\n    yield Measurement(\n        '),
     ("experiments/shared.py", "\ndef run", TYPES + "\ndef run"),
+    ("experiments/shared.py", "\ndef run", RENAMED + "\ndef run"),
     ("experiments/_shared.py", "LIFT", '"""Shared."""\n\nimport json\n\nLIFT'),
     ("experiments/_texts.py", '0.5"""', '0.5"""  # as text'),
     ("experiments/_computed.py", "0.5", "0.5  # as it was"),

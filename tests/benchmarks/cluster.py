@@ -1,0 +1,87 @@
+"""What does a trial on a cluster cost beside its own time, where workers are threads that sleep?
+
+    python -m tests.benchmarks.cluster --trials 10000 --workers 100
+
+Goals: at most 20 ms a trial, and at most 1 GB for a million measurements that come home. All workers and the
+scheduler share this process, so both figures are larger than on a real cluster.
+"""
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from seqlab.cluster.crew import Crew
+from seqlab.cluster.dispatch import dispatch
+from seqlab.cluster.words import DEVICE as RESOURCE
+from seqlab.cluster.words import Home, Job, Met, Terms
+from seqlab.notebook.metrics import Measurement
+from seqlab.running.worker import Outcome
+from seqlab.store.database import Store
+from tests.running.limited import DEVICE, compares, page, plan
+
+SLEEP = 0.5  # seconds: with 100 workers 200 trials a second would be due
+MEASUREMENTS = 100  # of a trial
+
+
+def measured() -> Iterator[Measurement]:
+    for step in range(MEASUREMENTS):
+        yield Measurement("loss", 1.0 / (1 + step), "train", step)
+
+
+def sleeping(question: Terms | Job) -> Met | Home:
+    """A worker that does nothing but wait."""
+    from distributed import get_worker
+
+    if isinstance(question, Terms):
+        return Met(DEVICE, place=get_worker().address)
+    time.sleep(SLEEP)
+    return Home(Outcome("ok", SLEEP, datetime.now(UTC), tuple(measured())))
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--trials", type=int, default=10_000)
+    options.add_argument("--workers", type=int, default=100)
+    asked = options.parse_args()
+    import distributed
+
+    sizes = tuple(range(1, 51))
+    seeds = max(1, asked.trials // (2 * len(sizes)))
+    wanted = plan(page("p", compares("C38"), sizes=sizes, seeds=seeds, parallel_over=("model", "size")))
+    count = len(wanted.due)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Store(Path(folder) / "seqlab.db") as store,
+        distributed.LocalCluster(
+            n_workers=asked.workers, threads_per_worker=1, processes=False, resources={RESOURCE: 1},
+            memory_limit=0, dashboard_address=None,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):  # fmt: skip
+        crew = Crew(client, "in this process", ask=sleeping)
+        crew.engage(Terms(Path(folder), Path(folder), None, DEVICE[2], {}))
+        while len(crew.hands) < asked.workers:
+            list(crew.answers(0.2))
+        before, began = memory(), time.perf_counter()
+        failed = dispatch([wanted], store, crew, device=DEVICE)
+        seconds = time.perf_counter() - began
+        stored = store.rows("SELECT count(*) FROM measurement")[0][0]
+    overhead = (seconds - count * SLEEP / asked.workers) / count
+    print(f"{count:,} trials of {SLEEP} s on {asked.workers} workers: {seconds:.0f} s, {failed} failed")
+    print(f"overhead: {1e3 * overhead:.1f} ms a trial")
+    held = memory()
+    print(f"memory: {(held - before) / 1e9:.2f} GB for {stored:,} measurements, {held / 1e9:.2f} GB in all")
+
+
+def memory() -> int:
+    """The most that this process has held, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+if __name__ == "__main__":
+    main()
