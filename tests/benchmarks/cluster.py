@@ -67,13 +67,13 @@ def main() -> None:
         crew.engage(Terms(Path(folder), Path(folder), None, DEVICE[2], {}))
         while len(crew.hands) < asked.workers:
             list(crew.answers(0.2))
-        before, began = memory(), time.perf_counter()
+        before, began, worked = memory(), time.perf_counter(), time.process_time()
         failed = dispatch([wanted], store, crew, device=DEVICE)
-        seconds = time.perf_counter() - began
+        seconds, worked = time.perf_counter() - began, time.process_time() - worked
         stored = store.rows("SELECT count(*) FROM measurement")[0][0]
     overhead = (seconds - count * SLEEP / asked.workers) / count
     print(f"{count:,} trials of {SLEEP} s on {asked.workers} workers: {seconds:.0f} s, {failed} failed")
-    print(f"overhead: {1e3 * overhead:.1f} ms a trial")
+    print(f"overhead: {1e3 * overhead:.1f} ms a trial; processor time {1e3 * worked / count:.1f} ms")
     held = memory()
     print(f"memory: {(held - before) / 1e9:.2f} GB for {stored:,} measurements, {held / 1e9:.2f} GB in all")
 
