@@ -10,10 +10,11 @@ Each network trains on all distances at once: the batches cycle from the shortes
 that what is learned at short distances can help at long ones. All networks see the same batches, match the
 Transformer in parameters, take the same number of steps, and have a learning rate chosen from equally many.
 Each is then tested at every distance. The *normalised success* is one minus the error divided by the error at
-chance level: zero at chance, one without error. The *reach* of a network is the distance at which half of the
-success is left, read from a logistic curve fitted over the logarithm of the distance. A network that still
-succeeds at the longest distance has a reach of at least that distance, and one that fails at the shortest a
-reach of at most that. Tables count such runs; a ratio that involves one of them errs towards one.
+chance level: zero at chance, one without error. The rules judge its mean over all distances, each twice as
+long as the one before, so that a network whose information fades loses the terms of the long ones. The
+*reach* of a network is the distance at which half of the success is left, read from a logistic curve fitted
+over the logarithm of the distance. A network that still succeeds at the longest distance has a reach of at
+least that distance, and one that fails at the shortest a reach of at most that. Tables count such runs.
 
 Two LSTMs differ in their initial forget bias, one or three [@jozefowicz2015empirical]: how far the forget
 gate starts open. The recurrent matrix of the RNN starts orthogonal, the LRU [@orvieto2023resurrecting] starts
@@ -22,6 +23,10 @@ with long memories, and the TCN has as many layers as it takes to see the longes
 The longest distance is well within what every network could store. The results therefore show what equal
 training reaches, not the limit of an architecture. A reach of at most the shortest distance means that the
 network did not learn the task in time, not that information faded.
+
+Predicted before the first run at distances up to 256: the RNN and the LRU stay more than 0.1 below the
+Transformer in adding, and no gated network does in either task. At distances up to 64, every network but
+these two had solved both.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,7 +41,7 @@ from mlx import nn
 from seqlab.measure.reach import reach
 from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, Wrap, build
 from seqlab.models.heads import Backbone, RowClassifier
-from seqlab.notebook import Budget, Claim, Experiment, Matched, Measurement, Ratio, Trial, Tuning, grid
+from seqlab.notebook import Budget, Claim, Difference, Experiment, Matched, Measurement, Trial, Tuning, grid
 from seqlab.notebook.figures import Curve, Interval, Table
 from seqlab.tasks.synthetic import adding, copy_memory, delayed_recall
 from seqlab.tasks.synthetic.labelling import labelling_loss
@@ -150,8 +155,6 @@ def run(trial: Trial) -> Iterator[Measurement]:
     for distance, success in zip(distances, successes, strict=True):
         yield Measurement("success", success, "test", step=distance)
     yield Measurement("mean_success", float(np.mean(successes)), "test")
-    validated = [recipe.success(model, distance, VALIDATION, 64) for distance in distances]
-    yield Measurement("reach", reach(distances, validated).distance, "valid")  # chooses the best opponent
     found = reach(distances, successes)
     yield Measurement("reach", found.distance, "test")
     yield Measurement("reaches_end", float(found.bound == "at least"), "test")
@@ -161,17 +164,18 @@ def run(trial: Trial) -> Iterator[Measurement]:
 FAIR: tuple[Matched, ...] = ("parameters", "steps", "tuning")
 
 
-def shorter_reach(name: str) -> Claim:
+def less_success(name: str) -> Claim:
     """C03 for one recurrent network."""
-    rule = Ratio(
-        metric="reach", split="test", per=("task",), along="task", left={"model": name},
-        right={"model": TRANSFORMER}, below=0.5, matched=FAIR,
+    rule = Difference(
+        metric="mean_success", split="test", per=("task",), along="task", left={"model": name},
+        right={"model": TRANSFORMER}, below=-0.1, matched=FAIR,
     )  # fmt: skip
     return Claim(
         "C03",
         rule,
-        f"With equal parameters, steps and tuning, the reach of the {name} is less than half of the "
-        "Transformer's.",
+        f"With equal parameters, steps and tuning, the mean success of the {name} over all distances is more "
+        "than 0.1 below the Transformer's.",
+        predicted="with conditions" if name in ("RNN", "LRU") else "not supported",
     )
 
 
@@ -180,11 +184,11 @@ experiment = Experiment(
     parallel_over=("task", "model"),
     run=run,
     protocol={
-        "longest": 64, "width": 40, "depth": 1, "batch": 16, "steps": 1_000, "evaluations": 10,
+        "longest": 256, "width": 40, "depth": 1, "batch": 16, "steps": 1_500, "evaluations": 15,
         "sequences": 256, "together": 5, "rate": 0.0,
     },
     tuning=Tuning(
-        grid(task=TASKS, model=NETWORKS), by=("task", "model"), settings={"steps": 250, "together": 1}
+        grid(task=TASKS, model=NETWORKS), by=("task", "model"), settings={"steps": 300, "together": 1}
     ),
     budgets=(
         Budget(
@@ -195,15 +199,17 @@ experiment = Experiment(
         Budget("full", grid(task=TASKS, model=NETWORKS, seeds=10), timeout=1_800),
     ),
     claims=(
-        *map(shorter_reach, RECURRENT),
+        *map(less_success, RECURRENT),
         Claim(
             "C21",
-            Ratio(
-                metric="reach", split="test", per=("task",), along="task", left={"model": TRANSFORMER},
-                right=tuple({"model": name} for name in NETWORKS if name != TRANSFORMER), above=0.9,
+            Difference(
+                metric="mean_success", split="test", per=("task",), along="task", left={"model": TRANSFORMER},
+                right=tuple({"model": name} for name in NETWORKS if name != TRANSFORMER), above=-0.05,
                 matched=FAIR,
             ),
-            "On every task the Transformer's reach is more than 0.9 times that of the best other network.",
+            "On every task the Transformer's mean success over all distances is less than 0.05 below that of "
+            "the best other network.",
+            predicted="supported",
         ),
     ),
     figures=(
