@@ -8,6 +8,7 @@ failure there costs no result.
 import argparse
 import json
 import math
+import os
 import shutil
 import sys
 import time
@@ -126,7 +127,7 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
         early, elsewhere = Stamp(workspace, EARLY), joined(workspace, options, stack)
         repeatable = options.run and not (options.dry_run or request.force)
         conditions = _conditions(request, names, options, elsewhere) if repeatable else ""
-        replicates_more = options.timed and options.reference and workspace.reference.is_dir()
+        replicates_more = options.timed and options.reference and os.path.isdir(workspace.reference)
         if (
             repeatable
             and not replicates_more
@@ -149,6 +150,8 @@ def report(workspace: Workspace, request: Request, *, names: Sequence[str] | Non
         )
         if options.dry_run:
             return print_due(work)
+        for name, reason in work.broken.items():
+            print(f"seqlab: {name}: cannot be used: {reason}", file=sys.stderr)
         if options.engine != "auto":  # one that was asked for must be there before hours are spent
             choose(options.engine)
         fix_rules(work, store)

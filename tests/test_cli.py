@@ -463,6 +463,12 @@ def test_a_pipe_where_a_file_belongs_is_one_line(
         assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_a_broken_page_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make(tmp_path, broken=BROKEN)
+    assert main(["report", "--engine", "embedded", "--root", str(tmp_path)]) == 1
+    assert "seqlab: broken: cannot be used: ModuleNotFoundError" in capsys.readouterr().err
+
+
 def test_results_that_are_a_link_to_themselves_are_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

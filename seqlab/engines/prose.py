@@ -8,7 +8,7 @@ HTML or Typst, scripts in links), or reads files (shortcodes, YAML) is found her
 import json
 import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from seqlab.engines.pandoc import HERE, READER, find
 from seqlab.engines.source import EQUATION, parts
@@ -25,19 +25,29 @@ _ACTIVE = re.compile(
 _DIV = re.compile(r"^ {0,3}:{3,}(.*)$", re.MULTILINE)
 
 
-def faults(texts: Sequence[str], known: Iterable[str], *, timeout: float = 60.0) -> list[str]:
+def faults(texts: Sequence[str], known: Iterable[str], *, timeout: float = 20.0) -> list[str]:
     """For each text, what in it cannot be shown in the report; empty for one that can.
 
     `known` holds the labels of the rest of the document and the keys of the bibliography. Without pandoc,
-    which Quarto brings its own of, only what needs no parser is found.
+    which Quarto brings its own of, only what needs no parser is found. A text that pandoc cannot read within
+    `timeout` seconds, as many brackets that are never closed, could not be rendered either.
     """
     found = [_unbalanced(text) for text in texts]
     places = [place for place, fault in enumerate(found) if not fault and texts[place].strip()]
+    for place, fault in _parsed(texts, places, sorted(known), timeout):
+        found[place] = fault
+    return found
+
+
+def _parsed(
+    texts: Sequence[str], places: Sequence[int], known: Sequence[str], timeout: float
+) -> Iterator[tuple[int, str]]:
+    """What pandoc finds in the texts at these places; where it takes too long, in each half of them."""
     if not places:
-        return found
+        return
     asked = {
         "format": _FORMAT,
-        "known": sorted(known),
+        "known": known,
         "texts": [EQUATION.sub(r"[\1]\2", texts[place]) for place in places],
     }
     try:
@@ -47,11 +57,17 @@ def faults(texts: Sequence[str], known: Iterable[str], *, timeout: float = 60.0)
             timeout=timeout,
         )  # fmt: skip
         told = json.loads(done.stdout)
-    except (RenderError, OSError, subprocess.TimeoutExpired, ValueError):
-        return found
-    for place, fault in zip(places, told, strict=True):
-        found[place] = fault
-    return found
+    except subprocess.TimeoutExpired:
+        if len(places) == 1:
+            yield places[0], f"a text that pandoc had not read after {timeout:.0f} s"
+            return
+        middle = len(places) // 2
+        for half in (places[:middle], places[middle:]):
+            yield from _parsed(texts, half, known, timeout)
+        return
+    except (RenderError, OSError, ValueError):
+        return
+    yield from zip(places, told, strict=True)
 
 
 def _unbalanced(text: str) -> str:

@@ -58,3 +58,8 @@ def test_texts_that_would_break_the_report_or_reach_out_of_it_have() -> None:
 def test_without_pandoc_what_needs_no_parser_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqlab.engines.prose.find", lambda: "/nonexistent/pandoc")
     assert faults(("{{< include x >}}", "@nobody"), ()) == ["a shortcode ({{< >}})", ""]
+
+
+def test_a_text_that_takes_pandoc_for_ever_is_found_alone() -> None:
+    found = faults(["plain", "[" * 200, "also plain"], [], timeout=3.0)
+    assert found == ["", "a text that pandoc had not read after 3 s", ""]

@@ -119,7 +119,7 @@ PRINTED = (
     InTrial(r"print('\ud800')", "UnicodeEncodeError"),
     InTrial("print('😀 漢字 ' * 10_000)", "", once=True, harmless=True),
     InTrial("import sys; sys.stdout.close(); print('x')", "ValueError"),
-    InTrial("import os; os.close(1); os.close(2)", "", harmless=True),
+    InTrial("import os; os.close(1); os.close(2)", "Bad file descriptor", once=True),
     InTrial("import sys; sys.stdout = sys.stderr = None; print('x')", "", harmless=True),
 )
 ARTIFACTS = (
@@ -137,14 +137,13 @@ SURROUNDINGS = (
             "        [shutil.rmtree(one) for one in glob.glob(tempfile.gettempdir() + '/seqlab-running-*')]",
             "is lost", once=True),
     InTrial("import os, tempfile; os.chdir(tempfile.mkdtemp()); os.rmdir(os.getcwd())", "", harmless=True),
-    InTrial("import sys; sys.modules.clear()", "", once=True),
     InTrial("import warnings; warnings.simplefilter('error')", "", harmless=True),
     InTrial("import numpy as np; np.seterr(all='raise')", "", harmless=True),
     InTrial("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))", "", once=True),
     InTrial("import os; os.environ.clear()", "", harmless=True),
     InTrial("import locale, os; os.environ['LC_ALL'] = 'C'; locale.setlocale(locale.LC_ALL, 'C')", "",
             harmless=True),
-    InTrial("import sys; sys.setrecursionlimit(60)", "", once=True),
+    InTrial("import sys; sys.setrecursionlimit(200)", "", once=True, harmless=True),
 )  # fmt: skip
 PROSE = tuple(
     InPage("A made score, as faulty", text.replace("\\", "\\\\"), "", shown=True)
