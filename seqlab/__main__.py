@@ -209,6 +209,10 @@ def _run(options: argparse.Namespace) -> int:
     except SeqlabError as error:
         print(visible(f"seqlab: {error}"), file=sys.stderr)
         return error.exit_status
+    except PermissionError as error:  # wherever it is met: a folder may lose its permissions at any time
+        said = f"expected to be allowed to use {error.filename}, found: {error.strerror}"
+        print(visible(f"seqlab: {said}. Change its permissions."), file=sys.stderr)
+        return UsageError.exit_status
     except KeyboardInterrupt:
         print(
             "\nseqlab: interrupted. Finished trials are stored; run the same command again to continue.",

@@ -477,3 +477,18 @@ def test_results_that_are_a_link_to_themselves_are_one_line(
     for command in (["run", "calm"], ["report"], ["claims"]):
         assert main([*command, "--root", str(tmp_path)]) == 2
         assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_folder_without_permission_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_: object) -> int:
+        raise PermissionError(13, "Permission denied", "report/reference")
+
+    monkeypatch.setattr("seqlab.__main__._dispatch", refused)
+    assert main(["list"]) == 2
+    said = capsys.readouterr().err
+    assert said == (
+        "seqlab: expected to be allowed to use report/reference, found: Permission denied. "
+        "Change its permissions.\n"
+    )
