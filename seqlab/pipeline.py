@@ -310,7 +310,7 @@ def due_now(
             plan,
             due=tuple(
                 due_trials(
-                    plan.planned if force else _to_run(plan),
+                    _to_run(plan),
                     store.records(plan.experiment.name),
                     fingerprint=plan.fingerprint,
                     device=name,

@@ -30,7 +30,8 @@ def run(
         planned = pipeline.configure(
             workspace, request, store, names=chosen, kind=options.device, reference=opened
         )
-        plans = of_learning(planned.plans, request, planned.beside, planned.device, named=bool(names))
+        covering = None if request.force else planned.beside
+        plans = of_learning(planned.plans, request, covering, planned.device, named=bool(names))
         due = pipeline.due_now(plans, store, planned.device, force=request.force)
         work = replace(planned, plans=due)
         if options.dry_run:

@@ -134,7 +134,7 @@ def run_trial(
                 checkpoints, keep_finished=True, before=lambda: resumed.note(checkpoints, recorder.used())
             )
         )
-    recorder.begin(Path(page))
+    recorder.begin(Path(page), has_rate=bool(trial.get("rate", 0.0)))
     started = time.perf_counter()
     with spool_file.open("w", buffering=1) as lines:  # by the line: a kill must not cost what was measured
         try:

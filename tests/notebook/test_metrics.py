@@ -46,11 +46,11 @@ def test_ratios_of_times_and_digits_of_arithmetic_do(name: str) -> None:
 
 def test_a_page_declares_a_metric_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqlab.notebook.declared.METRICS", METRICS.copy())
-    own = Metric("bytes_sent", "Bytes sent a step", "B", "lower")
-    assert declare(own) == declare(own) == "bytes_sent"
+    own = Metric("letters_sent", "Bytes sent a step", "B", "lower")
+    assert declare(own) == declare(own) == "letters_sent"
     with pytest.raises(
-        UsageError, match="'bytes_sent' is declared with another meaning: 'Bytes sent a step'"
+        UsageError, match="'letters_sent' is declared with another meaning: 'Bytes sent a step'"
     ):
-        declare(Metric("bytes_sent", "Bytes sent in all", "B", "lower"))
+        declare(Metric("letters_sent", "Bytes sent in all", "B", "lower"))
     with pytest.raises(UsageError, match="'loss' is declared with another meaning"):
         declare(Metric("loss", "What was lost"))

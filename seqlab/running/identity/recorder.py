@@ -83,6 +83,7 @@ class Recorder:
         self._doubtful = set[str]()
         self._read: dict[str, _Read] = {}
         self._own: dict[str, set[str]] = {}  # page -> files that its trials write, and their folders
+        self._without_rate = set[str]()  # pages of which a trial has to find its rate
         self._inside = threading.local()
         self._known_before = frozenset(filter(None, map(self._source_name, list(sys.modules.values()))))
         for name in self._known_before:
@@ -91,9 +92,11 @@ class Recorder:
         self._watch_mlx()
         sys.addaudithook(self._hear)
 
-    def begin(self, page: Path) -> None:
-        """A trial of this page begins."""
+    def begin(self, page: Path, *, has_rate: bool = False) -> None:
+        """A trial of this page begins; one that `has_rate` is told its learning rate."""
         self._page = self._files.project.name(page.absolute())
+        if not has_rate:
+            self._without_rate.add(self._page)
 
     def look(self) -> None:
         """Read the sources that were loaded since the last look: now, before they can change."""
@@ -162,7 +165,8 @@ class Recorder:
         A trial asks whether that file exists, which no audit hook hears.
         """
         record = rates_of(self._page)
-        absent = ASKS_FOR_RATES in names and not os.path.exists(self._files.project.path(record))
+        asks = ASKS_FOR_RATES in names and self._page in self._without_rate
+        absent = asks and not os.path.exists(self._files.project.path(record))
         return {record: ABSENT} if absent else {}
 
     def _before_imported(self, file: str) -> list[str]:
