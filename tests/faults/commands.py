@@ -6,6 +6,7 @@ A fork has a session of its own, so that it and its workers can be watched and e
 import os
 import signal
 import sys
+import tempfile
 import time
 import traceback
 import types
@@ -55,6 +56,13 @@ def preload() -> None:
     import seqlab.store.export  # noqa: F401
 
 
+def _temporary(folder: Path) -> Path:
+    """The campaign's own folder for temporary files."""
+    made = folder / "temporary"
+    made.mkdir(exist_ok=True)
+    return made
+
+
 class Command:
     """A command that runs: `python -m seqlab` with these arguments, without the seconds of a new Python.
 
@@ -76,7 +84,9 @@ class Command:
         if self.process == 0:
             status = NO_COMMAND
             try:
-                status = self._begin(arguments, prepare, variables or {})
+                status = self._begin(
+                    arguments, prepare, {"TMPDIR": str(_temporary(folder)), **(variables or {})}
+                )
             finally:
                 os._exit(status)
 
@@ -93,6 +103,7 @@ class Command:
         sys.stdout = sys.__stdout__ = os.fdopen(1, "w", encoding="utf-8", closefd=False)  # type: ignore[misc]
         sys.stderr = sys.__stderr__ = os.fdopen(2, "w", encoding="utf-8", closefd=False)  # type: ignore[misc]
         os.environ.update(variables)
+        tempfile.tempdir = None  # asked for anew: what a fault does to temporary files must harm nobody else
         sys.argv = ["seqlab", *arguments]
         sys.modules["__main__"] = types.ModuleType("__main__")  # workers must not import the campaign
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
