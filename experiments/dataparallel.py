@@ -145,13 +145,13 @@ def _parameters(name: str, width: int) -> int:
 experiment = Experiment(
     chapter=27,
     run=run,
-    protocol={"width": 64, "batch": 8, "length": 64, "steps": 10, "blocks": 5},
+    protocol={"width": 64, "batch": 8, "length": 64, "steps": 5, "blocks": 3},
     budgets=(
         Budget(
             "smoke", grid(model=(TRANSFORMER, "LSTM"), processes=2, seeds=2),
             {"width": 16, "batch": 2, "length": 16, "steps": 2, "blocks": 2}, timeout=120,
         ),
-        Budget("quick", grid(model=NETWORKS, processes=(2, 4), seeds=5), timeout=300),
+        Budget("quick", grid(model=(TRANSFORMER, "LSTM"), processes=2, seeds=5), timeout=300),
         Budget("full", grid(model=NETWORKS, processes=(2, 4), seeds=10), timeout=300),
     ),
     claims=(
