@@ -19,6 +19,7 @@ t, for as many as the 6,144 chips of PaLM. It assumes this machine's speeds, so 
 not describe a data centre.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from functools import cache, partial
@@ -26,10 +27,10 @@ from pathlib import Path
 from statistics import median
 
 import mlx.core as mx
-import numpy as np
 import psutil
 from mlx import nn
 
+from seqlab.measure.timing import seconds
 from seqlab.models.backbones import TRANSFORMER, Size, TokenHead, build
 from seqlab.models.parts.losses import token_loss
 from seqlab.models.sizing import parameters
@@ -109,13 +110,10 @@ def _bytes_out() -> int:
 
 def _ring_time(model: nn.Module, group: mx.distributed.Group, *, repeats: int) -> float:
     """Seconds to add up the gradients of all processes, alone."""
-    message, taken = mx.zeros(parameters(model)), []
+    message = mx.zeros(parameters(model))
     mx.eval(message)
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        mx.eval(mx.distributed.all_sum(message, group=group))
-        taken.append(time.perf_counter() - begin)
-    return median(taken)
+    add_up = partial(mx.distributed.all_sum, message, group=group)
+    return median(seconds(add_up) for _ in range(repeats))
 
 
 def run(trial: Trial) -> Iterator[Measurement]:
@@ -124,14 +122,17 @@ def run(trial: Trial) -> Iterator[Measurement]:
     settings = {name: trial[name] for name in names} | {"seed": trial.seed}
     processes = trial["processes"]
     yield Measurement("parameters", _parameters(trial["model"], trial["width"]))
-    measured = [list(launch(Path(__file__), count, settings)) for count in (1, processes, 1)]
-    rates = [next(one.value for one in found if one.metric == "token_rate") for found in measured]
-    alone = float(np.sqrt(rates[0] * rates[2]))
-    yield Measurement("token_rate", rates[1], step=0)
-    yield Measurement(EFFICIENCY, rates[1] / (processes * alone))
-    yield from (one for one in measured[1] if one.metric != "token_rate")
-    ring = next(one.value for one in measured[1] if one.metric == RING_TIME)
-    step, between_two = trial["batch"] * trial["length"] / alone, ring / (2 * (processes - 1) / processes)
+    before, shared, after = (
+        {one.metric: one.value for one in launch(Path(__file__), count, settings)}
+        for count in (1, processes, 1)
+    )
+    alone = math.sqrt(before["token_rate"] * after["token_rate"])
+    yield Measurement("token_rate", shared["token_rate"], step=0)
+    yield Measurement(EFFICIENCY, shared["token_rate"] / (processes * alone))
+    for metric in (SENT, FORMULA, RING_TIME):
+        yield Measurement(metric, shared[metric])
+    step = trial["batch"] * trial["length"] / alone
+    between_two = shared[RING_TIME] / (2 * (processes - 1) / processes)
     for chips in CHIPS:
         whole = step + 2 * (chips - 1) / chips * between_two
         yield Measurement(PREDICTED, step / whole, step=chips)

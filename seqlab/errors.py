@@ -74,6 +74,11 @@ def said_by(error: BaseException) -> str:
         return f"(its __str__ raises {type(another).__name__})"
 
 
+def in_a_line(error: BaseException) -> str:
+    """What is told of any error: our own ones are their words, those of other code are `described`."""
+    return said_by(error) if isinstance(error, SeqlabError) else described(error)
+
+
 def described(error: BaseException) -> str:
     """An error of other code in one line; for a library that is not installed, also what to do."""
     text = f"{type(error).__name__}: {said_by(error)}"

@@ -10,7 +10,7 @@ from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.origin import Reference
 from seqlab.analysis.smoke import smoke_result
 from seqlab.analysis.verdicts import judge
-from seqlab.errors import SeqlabError, described
+from seqlab.errors import in_a_line
 from seqlab.notebook.claims import Origin, Verdict
 from seqlab.notebook.experiment import Experiment, Trial
 from seqlab.notebook.figures import Figure, Where, matches
@@ -92,8 +92,7 @@ def analyse_pages(
         except Exception as error:
             if unjudged is None:
                 raise
-            why = str(error) if isinstance(error, SeqlabError) else described(error)
-            unjudged[experiment.name] = f"its runs cannot be judged: {why}"
+            unjudged[experiment.name] = f"its runs cannot be judged: {in_a_line(error)}"
     return found
 
 

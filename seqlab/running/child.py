@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TextIO
 
-from seqlab.errors import DivergedError, PageChangedError, SeqlabError, UsageError, described, said_by
+from seqlab.errors import DivergedError, PageChangedError, SeqlabError, UsageError, in_a_line, said_by
 from seqlab.machine.settings import Settings
 from seqlab.notebook.artifacts import Artifact, panels_of, text_of
 from seqlab.notebook.experiment import Experiment, Trial
@@ -226,7 +226,7 @@ def _check_fingerprint(fingerprints: Fingerprints, page: Path, fingerprint: str)
 def _status_of(error: BaseException) -> tuple[Status, str]:
     """The status of a trial that raised this error, and the error in one line."""
     said = said_by(error)
-    text = said if isinstance(error, SeqlabError) else described(error)
+    text = in_a_line(error)
     if isinstance(error, DivergedError):
         return "diverged", text
     if isinstance(error, MemoryError) or any(word in said.lower() for word in OUT_OF_MEMORY):

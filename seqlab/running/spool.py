@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from seqlab.errors import SeqlabError, described
+from seqlab.errors import SeqlabError, in_a_line
 from seqlab.notebook.artifacts import Artifact
 from seqlab.notebook.metrics import Measurement
 from seqlab.running.proper import proper
@@ -47,5 +47,5 @@ def read_all(path: Path) -> tuple[tuple[Measurement | Artifact, ...], str]:
     try:
         found.extend(proper(read(path), path))
     except (OSError, SeqlabError, TypeError, ValueError) as error:
-        return tuple(found), str(error) if isinstance(error, SeqlabError) else described(error)
+        return tuple(found), in_a_line(error)
     return tuple(found), ""

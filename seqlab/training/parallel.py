@@ -16,7 +16,6 @@ import math
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
@@ -130,13 +129,13 @@ def _own_copy(checkpoints: Checkpoints, group: mx.distributed.Group) -> Checkpoi
 
     The first writes only after a step, which it cannot take before all have read what there was.
     """
-    if group.rank() == 0:
-        mx.eval(mx.distributed.all_sum(mx.array(0.0), group=group))
-        return checkpoints
-    folder = Path(checkpoints.folder) / f"process-{group.rank()}"
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in Path(checkpoints.folder).glob("*.safetensors"):
-        if not file.name.endswith(".part.safetensors"):
-            shutil.copy(file, folder)
+    own = checkpoints
+    if group.rank():
+        folder = checkpoints.folder / f"process-{group.rank()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in checkpoints.folder.glob("*.safetensors"):
+            if not file.name.endswith(".part.safetensors"):
+                shutil.copy(file, folder)
+        own = replace(checkpoints, folder=folder, every_seconds=math.inf)
     mx.eval(mx.distributed.all_sum(mx.array(0.0), group=group))
-    return replace(checkpoints, folder=folder, every_seconds=math.inf)
+    return own
