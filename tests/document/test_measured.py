@@ -108,6 +108,21 @@ def test_a_mixed_claim_says_where_it_holds_and_where_it_fails() -> None:
     )
     assert unsettled(both, {"vit": "Images"}) == "undecided: Images; not tested: code"
     assert unsettled(combine([verdict(ONE, Outcome.NOT_TESTED)]), {}) == ""
+    assert (
+        unsettled(combine([held := verdict(ONE, Outcome.SUPPORTED), verdict(ONE, Outcome.NOT_TESTED)]), {})
+        == ""
+    )
+    assert unsettled(combine([held, verdict(ONE, Outcome.NOT_TESTED, page="vit")]), {}) == "not tested: vit"
+
+
+def test_a_claim_of_which_a_part_is_untested_says_what_holds_and_what_is_lacking() -> None:
+    held = verdict(MORE, Outcome.SUPPORTED, cell(0.51, "pass", spread=0.02, opponent="CNN"))
+    found = combine([held, verdict(ONE, Outcome.NOT_TESTED), verdict(READ, Outcome.NOT_TESTED)])
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert summary(found) == (
+        "It holds so far: Transformer: accuracy 51 percentage points higher than CNN, the best of 2 "
+        "(95 % interval 49.0 to 53.0; claimed: at least 1 percentage point higher). 2 of 3 rules not tested"
+    )
 
 
 def test_evidence_says_where_a_number_comes_from() -> None:
