@@ -183,6 +183,12 @@ def unsettled(claim: Combined, titles: Mapping[str, str]) -> str:
     return "; ".join(told)
 
 
+def not_run(claim: Combined) -> bool:
+    """Whether nothing is wrong but that the trials of the claim's first rule have not run."""
+    why = claim.verdicts[0].reason if claim.outcome is Outcome.NOT_TESTED and claim.verdicts else ""
+    return "not run" in why and "failed" not in why and "diverged" not in why
+
+
 def _left(rule: Comparison) -> str:
     return ", ".join(level(*item) for item in rule.left.items() if item[0] != PART) or "left"
 

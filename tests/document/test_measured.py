@@ -3,7 +3,7 @@
 import pytest
 
 from seqlab.analysis.combined import combine
-from seqlab.document.measured import claimed, evidence, measured, plain_levels, summary, unsettled
+from seqlab.document.measured import claimed, evidence, measured, not_run, plain_levels, summary, unsettled
 from seqlab.notebook.claims import Cell, Difference, Exact, Origin, Outcome, Ratio, Rule, Slope, Verdict
 
 MORE = Difference(
@@ -123,6 +123,15 @@ def test_a_claim_of_which_a_part_is_untested_says_what_holds_and_what_is_lacking
         "It holds so far: Transformer: accuracy 51 percentage points higher than CNN, the best of 2 "
         "(95 % interval 49.0 to 53.0; claimed: at least 1 percentage point higher). 2 of 3 rules not tested"
     )
+
+
+def test_what_has_only_not_run_is_told_from_what_failed() -> None:
+    def untested(reason: str) -> bool:
+        return not_run(combine([Verdict("C01", "rnn", Outcome.NOT_TESTED, ONE, "It holds.", reason)]))
+
+    assert untested("Missing: length=16: no good run of model=RNN (5 not run)")
+    assert not untested("Missing: length=16: no good run of model=RNN (1 failed, 4 not run)")
+    assert not untested("No trial was planned that this rule compares.")
 
 
 def test_evidence_says_where_a_number_comes_from() -> None:
