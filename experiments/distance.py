@@ -26,7 +26,8 @@ network did not learn the task in time, not that information faded.
 
 Predicted before the first run at distances up to 256: the RNN and the LRU stay more than 0.1 below the
 Transformer in adding, and no gated network does in either task. At distances up to 64, every network but
-these two had solved both.
+these two had solved both. For copy memory, predicted before its first run: the RNN, the LSTM, the GRU and the
+minGRU stay more than 0.1 below the Transformer, the LRU and the TCN do not.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,7 +64,6 @@ NETWORKS: Mapping[str, tuple[str, float]] = {
 }
 RECURRENT = tuple(name for name in NETWORKS if name not in ("TCN", TRANSFORMER))
 ADDING, RECALL, COPY = TASKS = "adding", "recall", "copy memory"
-QUICK = (ADDING, RECALL)
 # Seeds of sequences that no training uses. Each trial adds its own to TEST, so that the luck of the test
 # sequences is part of what differs between seeds.
 VALIDATION, TEST = 10**6, 2 * 10**6
@@ -192,10 +192,10 @@ experiment = Experiment(
     ),
     budgets=(
         Budget(
-            "smoke", grid(task=QUICK, model=("RNN", "LSTM", "TCN", TRANSFORMER), seeds=2),
+            "smoke", grid(task=(ADDING, RECALL), model=("RNN", "LSTM", "TCN", TRANSFORMER), seeds=2),
             {"longest": 16, "steps": 10, "sequences": 128, "together": 2, "rate": 0.01}, timeout=60,
         ),
-        Budget("quick", grid(task=QUICK, model=NETWORKS, seeds=5), timeout=1_800),
+        Budget("quick", grid(task=TASKS, model=NETWORKS, seeds=5), timeout=1_800),
         Budget("full", grid(task=TASKS, model=NETWORKS, seeds=10), timeout=1_800),
     ),
     claims=(
