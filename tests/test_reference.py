@@ -284,7 +284,9 @@ def test_only_settings_of_the_page_get_into_the_reference(
 def test_times_and_texts_come_with_their_origin(tmp_path: Path, seqlab: Run) -> None:
     """A column of times shows what was measured here, beside quality from the reference."""
     page = LEARNING.replace('metrics=("accuracy",)', 'metrics=("accuracy", "training_time")')
-    root = make(tmp_path, calm=page)
+    root = make(
+        tmp_path, calm=page.replace("    lift =", '    yield Measurement("training_time", 3.0)\n    lift =')
+    )
     there = {("accuracy", "test"): [(None, 0.5)], ("training_time", ""): [(None, 77.0)]}
     make_reference(
         root,
@@ -292,8 +294,13 @@ def test_times_and_texts_come_with_their_origin(tmp_path: Path, seqlab: Run) -> 
     )
     assert seqlab("report", "--no-run") == 0
     shown = chapter(root)
-    assert "times and sizes: measured here" in shown
     assert "| LSTM | 0.500 |" in shown  # no time was measured here, so there is no column of times
+    assert "times and sizes: measured here" not in shown
+    assert seqlab("run", "calm", "--seed", "0") == 0
+    assert seqlab("report", "--no-run") == 0
+    shown = chapter(root)
+    assert "| LSTM | 0.500 | 3 |" in shown
+    assert "times and sizes: measured here" in shown
 
 
 def test_a_rule_has_the_date_of_where_the_reference_was_measured(tmp_path: Path, seqlab: Run) -> None:
