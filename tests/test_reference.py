@@ -299,7 +299,7 @@ def test_times_and_texts_come_with_their_origin(tmp_path: Path, seqlab: Run) -> 
     assert seqlab("run", "calm", "--seed", "0") == 0
     assert seqlab("report", "--no-run") == 0
     shown = chapter(root)
-    assert "| LSTM | 0.500 | 3 |" in shown
+    assert "| LSTM | 0.500 | 3.00 |" in shown
     assert "times and sizes: measured here" in shown
 
 
