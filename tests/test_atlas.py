@@ -88,6 +88,13 @@ def seqlab(root: Path) -> Run:
     return run
 
 
+@pytest.fixture
+def unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only measuring is looked at: judging and drawing take seconds."""
+    monkeypatch.setattr("seqlab.commands.atlas_report._scored", lambda found: [])
+    monkeypatch.setattr("seqlab.commands.atlas_report._maps", lambda *arguments: [])
+
+
 def stored(root: Path) -> list[tuple[str, int, int, int]]:
     """The cells of all runs, in the order of measuring."""
     with sqlite3.connect(root / "results" / "seqlab.db") as connection:
@@ -101,6 +108,7 @@ def table(root: Path, name: str) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(file)
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_coarse_cells_come_first_each_once_and_what_is_predicted_too_long_never(
     root: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,6 +128,7 @@ def test_coarse_cells_come_first_each_once_and_what_is_predicted_too_long_never(
     assert "train, length 1,024, width 256, batch 16" in shown
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_the_same_command_goes_on_and_then_measures_nothing(
     root: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,7 +154,7 @@ def test_what_it_says_it_writes_and_draws(
     assert seqlab("atlas", "--no-run") == 0
     shown = capsys.readouterr().out
     assert "24 cells, " in shown
-    assert "goals 95% right, 10% regret" in shown
+    assert "goals 95 % right, 10 % regret" in shown
     folder = root / "results" / "atlas"
     for path in folder.iterdir():
         assert str(path) in shown
@@ -206,7 +215,10 @@ def test_another_is_predicted_with_its_uncertainty_its_neighbours_and_its_range(
 
 
 def test_stores_of_two_machines_meet_and_each_device_has_its_answer(
-    root: Path, tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+    root: Path,
+    tmp_path: Path,
+    seqlab: Run,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     other = tmp_path / "other.db"
     shutil.copy(root / "results" / "seqlab.db", other)
@@ -218,11 +230,6 @@ def test_stores_of_two_machines_meet_and_each_device_has_its_answer(
     shown = capsys.readouterr().out
     assert shown.count("is the fastest") == 2
     assert "another machine" in shown
-    assert seqlab("atlas", "--no-run") == 0
-    capsys.readouterr()
-    by_device = [row for row in table(root, "scores.csv") if row["by"] == "device"]
-    assert {row["device"] for row in by_device} >= {"another machine"}
-    assert all(float(row["right"]) > 0.8 for row in by_device)
 
 
 @pytest.mark.parametrize(

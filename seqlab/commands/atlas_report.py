@@ -26,7 +26,7 @@ from seqlab.analysis.atlas.held_out import (
 )
 from seqlab.analysis.atlas.order import Skipped
 from seqlab.analysis.atlas.predictor import LEAST_CELLS, Predictor
-from seqlab.commands.common import new_table, print_table
+from seqlab.commands.common import new_table, print_table, share
 from seqlab.document.numbers import number
 from seqlab.errors import StoreError
 
@@ -111,16 +111,16 @@ def _scores(scored: Scored) -> Table:
     table = new_table(
         "task", "held out by", "cells", "right", "clear: right", "regret", "worst", "90 % intervals hold",
         "sure: right",
-        title=f"On cells held out: goals {RIGHT_GOAL:.0%} right, {REGRET_GOAL:.0%} regret",
+        title=f"On cells held out: goals {share(RIGHT_GOAL)} right, {share(REGRET_GOAL)} regret",
     )  # fmt: skip
     several = len({device for device, *_ in scored}) > 1
     for device, task, by, _, answers in scored:
         score, clear = Score.of(answers), [answer for answer in answers if answer.measured.is_clear]
-        clear_right = f"{Score.of(clear).right:.1%} of {len(clear)}" if clear else "–"
-        sure = f"{score.sure_right:.1%} of {score.sure}" if score.sure else "–"
+        clear_right = f"{share(Score.of(clear).right, 1)} of {len(clear)}" if clear else "–"
+        sure = f"{share(score.sure_right, 1)} of {score.sure}" if score.sure else "–"
         table.add_row(
-            f"{task}, {device}" if several else task, by, f"{score.cells}", f"{score.right:.1%}", clear_right,
-            f"{score.regret:.1%}", f"{score.worst:.1%}", f"{score.within:.1%}", sure,
+            f"{task}, {device}" if several else task, by, f"{score.cells}", share(score.right, 1),
+            clear_right, share(score.regret, 1), share(score.worst, 1), share(score.within, 1), sure,
         )  # fmt: skip
     return table
 

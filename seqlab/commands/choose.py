@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from seqlab.analysis.atlas.cells import TASKS, Cell, Device, Measured, Task, measured
-from seqlab.commands.common import workspace_of
+from seqlab.commands.common import share, workspace_of
 from seqlab.errors import NothingRanError, UsageError, unknown
 from seqlab.store.database import Store
 from seqlab.store.workspace import Workspace
@@ -113,8 +113,8 @@ def _of_measured(one: Measured) -> Iterator[str]:
     noise = "more than" if one.is_clear else "within"
     blocks = len(one.blocks[first])
     yield from _wrapped(
-        f"{first} is the fastest: measured. {second} takes {lead:.0%} longer, which is {noise} the noise of "
-        f"{blocks} blocks of timing.",
+        f"{first} is the fastest: measured. {second} takes {share(lead)} longer, which is {noise} the noise "
+        f"of {blocks} blocks of timing.",
         indent=2,
     )
     yield ""
@@ -125,7 +125,8 @@ def _predicted(
     cell: Cell, found: Sequence[Measured], scores: Mapping[str, Mapping[str, str]]
 ) -> Iterator[str]:
     """What is predicted of a cell never measured."""
-    from seqlab.analysis.atlas.predictor import MOST_CELLS, Predictor, coordinates, octaves_outside
+    from seqlab.analysis.atlas.fit import coordinates
+    from seqlab.analysis.atlas.predictor import MOST_CELLS, Predictor, octaves_outside
 
     near = sorted(found, key=lambda one: distance(cell, one.cell))[:MOST_CELLS]
     predicted = Predictor(near).predict([cell])
@@ -166,10 +167,10 @@ def _trust(scores: Mapping[str, Mapping[str, str]], *, extrapolated: bool) -> st
     if by not in scores:
         return "`seqlab atlas --no-run` says how often such answers are right."
     score = scores[by]
+    right, regret = share(float(score["right"])), share(float(score["regret"]), 1)
     return (
         f"On the {score['measured']} measured cells, with {held} held out at a time, the fastest was named "
-        f"rightly in {float(score['right']):.0%}, and the choice took {float(score['regret']):.1%} longer "
-        "than the best on average."
+        f"rightly in {right}, and the choice took {regret} longer than the best on average."
     )
 
 
@@ -206,14 +207,14 @@ def _table(rows: Sequence[tuple[str, float, str, str]], best: float) -> Iterator
     )
     table = [head, *((name, _time(s), between, f"{s / best:.2f}", sure) for name, s, between, sure in rows)]
     for row in table:
-        yield f"  {row[0]:<18}{row[1]:>10}{row[2]:>24}{row[3]:>9}{row[4]:>9}".rstrip()
+        yield f"  {row[0]:<18}{row[1]:>10}{row[2]:>24}{row[3]:>9}{row[4]:>12}".rstrip()
 
 
-def percent(share: float) -> str:
+def percent(probability: float) -> str:
     """`93 %`, and never a certainty that no prediction has."""
-    return (
-        "over 99 %" if share > 0.995 else "under 1 %" if share < 0.005 else f"{share:.0%}".replace("%", " %")
-    )
+    if probability > 0.995:
+        return "over 99 %"
+    return "under 1 %" if probability < 0.005 else share(probability)
 
 
 def _time(seconds: float) -> str:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from seqlab.analysis.atlas.cells import Cell, Device, Measured, measured
+from seqlab.analysis.atlas.fit import coordinates
 from seqlab.analysis.atlas.held_out import Score, held_out, held_out_devices
 from seqlab.analysis.atlas.order import by_level, levels, sifted
 from seqlab.analysis.atlas.predictor import (
     LEAST_CELLS,
     Predictor,
-    coordinates,
     fastest_probabilities,
     octaves_outside,
 )

@@ -6,7 +6,7 @@ The terms n_k are what a network of two layers does, up to constant factors: sta
 operation after another, reading weights, moving features, products with weights, and attention's scores. Only
 a recurrence that takes its steps in order waits for each of them; only the Transformer compares all pairs.
 The fit weighs relative errors. So it extrapolates as the arithmetic does, and a Gaussian process corrects it
-between the cells (`predictor`).
+between the cells (`fit`).
 """
 
 from collections.abc import Callable, Sequence
