@@ -6,11 +6,17 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from seqlab.__main__ import main
+from seqlab.commands.atlas import cell_of, seed_of
+from seqlab.notebook.discover import load
+from seqlab.running.plan import DueTrial, Plan, Request
+from seqlab.running.plan import trials as plan_trials
+from seqlab.running.schedule import as_asked
 from tests.analysis import atlas_planted
 from tests.charts.boxes import outside, overlaps
 from tests.project import CALM, make
@@ -171,6 +177,17 @@ def test_what_it_says_it_writes_and_draws(
         assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
         assert not overlaps(path.read_text())
         assert not outside(path.read_text())
+
+
+def test_on_a_cluster_every_cell_can_go_to_another_worker(root: Path) -> None:
+    page = replace(load(root / "experiments" / "aside" / "atlas.py"), name="atlas")
+    trials = plan_trials(page, Request())
+    apart = [replace(trial, seed=seed_of(cell_of(trial))) for trial in trials]
+    plan = Plan(page, root, "", tuple(apart), tuple(DueTrial(trial, "never run") for trial in apart))
+    blocks = as_asked([plan], apart=True)
+    assert [len(block.trials) for block in blocks] == [1] * len(trials)
+    assert len({block.group for block in blocks}) == len(trials)
+    assert all(block.alone for block in blocks)
 
 
 def test_no_report_has_the_page_and_its_cells_count_for_none(

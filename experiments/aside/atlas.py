@@ -122,7 +122,7 @@ def cells(
 
 experiment = Experiment(
     run=run,
-    protocol={"blocks": 7, "tokens": 4, "steps": 100},
+    protocol={"blocks": 9, "tokens": 4, "steps": 100},
     budgets=(
         Budget(
             "smoke",

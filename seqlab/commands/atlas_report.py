@@ -108,21 +108,32 @@ def _scored(found: Found) -> Iterator[tuple[Device, Task, str, int, list[Answer]
 
 
 def _scores(scored: Scored) -> Table:
+    """Two rows for each way to hold out: over all cells, and over those with a clear lead."""
     table = new_table(
-        "task", "held out by", "cells", "right", "clear: right", "regret", "worst", "90 % intervals hold",
-        "sure: right",
+        "task", "held out by", "of", "cells", "right", "regret", "worst", "intervals hold", "sure: right",
+        "goals",
         title=f"On cells held out: goals {share(RIGHT_GOAL)} right, {share(REGRET_GOAL)} regret",
     )  # fmt: skip
     several = len({device for device, *_ in scored}) > 1
     for device, task, by, _, answers in scored:
-        score, clear = Score.of(answers), [answer for answer in answers if answer.measured.is_clear]
-        clear_right = f"{share(Score.of(clear).right, 1)} of {len(clear)}" if clear else "–"
-        sure = f"{share(score.sure_right, 1)} of {score.sure}" if score.sure else "–"
-        table.add_row(
-            f"{task}, {device}" if several else task, by, f"{score.cells}", share(score.right, 1),
-            clear_right, share(score.regret, 1), share(score.worst, 1), share(score.within, 1), sure,
-        )  # fmt: skip
+        for over, chosen in over_which(answers):
+            score = Score.of(chosen)
+            met = score.right >= RIGHT_GOAL and score.regret <= REGRET_GOAL
+            table.add_row(
+                f"{task}, {device}" if several else task, by, over, f"{score.cells:,}", share(score.right, 1),
+                share(score.regret, 1), share(score.worst, 1), share(score.within, 1),
+                f"{share(score.sure_right, 1)} of {score.sure}" if score.sure else "–",
+                "met" if met else "not met",
+            )  # fmt: skip
     return table
+
+
+def over_which(answers: Sequence[Answer]) -> Iterator[tuple[str, list[Answer]]]:
+    """All answers, and those on cells with a lead beyond the noise, if there are any."""
+    clear = [answer for answer in answers if answer.measured.is_clear]
+    for over, chosen in (("all", list(answers)), ("clear", clear)):
+        if chosen:
+            yield over, chosen
 
 
 def _maps(found: Found, skipped: Sequence[Skipped], here: Device, folder: Path) -> list[Path]:
@@ -178,11 +189,9 @@ def _write_scores(scored: Scored, path: Path) -> Path:
     """A row for each way to hold out, over all cells and over those with a clear lead."""
     rows = []
     for device, task, by, measured, answers in scored:
-        clear = [answer for answer in answers if answer.measured.is_clear]
-        for over, chosen in (("all", answers), ("clear", clear)):
-            if chosen:
-                values = [f"{value:.6g}" for value in asdict(Score.of(chosen)).values()]
-                rows.append((*device, task, by, measured, over, *values))
+        for over, chosen in over_which(answers):
+            values = [f"{value:.6g}" for value in asdict(Score.of(chosen)).values()]
+            rows.append((*device, task, by, measured, over, *values))
     return _write(path, ("device", "mlx", "task", "by", "measured", "over", *Score.__annotations__), rows)
 
 

@@ -93,5 +93,5 @@ def memory_bytes(cell: Cell) -> float:
     weights = 4 * 24 * width**2 * 4  # four networks, in float32
     if cell.task == "decode":
         return weights + 2 * 16 * batch * length * width  # a cache of two layers, copied once
-    features, scores = 2 * 60 * batch * length * width, 2 * 4 * 4 * batch * length**2
+    features, scores = 60 * batch * length * width, 2 * 4 * 4 * batch * length**2
     return 4 * weights + 4 * (features + scores)  # with gradients and two moments
