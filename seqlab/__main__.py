@@ -67,6 +67,12 @@ def parser() -> argparse.ArgumentParser:
     reference.add_argument(
         "--run", action="store_true", help="first run the trials that are due; the same command goes on"
     )
+    reference.add_argument(
+        "--check",
+        type=int,
+        metavar="N",
+        help="write nothing: run N of its trials anew and compare them with it",
+    )
     claims = add("claims", "Print every claim with our prediction and its latest verdicts.")
     _add_no_reference(claims, "leave out verdicts that rest on report/reference/")
     claims.add_argument(
@@ -274,8 +280,10 @@ def _dispatch(options: argparse.Namespace) -> int:
         if options.command == "run":
             return pipeline.run(workspace, wanted, names=options.names, options=how)
         if options.command == "reference":
-            from seqlab.commands import reference
+            from seqlab.commands import check, reference
 
+            if options.check is not None:
+                return check.run(workspace, wanted, names=options.names, options=how, count=options.check)
             return reference.run(workspace, wanted, names=options.names, options=how, runs=options.run)
         return pipeline.report(workspace, wanted, names=options.only, options=how)
     if options.command == "completion":

@@ -320,3 +320,37 @@ def test_the_reference_serves_the_quick_budget_too(
     assert "calm: 15 of 15 trials are due" in capsys.readouterr().out
     assert seqlab("reference", "--run", "--dry-run", "--budget", "quick", "--set", "model=LSTM") == 0
     assert "calm: 5 of 5 trials are due" in capsys.readouterr().out
+
+
+def test_a_check_runs_some_of_it_anew_and_compares(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make(tmp_path, calm=LEARNING)
+    page = root / "experiments" / "calm.py"
+    assert seqlab("reference", "--check", "4") == 3
+    assert "the reference holds no trial of these pages" in capsys.readouterr().err
+    assert seqlab("reference", "--run", "--results", str(root / "results" / "reference")) == 0
+    before = {path: path.read_bytes() for path in (root / "report" / "reference").iterdir()}
+    capsys.readouterr()
+
+    assert seqlab("reference", "--check", "4", "--dry-run") == 0
+    assert "calm: 4 of 4 trials are due" in capsys.readouterr().out
+    assert seqlab("reference", "--check", "4") == 0
+    shown = capsys.readouterr().out
+    assert shown.count("inside  calm: model=") == 4
+    assert "4 of 4 trials lie within the prediction intervals of the reference seeds" in shown
+    assert len(keys(root)) == 4
+    assert seqlab("reference", "--check", "4") == 0  # the same ones, which have run
+    assert shown.splitlines()[-1] in capsys.readouterr().out
+    assert len(keys(root)) == 4
+
+    page.write_text(LEARNING.replace("LIFT = 0.5", "LIFT = 0.4"))  # another model under the same name
+    assert seqlab("reference", "--check", "100", "calm") == 0
+    shown = capsys.readouterr().out
+    assert shown.count("OUTSIDE calm: model=Transformer") == shown.count("inside  calm: model=LSTM") == 5
+    assert "5 of 10 trials lie within" in shown
+    assert {path: path.read_bytes() for path in (root / "report" / "reference").iterdir()} == before
+
+    for arguments, said in ((["0"], "1 or more, found 0"), (["3", "--budget", "smoke"], "smoke budget")):
+        assert seqlab("reference", "--check", *arguments) == 2
+        assert said in capsys.readouterr().err

@@ -60,7 +60,7 @@ class Combined:
     def headlines(self) -> tuple[Headline, ...]:
         """One cell, or two where the claim holds in one place and fails in another; none without a number."""
         if self.outcome is not Outcome.CONDITIONAL:
-            return _first(self.of(self.outcome) or self.of(*_FAILED))
+            return _first(self.of(self.outcome) or self.of(*_FAILED) or self.of(Outcome.SUPPORTED))
         held = _first(self.of(Outcome.SUPPORTED, Outcome.CONDITIONAL), "pass")
         return held + _first(self.of(*_FAILED, Outcome.CONDITIONAL), "fail")
 

@@ -148,6 +148,12 @@ def summary(claim: Combined) -> str:
     if claim.outcome is Outcome.CONDITIONAL and len(parts) == 2:
         holds, fails = (f"p{part[1:]}" if part.startswith("Published") else part for part in parts)
         parts = [f"It holds here: {holds}", f"It fails here: {fails}"]
+    elif claim.outcome is Outcome.INCONCLUSIVE and not claim.of(Outcome.INCONCLUSIVE):
+        untested, all_rules = len(claim.of(Outcome.NOT_TESTED)), len(claim.verdicts)
+        parts = [
+            f"It holds so far: {parts[0]}" if parts else "",
+            f"{untested} of {all_rules} rules not tested",
+        ]
     return ". ".join(filter(None, parts))
 
 
@@ -165,14 +171,22 @@ def evidence(claim: Combined) -> str:
 
 
 def unsettled(claim: Combined, titles: Mapping[str, str]) -> str:
-    """Which parts of a claim are undecided or untested, by the chapters' titles; empty for none."""
+    """Which parts of a claim are undecided or untested, by the titles of its chapters, if it has several."""
     told = []
+    if len(claim.pages) == 1:
+        return ""
     for outcome, word in ((Outcome.INCONCLUSIVE, "undecided"), (Outcome.NOT_TESTED, "not tested")):
         pages = [verdict.experiment for verdict in claim.of(outcome)]
         names = list(dict.fromkeys(titles.get(page) or page for page in pages))
         if names and len(claim.verdicts) > len(pages):
             told.append(f"{word}: {', '.join(names)}")
     return "; ".join(told)
+
+
+def not_run(claim: Combined) -> bool:
+    """Whether nothing is wrong but that the trials of the claim's first rule have not run."""
+    why = claim.verdicts[0].reason if claim.outcome is Outcome.NOT_TESTED and claim.verdicts else ""
+    return "not run" in why and "failed" not in why and "diverged" not in why
 
 
 def _left(rule: Comparison) -> str:

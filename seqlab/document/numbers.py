@@ -43,10 +43,10 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def two_digits(value: float) -> str:
-    """Two digits, also where the second is a zero, as of a ratio: `1.0`, `0.68`, `13`."""
-    if value == 0 or not math.isfinite(value) or not -3 < (power := _magnitude(value)) < 6:
+    """Two digits, also where the second is a zero: `2.0`, `0.68`, `13`; near one two decimals, `1.04`."""
+    if value == 0 or not math.isfinite(value) or not -3 < (power := _magnitude(float(f"{value:.1e}"))) < 6:
         return significant(value, 2)
-    return fixed(value, max(0, 1 - power))
+    return fixed(value, 2 if 0.9 < value < 1.1 else max(0, 1 - power))
 
 
 def _scale(value: float, unit: str) -> tuple[float, str]:

@@ -62,6 +62,7 @@ class _Column:
 
     title: str
     unit: str
+    of_machine: bool
     cells: dict[tuple[Level, ...], Cell] = field(default_factory=dict)
 
 
@@ -96,7 +97,7 @@ def _table(table: Table, page: PageFindings) -> TableData:
         if place not in kept
     ]
     n_text = with_place(_seeds(page, table, counts), whole)
-    if whole.origin and any(metric_named(name.partition("@")[0]).of_machine for name in table.metrics):
+    if whole.origin and any(column.of_machine for column in columns):
         n_text += "; times and sizes: measured here"
     return TableData(
         table.caption, head, rows, "; ".join(filter(None, [*same, n_text])), frozenset({0, *words})
@@ -115,7 +116,7 @@ def _columns(table: Table, page: PageFindings, whole: Evidence, counts: list[int
         title = f"{known.title} ({split})" if split and twice else known.title
         if level is not None:
             title = f"{factor_title(table.columns)} {level_value(level)}"
-        column = _Column(title, known.unit)
+        column = _Column(title, known.unit, known.of_machine)
         summary = summarise(evidence, metric, by=table.rows, split=split, where=where)
         for *key, estimate, low, high, n in summary.itertuples(index=False, name=None):
             if evidence is whole:  # beside the reference, those made here are told apart

@@ -14,7 +14,16 @@ import jinja2
 
 from seqlab.document import blocks, numbers
 from seqlab.document.blocks import Markdown, escape
-from seqlab.document.measured import brief, claimed, evidence, measured, plain_levels, summary, unsettled
+from seqlab.document.measured import (
+    brief,
+    claimed,
+    evidence,
+    measured,
+    not_run,
+    plain_levels,
+    summary,
+    unsettled,
+)
 from seqlab.document.origins import from_reference, replicated, since
 from seqlab.document.sound import told
 from seqlab.errors import RenderError
@@ -105,6 +114,7 @@ def environment(sources: Path) -> jinja2.Environment:
         drawing=blocks.drawing,
         measured=measured,
         summary=summary,
+        not_run=not_run,
         unsettled=unsettled,
         brief=brief,
         claimed=claimed,

@@ -6,10 +6,14 @@ import textwrap
 WIDTH = 90  # characters that fit the paper at the theme's font size for texts
 
 # Ranges for which Typst's fonts have every glyph: PDF/UA refuses any other character.
-_NOT_IN_PDF = re.compile(
-    "[^\t\n\ufffd -\u02ff\u0370-\u0482\u048a-\u04ff\u1e00-\u1eff\u2010-\u2027\u2030-\u2040\u2060\u20a0-\u20bf"
-    "\u2190-\u22ff\u2500-\u262f\u2638-\u268b]"
+_IN_PDF = (
+    "\t\n\ufffd -\u02ff\u0370-\u0482\u048a-\u04ff\u1e00-\u1eff"  # Latin, Greek, Cyrillic
+    "\u2010-\u2027\u2030-\u2040\u2042\u2044-\u2052\u2054-\u205e\u2060\u20a0-\u20bf"  # punctuation, currencies
+    "\u2070\u2071\u2074-\u208e\u2090-\u209c"  # superscripts, subscripts
+    "\u2100-\u211e\u2120\u2122\u2124\u2126-\u2151\u2153-\u2184"  # letters as symbols, fractions
+    "\u2190-\u23ff\u2460-\u2606\u2609-\u262f\u2638-\u268b\u27c0-\u27ff\u2900-\u2aff"  # arrows, shapes
 )
+_NOT_IN_PDF = re.compile(f"[^{_IN_PDF}]")
 MISSING = "\ufffd"  # the replacement character
 _JOINER = "\u2060"  # word joiner, of zero width: breaks up what would be read as markup
 

@@ -7,16 +7,14 @@ it. A GPU that shares the CPU's memory, as on Apple silicon, has what its system
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import mlx.core as mx
 import psutil
 
-from seqlab.machine.memory import number_in
+from seqlab.machine.memory import limits
 
 # An attempt may take a quarter of the memory, and half of what is free, to leave the machine responsive.
 SHARE, SHARE_OF_FREE = 4, 2
-CONTAINER = Path("/sys/fs/cgroup")  # where Linux has a container's limit (version 2)
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,8 @@ def capacity() -> Capacity:
         return Capacity(total, int(device.get("free_memory", total)))
     machine = psutil.virtual_memory()
     total, free = int(machine.total), int(machine.available)
-    if (limit := number_in(CONTAINER / "memory.max")) is not None and limit < total:
-        total, free = limit, min(free, limit - (number_in(CONTAINER / "memory.current") or 0))
+    for limit, taken in limits():
+        total, free = min(total, limit), min(free, limit - taken)
     total = min(total, int(device.get("max_recommended_working_set_size", total)))  # Metal
     return Capacity(total, max(free, 0))
 

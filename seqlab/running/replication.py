@@ -132,6 +132,16 @@ def draw(
     return [trial for name, trial in by_name.items() if name in drawn.trials]
 
 
+def sample(covered: Sequence[Trial], drawn: Drawn, prices: Prices, count: int) -> list[Trial]:
+    """At least `count` of the covered trials, where there are so many: whole trainings, in their order."""
+    found: list[Trial] = []
+    for training in _in_order(covered, drawn.seed, prices):
+        if len(found) >= count:
+            break
+        found += training
+    return found
+
+
 def name_of(trial: Trial) -> str:
     """What identifies a trial on any machine, in few characters."""
     return _name(trial.experiment, canonical_json(trial.factors), canonical_json(trial.settings), trial.seed)

@@ -114,7 +114,10 @@ def chapter(folder: Path) -> Chapter:
             Passages("None.", (), "no valid run yet"),
             Files("Songs.", (File("rnn-song.mid", bytes(2300), f"LSTM {NASTY}, seed 0"),)),
         ),
-        tables=(TableData("Costs.", ("Model", NASTY), (("LSTM", NASTY),), "5 seeds"),),
+        tables=(
+            TableData("Costs.", ("Model", NASTY), (("LSTM", NASTY),), "5 seeds"),
+            TableData("Sizes.", ("Model",), ()),
+        ),
         rerun="nox -s rnn -- --seeds 5",
         source="experiments/rnn.py",
         trials=40,

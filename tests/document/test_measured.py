@@ -3,7 +3,7 @@
 import pytest
 
 from seqlab.analysis.combined import combine
-from seqlab.document.measured import claimed, evidence, measured, plain_levels, summary, unsettled
+from seqlab.document.measured import claimed, evidence, measured, not_run, plain_levels, summary, unsettled
 from seqlab.notebook.claims import Cell, Difference, Exact, Origin, Outcome, Ratio, Rule, Slope, Verdict
 
 MORE = Difference(
@@ -108,6 +108,30 @@ def test_a_mixed_claim_says_where_it_holds_and_where_it_fails() -> None:
     )
     assert unsettled(both, {"vit": "Images"}) == "undecided: Images; not tested: code"
     assert unsettled(combine([verdict(ONE, Outcome.NOT_TESTED)]), {}) == ""
+    assert (
+        unsettled(combine([held := verdict(ONE, Outcome.SUPPORTED), verdict(ONE, Outcome.NOT_TESTED)]), {})
+        == ""
+    )
+    assert unsettled(combine([held, verdict(ONE, Outcome.NOT_TESTED, page="vit")]), {}) == "not tested: vit"
+
+
+def test_a_claim_of_which_a_part_is_untested_says_what_holds_and_what_is_lacking() -> None:
+    held = verdict(MORE, Outcome.SUPPORTED, cell(0.51, "pass", spread=0.02, opponent="CNN"))
+    found = combine([held, verdict(ONE, Outcome.NOT_TESTED), verdict(READ, Outcome.NOT_TESTED)])
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert summary(found) == (
+        "It holds so far: Transformer: accuracy 51 percentage points higher than CNN, the best of 2 "
+        "(95 % interval 49.0 to 53.0; claimed: at least 1 percentage point higher). 2 of 3 rules not tested"
+    )
+
+
+def test_what_has_only_not_run_is_told_from_what_failed() -> None:
+    def untested(reason: str) -> bool:
+        return not_run(combine([Verdict("C01", "rnn", Outcome.NOT_TESTED, ONE, "It holds.", reason)]))
+
+    assert untested("Missing: length=16: no good run of model=RNN (5 not run)")
+    assert not untested("Missing: length=16: no good run of model=RNN (1 failed, 4 not run)")
+    assert not untested("No trial was planned that this rule compares.")
 
 
 def test_evidence_says_where_a_number_comes_from() -> None:

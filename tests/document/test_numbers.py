@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.document.numbers import duration, effect, interval, number, p_value, ratio, significant, threshold
+from seqlab.document.numbers import (
+    duration,
+    effect,
+    interval,
+    number,
+    p_value,
+    ratio,
+    significant,
+    threshold,
+    two_digits,
+)
 from seqlab.document.templates import sentence
 from seqlab.notebook.claims import Difference, Exact, Ratio, Rule, Slope
 
@@ -113,3 +123,12 @@ def test_a_sentence_gets_one_full_stop(text: str) -> None:
     assert sentence(text) == text
     assert sentence("It ends") == "It ends."
     assert sentence("It ends (here)") == "It ends (here)."
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.998, "1.00"), (1.04, "1.04"), (1.0, "1.00"), (0.96, "0.96"), (0.68, "0.68"), (2.0, "2.0"),
+     (9.96, "10"), (0.0996, "0.10"), (99.6, "100"), (13.2, "13")],
+)  # fmt: skip
+def test_ratios_have_two_digits_and_near_one_two_decimals(value: float, shown: str) -> None:
+    assert two_digits(value) == shown

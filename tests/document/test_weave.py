@@ -115,6 +115,13 @@ def test_tables_fit_a_page(document: Path) -> None:
     assert all(sum(map(int, row.split(","))) <= 100 for row in widths)
 
 
+def test_a_table_without_rows_is_told_and_not_drawn(tmp_path: Path, sources: Path) -> None:
+    text = whole(weave(reports.rich(tmp_path / "out"), sources=sources, folder=tmp_path / "out"))
+    assert "Nothing was measured for this table: Sizes." in text
+    assert "tbl-rnn-1" in text
+    assert "tbl-rnn-2" not in text
+
+
 def section_of(document: Path, claim: str) -> str:
     """What stands in the one section of a claim."""
     return document.read_text().split(f"\n### {claim}: ")[1].split("\n### ")[0]

@@ -7,7 +7,7 @@ import mlx.core as mx
 import psutil
 import pytest
 
-from seqlab.measure import capacity as measured
+from seqlab.machine import memory as groups
 from seqlab.measure.capacity import Capacity, capacity, limited
 
 GIB = 1 << 30
@@ -19,7 +19,10 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     memory = SimpleNamespace(total=16 * GIB, available=10 * GIB)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     monkeypatch.setattr(mx, "device_info", lambda device: {"device_name": "a processor"})
-    monkeypatch.setattr(measured, "CONTAINER", tmp_path)
+    monkeypatch.setattr(groups, "CGROUPS", tmp_path)
+    monkeypatch.setattr(groups, "OF_THIS_PROCESS", tmp_path / "own")
+    (tmp_path / "own").write_text("0::/jobs/one\n")
+    (tmp_path / "jobs/one").mkdir(parents=True)
     return tmp_path
 
 
@@ -34,7 +37,10 @@ def test_a_container_may_have_less(machine: Path) -> None:
     assert capacity() == Capacity(4 * GIB, 4 * GIB)
     (machine / "memory.current").write_text(f"{3 * GIB}\n")
     assert capacity() == Capacity(4 * GIB, GIB)
-    (machine / "memory.max").write_text(f"{64 * GIB}\n")  # more than there is
+    (machine / "jobs/one/memory.max").write_text(f"{2 * GIB}\n")  # as for a job of a batch system
+    assert capacity() == Capacity(2 * GIB, GIB)
+    for group in (machine, machine / "jobs/one"):
+        (group / "memory.max").write_text(f"{64 * GIB}\n")  # more than there is
     assert capacity() == Capacity(16 * GIB, 10 * GIB)
 
 

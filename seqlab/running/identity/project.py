@@ -115,6 +115,12 @@ def rates_of(page: str) -> str:
     return f"{folder}/rates/{file.removesuffix('.py')}.csv"
 
 
+def page_of_rates(record: str) -> str:
+    """The name of the page that a record of learning rates belongs to; empty for any other file."""
+    folder, rates, file = record.rpartition("/rates/")
+    return f"{folder}/{file.removesuffix('.csv')}.py" if rates and file.endswith(".csv") else ""
+
+
 @cache
 def counts(name: str) -> bool:
     """Whether a file of this name can have a part in a result."""

@@ -31,7 +31,7 @@ from seqlab.running.identity.digests import source_digests
 from seqlab.running.identity.files import Files, listing
 from seqlab.running.identity.imported import Imports, file_of
 from seqlab.running.identity.places import Places, is_installed, whole
-from seqlab.running.identity.project import RUNS_A_TRIAL, counts, rates_of
+from seqlab.running.identity.project import RUNS_A_TRIAL, counts, page_of_rates, rates_of
 from seqlab.running.identity.versions import PYTHON, of_modules
 from seqlab.running.identity.words import ABSENT, BYTES, CODE, DOUBTFUL, NAMES
 
@@ -146,7 +146,11 @@ class Recorder:
         digests = source_digests(self._files, filter(counts, names), page=page)
         found = {name: CODE + digest for name, digest in digests.items()}
         for name, read in self._read.items():
-            if page in read.pages or any(at_work <= names for at_work in read.modules):
+            # Only its own page keeps a record of rates, though all share the module that reads it.
+            shared = (page_of_rates(name) or page) in names and any(
+                at_work <= names for at_work in read.modules
+            )
+            if page in read.pages or shared:
                 found[name] = read.state
         found |= self._without_rates(names)
         found |= dict.fromkeys(names & self._doubtful, DOUBTFUL)

@@ -28,6 +28,8 @@ _LOADS_MODULES = """
     spec_from_file_location SourceFileLoader __import__
 """
 LOADS_MODULES = frozenset(_LOADS_MODULES.split())
+# Fields of nodes that hold names and numbers, or whether a name is read or bound.
+WITHOUT_NODES = frozenset(["arg", "attr", "ctx", "id", "kind", "level", "module", "name", "type_comment"])
 KEPT_BY_NAME = ("__all__", "__version__")  # assigned names that count only where another file asks for them
 
 
@@ -217,13 +219,13 @@ def _in_order(tree: ast.Module) -> Iterator[ast.AST]:
         node = queue.pop()
         yield node
         for name in reversed(node._fields):
-            match getattr(node, name, None):
-                case ast.expr_context():
-                    pass
-                case ast.AST() as child:
-                    queue.append(child)
-                case [*children]:
-                    queue.extend(child for child in reversed(children) if isinstance(child, ast.AST))
+            if name in WITHOUT_NODES:
+                continue
+            child = getattr(node, name, None)
+            if isinstance(child, ast.AST):
+                queue.append(child)
+            elif isinstance(child, list):
+                queue += [one for one in reversed(child) if isinstance(one, ast.AST)]
 
 
 def _loaded_by_text(nodes: Sequence[ast.AST]) -> set[str]:
@@ -255,10 +257,10 @@ def _loads_modules(nodes: Sequence[ast.AST]) -> bool:
 def _dump(node: object) -> str:
     """Like `ast.dump`, without empty fields: each Python adds some of its own, such as `type_params`."""
     if isinstance(node, ast.AST):
-        fields = [
-            f"{name}={_dump(value)}"
-            for name, value in ast.iter_fields(node)
-            if value is not None and value != [] and name != "ctx"
-        ]
+        fields = list[str]()
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if value is not None and value != [] and name != "ctx":
+                fields.append(f"{name}={_dump(value)}")
         return f"{type(node).__name__}({', '.join(fields)})"
     return f"[{', '.join(map(_dump, node))}]" if isinstance(node, list) else repr(node)

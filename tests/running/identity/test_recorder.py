@@ -154,5 +154,19 @@ def test_what_a_module_has_kept_from_another_page_counts(root: Path) -> None:
         "package scikit-learn",
         "package scipy",
     }
+
+
+def test_rates_that_another_page_has_read_count_only_for_who_imports_it(root: Path) -> None:
+    (root / "experiments/rates").mkdir()
+    (root / "experiments/rates/page0.csv").write_text("settings,rate,score\n")
+    asks = "from seqlab.training.tried import TriedRates; TriedRates.beside(__file__).rows"
+    read = {"experiments/rates/page0.csv": "bytes"}
+    assert used(root, asks) == read
+    assert used(root, asks, asks) == {"experiments/rates/page1.csv": "absent"}
+    imported = used(root, asks, f"from experiments import page0; {asks}")
+    assert imported.items() >= read.items()
+
+
+def test_what_a_trial_has_written_for_another_page_counts(root: Path) -> None:
     written = "(ROOT / 'data/a.txt').write_text('by the first')"
     assert used(root, written, "open('data/a.txt').close()") == {"data/a.txt": "bytes"}
