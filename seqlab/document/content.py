@@ -111,6 +111,7 @@ class Pictures:
     ahead: int = 0  # domains of the forest in which the Transformer is better by what matters
     behind: int = 0  # in which it is worse
     between: int = 0
+    sizes: str = ""  # the parameters of the networks that the forest compares: `28,000 to 110,000`
 
     @property
     def images(self) -> tuple[Image, ...]:

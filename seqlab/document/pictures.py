@@ -28,7 +28,7 @@ TONES = {
     Outcome.INCONCLUSIVE: "blue",
     Outcome.NOT_TESTED: "soft",
 }
-TRANSFORMER = "Transformer"
+TRANSFORMER, PARAMETERS = "Transformer", "parameters"
 
 
 def pictures(
@@ -36,9 +36,14 @@ def pictures(
 ) -> Pictures:
     """Draw all that is shown, into `folder`; what was not measured is left out."""
     strips, scales = _strips(claims, folder)
-    forest, ahead, behind, rest = _forest(claims, outline, folder)
-    chain = _chain(pages, outline, folder)
-    return Pictures(chain, forest, strips, scales, ahead=ahead, behind=behind, between=rest)
+    rows = _rows(claims, outline)
+    ahead = sum(verdict.outcome is Outcome.SUPPORTED for _, verdict in rows)
+    behind = sum(verdict.outcome is Outcome.NOT_SUPPORTED and row.high < 0 for row, verdict in rows)
+    return Pictures(
+        _chain(pages, outline, folder), _forest(rows, folder), strips, scales,
+        ahead=ahead, behind=behind, between=len(rows) - ahead - behind,
+        sizes=_sizes(pages, [verdict for _, verdict in rows]),
+    )  # fmt: skip
 
 
 def scale_name(rule: Rule) -> str:
@@ -115,29 +120,44 @@ def _strip(headline: Headline, scale: Scale) -> Strip:
     )
 
 
-def _forest(
-    claims: Mapping[str, Combined], outline: Outline, folder: Path
-) -> tuple[Image | None, int, int, int]:
-    """The forest, and in how many domains the Transformer is ahead, behind, or neither for certain."""
+def _rows(claims: Mapping[str, Combined], outline: Outline) -> list[tuple[ForestRow, Verdict]]:
+    """A row for each domain with a number, the largest effect first."""
     rows: list[tuple[ForestRow, Verdict]] = []
     for domain in outline.domains:
         verdicts = claims[domain.claim].verdicts if domain.claim in claims else ()
         verdict = next((one for one in verdicts if one.experiment == domain.page), None)
         if verdict and (row := _row(domain.name, verdict)):
             rows.append((row, verdict))
+    return sorted(rows, key=lambda one: -one[0].effect)
+
+
+def _forest(rows: Sequence[tuple[ForestRow, Verdict]], folder: Path) -> Image | None:
     if not rows:
-        return None, 0, 0, 0
-    rows.sort(key=lambda one: -one[0].effect)
+        return None
     path = draw_forest(
         [row for row, _ in rows],
         folder / "forest.svg",
         left="opponent better",
         right=f"{TRANSFORMER} better",
     )
-    alt = "; ".join(f"{row.name}: {measured(verdict)}, {verdict.outcome}" for row, verdict in rows)
-    ahead = sum(verdict.outcome is Outcome.SUPPORTED for _, verdict in rows)
-    behind = sum(verdict.outcome is Outcome.NOT_SUPPORTED and row.high < 0 for row, verdict in rows)
-    return Image(path, "", alt), ahead, behind, len(rows) - ahead - behind
+    return Image(path, "", "; ".join(f"{row.name}: {measured(one)}, {one.outcome}" for row, one in rows))
+
+
+def _sizes(pages: Sequence[PageFindings], verdicts: Iterable[Verdict]) -> str:
+    """The parameters of the smallest and the largest network that these verdicts compare with opponents."""
+    found: list[float] = []
+    by_name = {page.experiment.name: page for page in pages}
+    for verdict in verdicts:
+        page, rule = by_name.get(verdict.experiment), verdict.rule
+        if page is None or not isinstance(rule, Ratio | Difference):
+            continue
+        evidence = page.shown(rule.left, [PARAMETERS]).evidence
+        found += evidence.values(PARAMETERS, by=(), where={**rule.where, **rule.left})["value"].tolist()
+    return (
+        " to ".join(dict.fromkeys(number(float(f"{size:.1e}")) for size in (min(found), max(found))))
+        if found
+        else ""
+    )
 
 
 def _row(name: str, verdict: Verdict) -> ForestRow | None:
