@@ -301,6 +301,16 @@ def test_a_bad_plan_is_one_line(
     assert told.err.count("\n") == 1
 
 
+def test_the_smoke_budget_shows_that_the_page_works_and_answers_nothing(
+    measured: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = ["--root", str(measured), "--results", str(tmp_path / "smoke")]
+    assert main(["atlas", "--budget", "smoke", *folders]) == 0
+    assert "only shows that the page works" in capsys.readouterr().out
+    assert main(["choose", "--task", "train", "--length", "4", "--width", "32", *folders]) == 3
+    assert main(["atlas", "--no-run", *folders]) == 3
+
+
 def test_where_nothing_is_measured_a_line_tells_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
