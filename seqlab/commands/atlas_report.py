@@ -46,7 +46,10 @@ def report(found: Found, skipped: Sequence[Skipped], here: Device, folder: Path)
             print(f"\n{device}: {_counted(cells)}")
         _print_skipped(skipped)
         scored = list(_scored(found))
-        print_table(_scores(scored))
+        if scored:
+            print_table(_scores(scored))
+        else:
+            print(f"Predictions need more than {LEAST_CELLS} cells of a task; `nox -s atlas` measures more.")
         paths += [_write_scores(scored, folder / SCORES), _write_answers(scored, folder / HELD_OUT)]
         paths += _maps(found, skipped, here, folder)
     except OSError as error:
