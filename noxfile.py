@@ -93,6 +93,12 @@ def tune(session: nox.Session) -> None:
     run(session, "seqlab", "tune", "--results", "results/reference", *session.posargs)
 
 
+@nox.session(venv_backend="none", requires=[LAB], default=False)
+def atlas(session: nox.Session) -> None:
+    """Measure which network is the fastest by length, width and batch, and draw maps (`-- --minutes 20`)."""
+    run(session, "seqlab", "atlas", *session.posargs)
+
+
 def add_page(page: str, title: str) -> None:
     """Add the session of one experiment page."""
 
@@ -116,6 +122,7 @@ def add_page(page: str, title: str) -> None:
         "faults",
         "reference",
         "tune",
+        "atlas",
         LAB,
     }
     name = f"page-{page}" if page in taken else page

@@ -1,4 +1,4 @@
-"""The command line: list, run, report, show, open, claims, results, diff, tune, doctor and the rest.
+"""The command line: list, run, report, show, open, claims, results, diff, tune, choose and the rest.
 
 Exit status: 0 done; 1 a trial failed (the report exists), or `claims --verify` found a changed rule; 2 wrong
 usage; 3 nothing ran and nothing was stored; 4 rendering failed (results are safe); 130 interrupted. A refuted
@@ -51,10 +51,7 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--no-run", action="store_true", help="run nothing; report the stored results")
     for command in (run, report):
         _add_no_reference(command, "judge by runs made here alone, not by report/reference/")
-        command.add_argument(
-            "--scheduler", metavar="ADDRESS",
-            help="run the trials on a Dask cluster: tcp://HOST:PORT, tls://HOST:PORT, or local:4",
-        )  # fmt: skip
+        _add_scheduler(command)
     show = add("show", "Print what is known of a claim or an experiment, and how to run it again.")
     show.add_argument("names", nargs="+", metavar="NAME", help="a claim, such as C17, or an experiment")
     show.add_argument(
@@ -101,6 +98,12 @@ def parser() -> argparse.ArgumentParser:
     tune.add_argument("names", nargs="+", metavar="NAME", help="an experiment that trains networks")
     _add_machine_options(tune)
     tune.set_defaults(budget="full", force=False, dry_run=False)
+    _add_atlas(add("atlas", "Measure which network is the fastest by length, width and batch; draw maps."))
+    choose = add("choose", "Say which network is the fastest for given sizes, from what `atlas` measured.")
+    choose.add_argument("--task", metavar="{train,decode}", help="a training step, or one more token")
+    choose.add_argument("--length", metavar="N", help="tokens of a sequence, or of the context")
+    choose.add_argument("--width", metavar="N", help="features")
+    choose.add_argument("--batch", metavar="N", default="1", help="sequences at a time (default: 1)")
     doctor = add("doctor", "Check this machine: back end, BLAS, settings, engines, data, store.")
     doctor.add_argument(
         "--report",
@@ -131,6 +134,41 @@ def _folder_options() -> argparse.ArgumentParser:
 
 def _add_no_reference(command: argparse.ArgumentParser, text: str) -> None:
     command.add_argument("--no-reference", action="store_true", help=text)
+
+
+def _add_scheduler(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--scheduler", metavar="ADDRESS",
+        help="run the trials on a Dask cluster: tcp://HOST:PORT, tls://HOST:PORT, or local:4",
+    )  # fmt: skip
+
+
+def _add_atlas(command: argparse.ArgumentParser) -> None:
+    """What `atlas` measures, in which cells."""
+    command.add_argument(
+        "--budget", choices=BUDGETS, default="quick", help="how many cells to measure (default: quick)"
+    )
+    command.add_argument(
+        "--tasks",
+        nargs="+",
+        choices=("train", "decode"),
+        help="a training step, one more token (default: both)",
+    )
+    for name, what in (("lengths", "tokens of a sequence"), ("widths", "features"), ("batches", "sequences")):
+        command.add_argument(
+            f"--{name}", nargs="+", type=int, metavar="N", help=f"{what}, instead of the budget's own"
+        )
+    command.add_argument(
+        "--longest", type=float, metavar="SECONDS",
+        help="leave out cells whose slowest network takes longer for a step, as predicted (default: 2)",
+    )  # fmt: skip
+    command.add_argument(
+        "--no-run", action="store_true", help="measure nothing; judge and draw what is stored"
+    )
+    command.add_argument("--dry-run", action="store_true", help="measure nothing; print which cells are due")
+    _add_machine_options(command)
+    _add_scheduler(command)
+    command.set_defaults(force=False)
 
 
 def _trial_options(budget: BudgetName = "quick") -> argparse.ArgumentParser:

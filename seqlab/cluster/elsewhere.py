@@ -64,7 +64,10 @@ def elsewhere(
         own = astuple(devices.current(kind))
     except UsageError:  # this machine need not have one
         own = None
-    terms = Terms(workspace.root, workspace.results, kind, mlx, versions(), memory_gib=memory_gib)
+    terms = Terms(
+        workspace.root, workspace.results, kind, mlx, versions(),
+        memory_gib=memory_gib, aside=workspace.aside,
+    )  # fmt: skip
     with joined(address) as client:
         crew = Crew(client, address)
         crew.engage(terms)

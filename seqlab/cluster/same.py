@@ -1,6 +1,7 @@
 """What must be the same on all machines, so that a run of any counts here? Code, data, packages, device."""
 
 import platform
+from dataclasses import replace
 from hashlib import sha256
 
 from seqlab.cluster.words import Terms
@@ -29,8 +30,8 @@ def data() -> str:
 def workspace_of(terms: Terms) -> Workspace:
     """The command's own folders where this machine has them, else the project that this process began in."""
     if (terms.root / "experiments").is_dir():
-        return Workspace(terms.root, terms.results)
-    return Workspace.of(None, None)
+        return Workspace(terms.root, terms.results, terms.aside)
+    return replace(Workspace.of(None, None), aside=terms.aside)
 
 
 def differs(terms: Terms, device: tuple[str, str, str], workspace: Workspace) -> str:

@@ -17,7 +17,7 @@ class Terms:
 
     `root` and `results` are the command's folders. A worker that finds the pages there, as on a shared disk,
     uses them; another its own project. `pages` has the fingerprint of each page by its file's name, and
-    `versions` those of Python and the packages that compute.
+    `versions` those of Python and the packages that compute. `aside` is that of the command's `Workspace`.
     """
 
     root: Path
@@ -29,6 +29,7 @@ class Terms:
     pages: Mapping[str, str] = field(default_factory=dict)
     data: str = ""  # of the packaged data files
     memory_gib: float | None = None
+    aside: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The commands beside run and report, most of which only look; tune and reference also work.
+"""The commands beside run and report, most of which only look; tune, reference and atlas also work.
 
 Each has a module, imported only when it is asked for, so that the others answer sooner.
 """
@@ -55,6 +55,18 @@ def _open(options: argparse.Namespace) -> int:
     return opening.run(options)
 
 
+def _atlas(options: argparse.Namespace) -> int:
+    from seqlab.commands import atlas
+
+    return atlas.run(options)
+
+
+def _choose(options: argparse.Namespace) -> int:
+    from seqlab.commands import choose
+
+    return choose.run(options)
+
+
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "list": _list,
     "show": _show,
@@ -64,4 +76,6 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "diff": _diff,
     "doctor": _doctor,
     "tune": _tune,
+    "atlas": _atlas,
+    "choose": _choose,
 }

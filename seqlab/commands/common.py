@@ -40,6 +40,11 @@ def new_table(*columns: str, title: str | None = None, whole: Sequence[str] = ()
     return table
 
 
+def share(part: float, decimals: int = 0) -> str:
+    """A share in percent: `93 %`."""
+    return f"{part:.{decimals}%}".replace("%", " %")
+
+
 def print_table(table: Table) -> None:
     """Print to standard output."""
     Console(width=width()).print(table, markup=False)

@@ -15,10 +15,14 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Workspace:
-    """A project folder, with `experiments/` and `report/`, and the folder of its results."""
+    """A project folder, with `experiments/` and `report/`, and the folder of its results.
+
+    With `aside` the pages are those of `experiments/aside/`, which are in no report; commands run them.
+    """
 
     root: Path
     results: Path
+    aside: bool = False
 
     @classmethod
     def of(cls, root: Path | None, results: Path | None) -> "Workspace":
@@ -30,7 +34,7 @@ class Workspace:
     @property
     def pages(self) -> Path:
         """The folder of experiment pages."""
-        return self.root / "experiments"
+        return self.root / "experiments" / "aside" if self.aside else self.root / "experiments"
 
     @property
     def words(self) -> Path:
