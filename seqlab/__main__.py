@@ -84,10 +84,11 @@ def parser() -> argparse.ArgumentParser:
         help="what to do (default: show)",
     )  # fmt: skip
     results.add_argument(
-        "target",
+        "targets",
         type=Path,
-        nargs="?",
-        help="the folder to export to, the database to merge, or the experiment to show",
+        nargs="*",
+        metavar="TARGET",
+        help="the folder to export to, the databases to merge, or the experiment to show",
     )
     results.add_argument(
         "--format", choices=("csv", "parquet", "json"), default="csv", help="export as (default: csv)"

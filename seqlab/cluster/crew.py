@@ -9,7 +9,8 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 LOOK_SECONDS = 1.0  # between two looks at who is there
-FETCH_SECONDS = 120.0  # for one answer to come home
+FETCH_SECONDS = 60.0  # for an answer, or all that are ready, to come home
 SAY_SECONDS = 5.0  # of waiting, before a line says so
 WAIT_SECONDS = 600.0  # for a first worker, or another one; SEQLAB_WAIT changes it
 
@@ -120,8 +121,9 @@ class Crew:
                 futures.append(self._ended.get_nowait())
         except Empty:
             pass
+        homes = self._gathered(futures)
         for future in futures:
-            yield from self._take(future)
+            yield from self._take(future, homes.get(future.key))
 
     def cancel(self) -> None:
         """End all that runs; nothing comes home any more."""
@@ -148,12 +150,32 @@ class Crew:
         self._asked[future.key] = address, future, isinstance(question, Job)
         future.add_done_callback(self._ended.put)
 
-    def _take(self, future: "Future[Any]") -> Iterator[Answer]:
-        """What ended: a worker has said whether it fits, or a job has."""
+    def _gathered(self, futures: "Sequence[Future[Any]]") -> dict[object, Met | Home]:
+        """The answers of those that ended well, by key, in one round trip; not of workers that went."""
+        wanted = [future.key for future in futures if future.status == "finished"]
+        try:
+            while wanted:
+                # Not `client.gather`, which waits for an answer that was lost to be computed anew.
+                found: Any = self.client.sync(
+                    self._scheduler.gather, keys=wanted, callback_timeout=FETCH_SECONDS
+                )
+                if found["status"] == "OK":
+                    return dict(found["data"])
+                wanted = [key for key in wanted if key not in found["keys"]]
+        except Exception as error:  # noqa: BLE001 - whatever one of them holds: the others come home
+            if len(wanted) > 1:
+                apart = [self._gathered([future]) for future in futures]
+                return {key: home for one in apart for key, home in one.items()}
+            if not isinstance(error, OSError):  # that is a connection
+                return {wanted[0]: Home(refusal=described(error))}
+        return {}
+
+    def _take(self, future: "Future[Any]", home: Met | Home | None) -> Iterator[Answer]:
+        """What ended: a worker has said whether it fits, or a job has. `home` is its answer, if any."""
         if future.key not in self._asked:  # given up before
             return
         address, _, is_job = self._asked.pop(future.key)
-        found, hand = self._result(future), self.hands.get(address)
+        found, hand = home or _failure(future), self.hands.get(address)
         future.release()
         if found and found.refusal:
             self.leave_out(address, found.refusal)
@@ -162,19 +184,6 @@ class Crew:
             self.hands[address] = Hand(address, found.place)
         if is_job and hand:
             yield Answer(hand, found if isinstance(found, Home) and not found.refusal else None)
-
-    def _result(self, future: "Future[Any]") -> Met | Home | None:
-        """What the worker answered; its error as a refusal; None where the worker is lost."""
-        from distributed import CancelledError
-        from distributed.scheduler import KilledWorker
-
-        try:
-            found: Met | Home = future.result(timeout=FETCH_SECONDS)
-            return found
-        except (CancelledError, KilledWorker, OSError):  # OSError: it went while its answer came home
-            return None
-        except Exception as error:  # noqa: BLE001 - whatever a worker's Python may lack: the others go on
-            return Home(refusal=str(error) if isinstance(error, WorkerError) else described(error))
 
     def _look(self) -> Iterator[Answer]:
         """Ask those that joined; the jobs of those that are gone."""
@@ -199,15 +208,23 @@ class Crew:
 
     def _there(self) -> dict[str, dict[str, Any]]:
         """What the scheduler knows of its workers, by their addresses."""
+        why: object = "the connection was closed"
         try:
-            if self.client.status != "running":
-                raise OSError("the connection was closed")
-            return dict(self.client.scheduler_info(n_workers=-1)["workers"])
+            if self.client.status == "running":
+                # Not `scheduler_info`: what it returns may be the client's own, which names no workers.
+                found: Any = self.client.sync(self._scheduler.identity, n_workers=-1)
+                return dict(found["workers"])
         except (OSError, KeyError) as error:
-            raise WorkerError(
-                f"the scheduler at {self.address} is gone ({error}). Finished trials are stored; run the "
-                "same command again to continue."
-            ) from None
+            why = error
+        raise WorkerError(
+            f"the scheduler at {self.address} is gone ({why}). Finished trials are stored; run the "
+            "same command again to continue."
+        )
+
+    @property
+    def _scheduler(self) -> Any:
+        """What asks the scheduler, as `client.scheduler_info` says to do."""
+        return self.client.scheduler
 
     def _lose(self, address: str) -> Iterator[Answer]:
         hand = self.hands.pop(address, None)
@@ -219,6 +236,16 @@ class Crew:
             future.cancel()
             if is_job and hand:
                 yield Answer(hand, None)
+
+
+def _failure(future: "Future[Any]") -> Home | None:
+    """A job's error as a refusal; None where its worker is lost, and its answer with it."""
+    from distributed.scheduler import KilledWorker
+
+    error = future.exception() if future.status == "error" else None
+    if error is None or isinstance(error, KilledWorker | CancelledError | OSError):
+        return None
+    return Home(refusal=str(error) if isinstance(error, WorkerError) else described(error))
 
 
 class Waiting:

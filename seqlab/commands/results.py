@@ -10,20 +10,24 @@ from seqlab.store.workspace import Workspace
 
 def run(options: argparse.Namespace) -> int:
     """Do what `options.action` says: show, export or merge."""
-    workspace, target = workspace_of(options), options.target
+    workspace, targets = workspace_of(options), options.targets
     if options.action != "merge":
         require_database(workspace)
+        if len(targets) > 1:
+            raise UsageError(f"expected one name or folder for {options.action}, found {len(targets)}.")
+    target = targets[0] if targets else None
     if options.action == "export":
         from seqlab.store.export import export  # pandas
 
         for path in export(workspace.database, target or workspace.results / "export", options.format):
             print(path)
     elif options.action == "merge":
-        if target is None:
+        if not targets:
             raise UsageError("expected a database to merge, found none. Run `seqlab results merge OTHER.db`.")
+        from seqlab.commands.merging import merge  # metrics
+
         with Store(workspace.database) as store:
-            added, known = store.merge(target)
-        print(f"{added} runs added, {known} were known.")
+            return merge(store, targets)
     else:
         _show(workspace, str(target) if target else None)
     return 0

@@ -223,12 +223,12 @@ class Store:
         )
 
     def records(self, experiment: str) -> list[Record]:
-        """Every stored run of an experiment, oldest first."""
+        """Every stored run of an experiment, oldest first, in whichever order merging brought them."""
         with errors_explained(self._name, "read"):
             rows = self._connection.execute(
                 "SELECT id, key, seed, budget, factors, settings, status, error, started, device, mlx, "
                 "fingerprint, seconds, coalesce(used, 0) FROM run LEFT JOIN run_used ON run = id "
-                "WHERE experiment = ? ORDER BY id",
+                "WHERE experiment = ? ORDER BY started, id",
                 (experiment,),
             )
             return [Record(*row) for row in rows]
