@@ -434,7 +434,10 @@ def decisions(work: Work, store: Store) -> Decided | None:
         own = replace(work, plans=tuple(plan for plan in work.plans if plan.experiment.name == page))
         pages = [(plan.experiment, plan.planned) for plan in own.plans]
         unjudged: dict[str, str] = {}
-        found = analyse_pages(pages, evidence_runs(own, store), store, unjudged=unjudged, **referred(own))
+        found = analyse_pages(
+            pages, evidence_runs(own, store), store, unjudged=unjudged,
+            others=runs_of_others(own, store), **referred(own),
+        )  # fmt: skip
         if unjudged:
             raise UsageError(unjudged[page])
         return [verdict.outcome in DECIDED for verdict in found[0].verdicts]
@@ -490,6 +493,26 @@ def evidence_runs(work: Work, store: Store) -> Evidence:
     }
 
 
+def runs_of_others(work: Work, store: Store) -> dict[str, dict[str, list[int]]]:
+    """The runs of the same trials by other devices with the same MLX, by page and device."""
+    _, own, mlx = work.device
+    others = [
+        device
+        for (device,) in store.rows("SELECT DISTINCT device FROM run WHERE mlx = ? ORDER BY device", (mlx,))
+        if device != own
+    ]
+    found: dict[str, dict[str, list[int]]] = {}
+    for plan in work.plans if others else ():
+        records, changes = store.records(plan.experiment.name), _changes(plan, store)
+        for device in others:
+            numbers = runs_that_count(
+                plan.planned, records, fingerprint=plan.fingerprint, device=device, mlx=mlx, changes=changes
+            )
+            if numbers:
+                found.setdefault(plan.experiment.name, {})[device] = numbers
+    return found
+
+
 def analyse(work: Work, evidence: Evidence, store: Store, *, request: Request) -> "list[PageFindings]":
     """Judge every claim of every page; keep what changed as history, if a whole budget was asked for.
 
@@ -499,8 +522,9 @@ def analyse(work: Work, evidence: Evidence, store: Store, *, request: Request) -
 
     pages = [(plan.experiment, plan.planned) for plan in work.plans]
     findings = analyse_pages(
-        pages, evidence, store, smoke=request.budget == "smoke", unjudged=work.unjudged, **referred(work)
-    )
+        pages, evidence, store, smoke=request.budget == "smoke", unjudged=work.unjudged,
+        others=runs_of_others(work, store), **referred(work),
+    )  # fmt: skip
     whole = not request.changes and request.seed is None
     for page in findings:
         for verdict in page.verdicts if whole else ():

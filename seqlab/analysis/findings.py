@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from seqlab.analysis.devices import judge_among
 from seqlab.analysis.evidence import Evidence
 from seqlab.analysis.origin import Reference
 from seqlab.analysis.smoke import smoke_result
-from seqlab.analysis.verdicts import judge
 from seqlab.errors import in_a_line
 from seqlab.notebook.claims import Origin, Verdict
 from seqlab.notebook.experiment import Experiment, Trial
@@ -75,20 +75,29 @@ def analyse_pages(
     reference: Store | None = None,
     referred: Mapping[str, ReferenceRuns] | None = None,
     unjudged: dict[str, str] | None = None,
+    others: Mapping[str, Mapping[str, Sequence[int]]] | None = None,
 ) -> list[PageFindings]:
     """Load the runs with these numbers and judge every claim of each page.
 
     `numbers` holds, for each page by name, the numbers of its runs that count, and `referred` those of its
-    runs in the store of the `reference`. Raises `UsageError` for a rule that cannot be judged as it is
-    written; for `smoke` that is all that judging is for. With `unjudged`, a page that cannot be judged is
-    left out and the reason put there, so that it costs no other page its verdicts.
+    runs in the store of the `reference`; `others` has those of other devices, by their names. Raises
+    `UsageError` for a rule that cannot be judged as it is written; for `smoke` that is all that judging is
+    for. With `unjudged`, a page that cannot be judged is left out and the reason put there, so that it costs
+    no other page its verdicts.
     """
     tables = load(store, runs=[number for chosen in numbers.values() for number in chosen])
     references = _references(pages, reference, referred or {})
     found = []
     for experiment, planned in pages:
+        others_runs = (others or {}).get(experiment.name, {})
         try:
-            found.append(_page(experiment, planned, tables, references.get(experiment.name), smoke=smoke))
+            beside = {
+                device: _evidence(load(store, runs=list(runs)), experiment)
+                for device, runs in others_runs.items()
+            }
+            found.append(
+                _page(experiment, planned, tables, references.get(experiment.name), beside, smoke=smoke)
+            )
         except Exception as error:
             if unjudged is None:
                 raise
@@ -101,6 +110,7 @@ def _page(
     planned: Sequence[Trial],
     tables: Tables,
     beside: Reference | None,
+    others: Mapping[str, Evidence],
     *,
     smoke: bool,
 ) -> PageFindings:
@@ -110,7 +120,7 @@ def _page(
     ordered = sorted(planned, key=lambda trial: (experiment.point_order(trial.factors), trial.seed))
     settings = dict(planned[0].settings) if planned else {}
     shown = tuple(figure for figure in experiment.figures if _planned(figure, planned))
-    verdicts = judge(experiment, evidence, ordered, beside)
+    verdicts = judge_among(experiment, evidence, ordered, beside, others)
     page = PageFindings(
         replace(experiment, figures=shown), evidence, verdicts, settings, planned=tuple(planned),
         reference=beside,

@@ -33,14 +33,26 @@ def run(options: argparse.Namespace) -> int:
             # A verdict by a rule that its page no longer has is history.
             if rule := rules.get((found.claim, found.experiment, found.rule)):
                 row = (
-                    found.outcome, found.experiment, rule, found.budget, found.evidence, found.judged[:10]
+                    found.outcome, found.experiment, rule, found.budget, found.evidence, found.device,
+                    found.judged[:10],
                 )  # fmt: skip
                 last.setdefault(found.claim, []).append(row)
-    columns = ("claim", "quote", "predicted", "verdict", "page", "rule", "budget", "evidence", "judged")
+    columns = (
+        "claim",
+        "quote",
+        "predicted",
+        "verdict",
+        "page",
+        "rule",
+        "budget",
+        "evidence",
+        "device",
+        "judged",
+    )
     shown = len(columns) if width() >= WIDE else NARROW_COLUMNS
     table = new_table(*columns[:shown], whole=("claim", "predicted", "verdict", "page", "judged"))
     for entry in ledger.values():
-        for verdict in last.get(entry.id, [("not tested", "", "", "", "", "")]):
+        for verdict in last.get(entry.id, [("not tested", "", "", "", "", "", "")]):
             table.add_row(*(entry.id, entry.quote, entry.prediction, *verdict)[:shown])
     print_table(table)
     if notice:

@@ -44,7 +44,9 @@ def run(options: argparse.Namespace) -> int:
         work = pipeline.configure(workspace, request, store, names=names, kind=None, reference=opened)
         planned = [(plan.experiment, plan.planned) for plan in work.plans]
         counted = pipeline.evidence_runs(work, store)
-        found = analyse_pages(planned, counted, store, **pipeline.referred(work))
+        found = analyse_pages(
+            planned, counted, store, others=pipeline.runs_of_others(work, store), **pipeline.referred(work)
+        )
     verdicts = [verdict for page in found for verdict in page.verdicts]
     for one in asked:
         lines = _claim(one, verdicts) if isinstance(one, Entry) else _page(one, verdicts, ledger)
@@ -109,7 +111,8 @@ def _verdict(verdict: Verdict, head: str) -> Iterator[str]:
     yield from _wrapped(verdict.statement, indent=4)
     if text := measured(verdict):
         yield from _wrapped(f"Found: {text}.", indent=4)
-    yield from _wrapped(textwrap.shorten(verdict.reason, MOST, placeholder=" …"), indent=4)
+    most = len(verdict.reason) if verdict.agreement else MOST  # the devices are told last
+    yield from _wrapped(textwrap.shorten(verdict.reason, most, placeholder=" …"), indent=4)
     if verdict.boundary:
         yield from _wrapped(f"Boundary: {verdict.boundary}.", indent=4)
     if verdict.n:

@@ -247,6 +247,23 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """Whether devices agree on a rule's effect, in the cell where they are farthest apart."""
+
+    p_value: float  # that all devices have the same effects, after the correction for all cells
+    inconsistency: float  # I², from 0 to 1
+    level: float  # below which p-value they disagree
+    effects: Mapping[str, float]  # the mean of each device, by its name
+    seeds: Mapping[str, int]
+    cell: Mapping[str, str | int | float | bool]  # its levels
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing speaks against it."""
+        return self.p_value >= self.level
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What measuring said of one claim on one page."""
 
@@ -267,3 +284,4 @@ class Verdict:
     fairness: tuple[Fairness, ...] = ()
     origin: Origin | None = None  # None where it rests on runs made on this machine
     predicted: str = ""  # of this rule, before its first run
+    agreement: Agreement | None = None  # of devices; None where one device alone has enough runs

@@ -5,6 +5,7 @@ stay as history. A writer that is killed at any moment leaves every finished run
 """
 
 import json
+import re
 import sqlite3
 import sys
 import uuid
@@ -108,8 +109,15 @@ class StoredVerdict:
     n: int
     judged: str
     evidence: str
+    scope: str = ""
+
+    @property
+    def device(self) -> str:
+        """The devices that its scope names; empty for what is the same on all."""
+        return "; ".join(part for part in self.scope.split("; ") if DEVICE.fullmatch(part))
 
 
+DEVICE = re.compile(r"[cg]pu( \(.*\))?")
 VERDICT_COLUMNS = ", ".join(item.name for item in fields(StoredVerdict))
 
 
