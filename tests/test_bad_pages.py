@@ -137,7 +137,7 @@ def test_a_page_whose_runs_cannot_be_judged_or_drawn_costs_that_page_alone(
         return call
 
     monkeypatch.setattr(compose, "_image", failing("undrawn", compose._image))
-    monkeypatch.setattr(findings, "judge", failing("unjudged", findings.judge))
+    monkeypatch.setattr(findings, "judge_among", failing("unjudged", findings.judge_among))
     assert report(tmp_path) == 1
     told = capsys.readouterr().err
     assert "seqlab: unjudged: its runs cannot be judged: KeyError: 'estimate'" in told
