@@ -363,7 +363,8 @@ def measure(
 
     if decided:
         evidence = evidence_runs(work, store)
-        decided.refresh(page for page, runs in evidence.items() if runs)
+        held = work.beside.held if work.beside else {}
+        decided.refresh(page for page, runs in evidence.items() if runs or page in held)
     limit, reference = limit or _limit(workspace, work, options), work.beside.store if work.beside else None
     with awake():
         if work.elsewhere:

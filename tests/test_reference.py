@@ -159,6 +159,16 @@ def test_some_of_it_runs_here_too_and_then_nothing(
     assert "up to date" in capsys.readouterr().out
 
 
+def test_progress_counts_what_the_reference_decides(
+    tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = LEARNING.replace('    parallel_over=("model",),\n', "").replace("C38", "C41")
+    make_reference(make(tmp_path, calm=LEARNING, alone=alone))
+    monkeypatch.setitem(replication.SECONDS, "quick", 0.0)  # type: ignore[arg-type]
+    assert seqlab("report") == 0
+    assert "[1/10, 1 of 2 claims decided] alone:" in capsys.readouterr().err
+
+
 def test_a_comment_is_no_change_and_a_constant_is(
     tmp_path: Path, seqlab: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
