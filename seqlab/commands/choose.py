@@ -7,18 +7,16 @@ The answer is from the measured cells of the atlas: of the cell itself where it 
 import argparse
 import csv
 import math
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
 from seqlab.analysis.atlas.cells import TASKS, Cell, Device, Measured, Task, measured
-from seqlab.commands.common import share, workspace_of
+from seqlab.commands.common import share, workspace_of, wrapped
 from seqlab.errors import NothingRanError, UsageError, unknown
 from seqlab.store.database import Store
 from seqlab.store.workspace import Workspace
 
-WIDTH = 80  # columns
 NEAREST = 3  # measured cells that are shown
 SURE = 0.9
 LARGEST = 1 << 30
@@ -50,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     for device, cells in own.items():
         scores = _scores(workspace.results / "atlas" / "scores.csv", device, cell.task, len(cells))
         print("\n".join([*answer(cell, device, cells, scores), ""]))
-    print("\n".join(_wrapped(QUALITY)))
+    print("\n".join(wrapped(QUALITY)))
     return 0
 
 
@@ -90,7 +88,7 @@ def answer(
 ) -> Iterator[str]:
     """Lines for one device, whose cells of this task were `found`; `scores` by what was held out."""
     asked = ASKED[cell.task].format(length=cell.length)
-    yield from _wrapped(f"{asked}, width {cell.width:,}, batch {cell.batch:,}, on {device}:", hanging=2)
+    yield from wrapped(f"{asked}, width {cell.width:,}, batch {cell.batch:,}, on {device}:", hanging=2)
     yield ""
     here = next((one for one in found if one.cell == cell), None)
     if here is not None:
@@ -100,7 +98,7 @@ def answer(
 
     if len(found) < LEAST_CELLS:
         said = f"This cell was not measured, and {len(found)} measured cells are too few to predict it from."
-        yield from _wrapped(f"{said} `nox -s atlas` measures more.", indent=2)
+        yield from wrapped(f"{said} `nox -s atlas` measures more.", indent=2)
         yield from _nearest(cell, found)
         return
     yield from _predicted(cell, found, scores)
@@ -112,7 +110,7 @@ def _of_measured(one: Measured) -> Iterator[str]:
     lead = one.seconds[second] / one.seconds[first] - 1
     noise = "more than" if one.is_clear else "within"
     blocks = len(one.blocks[first])
-    yield from _wrapped(
+    yield from wrapped(
         f"{first} is the fastest: measured. {second} takes {share(lead)} longer, which is {noise} the noise "
         f"of {blocks} blocks of timing.",
         indent=2,
@@ -138,7 +136,7 @@ def _predicted(
     said = f"{first} is the fastest: {percent(sure[first])} sure, predicted and not measured."
     if sure[first] < SURE:
         said += f" It may be {second} ({percent(sure[second])})."
-    yield from _wrapped(said, indent=2)
+    yield from wrapped(said, indent=2)
     yield ""
     rows = [
         (name, seconds[name], f"{_time(low[name])} to {_time(high[name])}", percent(sure[name]))
@@ -148,15 +146,15 @@ def _predicted(
     yield ""
     outside = float(octaves_outside(coordinates([cell]), coordinates([one.cell for one in near]))[0])
     if outside > 0:
-        yield from _wrapped(
+        yield from wrapped(
             f"This is an extrapolation: no measured cell reaches so far, by a factor of {2**outside:.3g}. "
             f"Measured: {_range(found)}.",
             indent=2,
         )
     else:
-        yield from _wrapped(f"It lies within what was measured: {_range(found)}.", indent=2)
+        yield from wrapped(f"It lies within what was measured: {_range(found)}.", indent=2)
     yield from _nearest(cell, found)
-    yield from _wrapped(_trust(scores, extrapolated=outside > 0), indent=2)
+    yield from wrapped(_trust(scores, extrapolated=outside > 0), indent=2)
 
 
 def _trust(scores: Mapping[str, Mapping[str, str]], *, extrapolated: bool) -> str:
@@ -177,10 +175,10 @@ def _trust(scores: Mapping[str, Mapping[str, str]], *, extrapolated: bool) -> st
 def _nearest(cell: Cell, found: Sequence[Measured]) -> Iterator[str]:
     """The nearest measured cells with their times."""
     near = sorted(found, key=lambda one: distance(cell, one.cell))[:NEAREST]
-    yield from _wrapped("Nearest measured cells:", indent=2)
+    yield from wrapped("Nearest measured cells:", indent=2)
     for one in near:
         times = ", ".join(f"{name} {_time(one.seconds[name])}" for name in one.ranked)
-        yield from _wrapped(f"{one.cell}: {times}", indent=4, hanging=2)
+        yield from wrapped(f"{one.cell}: {times}", indent=4, hanging=2)
 
 
 def distance(one: Cell, other: Cell) -> float:
@@ -232,9 +230,3 @@ def _scores(path: Path, device: Device, task: Task, cells: int) -> dict[str, dic
         return {}
     wanted = {"device": device.name, "mlx": device.mlx, "task": task, "measured": str(cells), "over": "all"}
     return {row["by"]: row for row in rows if all(row.get(name) == value for name, value in wanted.items())}
-
-
-def _wrapped(text: str, *, indent: int = 0, hanging: int = 0) -> list[str]:
-    """The text in lines of at most 80 columns."""
-    first, rest = " " * indent, " " * (indent + hanging)
-    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=rest)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 
 from rich import box
@@ -12,6 +13,8 @@ from rich.table import Table
 from seqlab.errors import UsageError
 from seqlab.store.database import Store
 from seqlab.store.workspace import Workspace
+
+TEXT_WIDTH = 80  # columns
 
 
 def workspace_of(options: argparse.Namespace) -> Workspace:
@@ -43,6 +46,12 @@ def new_table(*columns: str, title: str | None = None, whole: Sequence[str] = ()
 def share(part: float, decimals: int = 0) -> str:
     """A share in percent: `93 %`."""
     return f"{part:.{decimals}%}".replace("%", " %")
+
+
+def wrapped(text: str, *, indent: int = 0, hanging: int = 0) -> list[str]:
+    """The text in lines of at most `TEXT_WIDTH` columns."""
+    first, rest = " " * indent, " " * (indent + hanging)
+    return textwrap.wrap(" ".join(text.split()), TEXT_WIDTH, initial_indent=first, subsequent_indent=rest)
 
 
 def print_table(table: Table) -> None:

@@ -21,14 +21,15 @@ def merge(store: Store, paths: Sequence[Path]) -> int:
     arrived: dict[int, Path] = {}  # from which store each new run came
     refused, total = 0, 0
     for path in _in_order(paths):
-        before = _runs(store)
+        last = store.rows("SELECT coalesce(max(id), 0) FROM run")[0][0]
         try:
             added, known = store.merge(path)
         except StoreError as error:
             refused += 1
             print(f"seqlab: {error}", file=sys.stderr)
             continue
-        arrived.update(dict.fromkeys(_runs(store) - before, path))
+        new = store.rows("SELECT id FROM run WHERE id > ?", (last,))
+        arrived.update((run, path) for (run,) in new)
         total += added
         print(f"{f'{path}: ' if len(paths) > 1 else ''}{added} runs added, {known} were known.")
     if len(paths) > 1:
@@ -60,7 +61,3 @@ def _digest(path: Path) -> str:
             return file_digest(file, "sha256").hexdigest()
     except OSError:  # merging it says what is wrong
         return ""
-
-
-def _runs(store: Store) -> set[int]:
-    return {number for (number,) in store.rows("SELECT id FROM run")}

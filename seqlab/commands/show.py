@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 from seqlab import pipeline
-from seqlab.commands.common import require_database, workspace_of
+from seqlab.commands.common import require_database, workspace_of, wrapped
 from seqlab.errors import UsageError, unknown
 from seqlab.machine import blas
 from seqlab.notebook.claims import Verdict
@@ -18,7 +18,6 @@ from seqlab.reference.manifest import MANIFEST
 from seqlab.running.plan import Request
 from seqlab.store.database import Store
 
-WIDTH = 80  # columns
 MOST = 240  # letters of a reason; the report has all of it
 
 
@@ -76,10 +75,10 @@ def _claim(entry: Entry, verdicts: Sequence[Verdict]) -> Iterator[str]:
     from seqlab.document.measured import summary
 
     claim = combine(verdict for verdict in verdicts if verdict.claim == entry.id)
-    yield from _wrapped(f"{entry.id}: {claim.outcome}. {entry.says}", hanging=4)
+    yield from wrapped(f"{entry.id}: {claim.outcome}. {entry.says}", hanging=4)
     if text := summary(claim):
-        yield from _wrapped(f"{text}.", indent=4)
-    yield from _wrapped(f"In the article: “{entry.quote}”. We predicted: {entry.prediction}.", indent=4)
+        yield from wrapped(f"{text}.", indent=4)
+    yield from wrapped(f"In the article: “{entry.quote}”. We predicted: {entry.prediction}.", indent=4)
     for verdict in claim.verdicts:
         yield ""
         yield from _verdict(verdict, f"{verdict.experiment}: {verdict.outcome}")
@@ -92,7 +91,7 @@ def _claim(entry: Entry, verdicts: Sequence[Verdict]) -> Iterator[str]:
 
 def _page(page: Experiment, verdicts: Sequence[Verdict], ledger: Mapping[str, Entry]) -> Iterator[str]:
     """A page with what each of its rules said."""
-    yield from _wrapped(f"{page.name}: {page.title}", hanging=4)
+    yield from wrapped(f"{page.name}: {page.title}", hanging=4)
     own = [verdict for verdict in verdicts if verdict.experiment == page.name]
     for verdict in own:
         yield ""
@@ -107,26 +106,20 @@ def _verdict(verdict: Verdict, head: str) -> Iterator[str]:
     from seqlab.document.measured import measured
     from seqlab.document.origins import from_reference
 
-    yield from _wrapped(head, hanging=4)
-    yield from _wrapped(verdict.statement, indent=4)
+    yield from wrapped(head, hanging=4)
+    yield from wrapped(verdict.statement, indent=4)
     if text := measured(verdict):
-        yield from _wrapped(f"Found: {text}.", indent=4)
+        yield from wrapped(f"Found: {text}.", indent=4)
     most = len(verdict.reason) if verdict.agreement else MOST  # the devices are told last
-    yield from _wrapped(textwrap.shorten(verdict.reason, most, placeholder=" …"), indent=4)
+    yield from wrapped(textwrap.shorten(verdict.reason, most, placeholder=" …"), indent=4)
     if verdict.boundary:
-        yield from _wrapped(f"Boundary: {verdict.boundary}.", indent=4)
+        yield from wrapped(f"Boundary: {verdict.boundary}.", indent=4)
     if verdict.n:
         origin = f"; {from_reference(verdict.origin)}" if verdict.origin else ""
-        yield from _wrapped(f"n = {verdict.n}{origin}. Measured for {verdict.scope}.", indent=4)
+        yield from wrapped(f"n = {verdict.n}{origin}. Measured for {verdict.scope}.", indent=4)
 
 
 def _rerun(page: str, verdicts: Sequence[Verdict]) -> str:
     """The command that runs the page again, with as many seeds as would likely decide what is open."""
     more = [one.n + one.seeds_needed for one in verdicts if one.experiment == page and one.seeds_needed]
     return command(page, f"--seeds {max(more)}" if more else "")
-
-
-def _wrapped(text: str, *, indent: int = 0, hanging: int = 0) -> list[str]:
-    """The text in lines of at most 80 columns."""
-    first, rest = " " * indent, " " * (indent + hanging)
-    return textwrap.wrap(" ".join(text.split()), WIDTH, initial_indent=first, subsequent_indent=rest)

@@ -104,18 +104,12 @@ def networks_of(found: Iterable[Measured]) -> list[str]:
 def measured(store: Store) -> dict[Device, list[Measured]]:
     """Every measured cell of each device; the device that measured last comes first."""
     runs = [record for record in store.records(PAGE) if record.status == "ok" and record.budget != "smoke"]
-    newest: dict[str, Record] = {}  # the last run of each device
-    for record in runs:
-        before = newest.get(record.device)
-        if before is None or record.started >= before.started:
-            newest[record.device] = record
+    newest = {record.device: record for record in runs}  # of each device: they come oldest first
     latest: dict[tuple[Device, Cell], Record] = {}
     for record in runs:
         cell = _cell_of(json.loads(record.factors))
         if cell is not None and record.mlx == newest[record.device].mlx:
-            key = Device(record.device, record.mlx), cell
-            if key not in latest or record.started >= latest[key].started:
-                latest[key] = record
+            latest[Device(record.device, record.mlx), cell] = record
     times = _times(store, {record.id: cell for (_, cell), record in latest.items()})
     found: dict[Device, list[Measured]] = {
         Device(record.device, record.mlx): []
