@@ -437,7 +437,7 @@ def decisions(work: Work, store: Store) -> Decided | None:
         unjudged: dict[str, str] = {}
         found = analyse_pages(
             pages, evidence_runs(own, store), store, unjudged=unjudged,
-            others=runs_of_others(own, store), **referred(own),
+            **beside_own(own, store),
         )  # fmt: skip
         if unjudged:
             raise UsageError(unjudged[page])
@@ -494,7 +494,7 @@ def evidence_runs(work: Work, store: Store) -> Evidence:
     }
 
 
-def runs_of_others(work: Work, store: Store) -> dict[str, dict[str, list[int]]]:
+def _runs_of_others(work: Work, store: Store) -> dict[str, dict[str, list[int]]]:
     """The runs of the same trials by other devices with the same MLX, by page and device."""
     _, own, mlx = work.device
     others = [
@@ -524,7 +524,7 @@ def analyse(work: Work, evidence: Evidence, store: Store, *, request: Request) -
     pages = [(plan.experiment, plan.planned) for plan in work.plans]
     findings = analyse_pages(
         pages, evidence, store, smoke=request.budget == "smoke", unjudged=work.unjudged,
-        others=runs_of_others(work, store), **referred(work),
+        **beside_own(work, store),
     )  # fmt: skip
     whole = not request.changes and request.seed is None
     for page in findings:
@@ -533,10 +533,11 @@ def analyse(work: Work, evidence: Evidence, store: Store, *, request: Request) -
     return findings
 
 
-def referred(work: Work) -> dict[str, Any]:
-    """The runs of the reference on which verdicts may rest, for `analyse_pages`."""
+def beside_own(work: Work, store: Store) -> dict[str, Any]:
+    """Runs beside those made here, for `analyse_pages`: of other devices, and of the reference."""
+    others = _runs_of_others(work, store)
     if work.beside is None:
-        return {}
+        return {"others": others}
     from seqlab.analysis.findings import ReferenceRuns
 
     planned = {plan.experiment.name for plan in work.plans}
@@ -545,7 +546,7 @@ def referred(work: Work) -> dict[str, Any]:
         for page, held in work.beside.held.items()
         if page in planned
     }
-    return {"reference": work.beside.store, "referred": runs}
+    return {"others": others, "reference": work.beside.store, "referred": runs}
 
 
 def attach(workspace: Workspace, findings: "Sequence[PageFindings]", store: Store) -> None:

@@ -51,7 +51,7 @@ def run(
         failed = pipeline.measure(workspace, again, store, options, limit=options.limit)
         found = analyse_pages(
             [(plan.experiment, plan.planned) for plan in again.plans],
-            pipeline.evidence_runs(again, store), store, **pipeline.referred(again),
+            pipeline.evidence_runs(again, store), store, **pipeline.beside_own(again, store),
         )  # fmt: skip
         checked = dict(_checked(found))
     print("\n".join(_told(checked, wanted)))

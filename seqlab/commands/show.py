@@ -43,9 +43,7 @@ def run(options: argparse.Namespace) -> int:
         work = pipeline.configure(workspace, request, store, names=names, kind=None, reference=opened)
         planned = [(plan.experiment, plan.planned) for plan in work.plans]
         counted = pipeline.evidence_runs(work, store)
-        found = analyse_pages(
-            planned, counted, store, others=pipeline.runs_of_others(work, store), **pipeline.referred(work)
-        )
+        found = analyse_pages(planned, counted, store, **pipeline.beside_own(work, store))
     verdicts = [verdict for page in found for verdict in page.verdicts]
     for one in asked:
         lines = _claim(one, verdicts) if isinstance(one, Entry) else _page(one, verdicts, ledger)
