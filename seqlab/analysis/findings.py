@@ -86,7 +86,7 @@ def analyse_pages(
     no other page its verdicts.
     """
     tables = load(store, runs=[number for chosen in numbers.values() for number in chosen])
-    references = _references(pages, reference, referred or {})
+    references = of_reference(pages, reference, referred or {})
     found = []
     for experiment, planned in pages:
         others_runs = (others or {}).get(experiment.name, {})
@@ -128,7 +128,7 @@ def _page(
     return replace(page, verdicts=(), smoke=smoke_result(evidence, planned)) if smoke else page
 
 
-def _references(
+def of_reference(
     pages: Sequence[tuple[Experiment, Sequence[Trial]]],
     store: Store | None,
     referred: Mapping[str, ReferenceRuns],

@@ -73,7 +73,7 @@ def plot(frontier: Frontier) -> Figure:
     left = label_margin(labels)
     top = lay_out(
         grid, height=_HEIGHT, left=left, right=0.05, x_title=LENGTHS[frontier.task],
-        measure=TITLES[frontier.task], note=frontier.device,
+        measure=TITLES[frontier.task], note=f"on {frontier.device}",
         titles=[level_name("batch", batch) for batch in batches],
         legend=len(legend_rows(names, lines=False)) + 1,
     )  # fmt: skip

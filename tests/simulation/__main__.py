@@ -7,12 +7,23 @@ nox -s simulate -- --write             put the tables into docs/verdicts.md
 
 import argparse
 import os
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
+from tests.simulation.agreeing import table as agreement_table
 from tests.simulation.replicating import table as replication_table
 from tests.simulation.tables import tables
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "verdicts.md"
+
+
+def parts(ledgers: int, processes: int) -> Iterator[tuple[str, str]]:
+    """Each table, with the name of the part of the document that it belongs to."""
+    for table in tables(ledgers, processes):
+        yield "simulation", table
+    yield "replication", replication_table(ledgers, processes)
+    yield "devices", agreement_table(-(-ledgers // 2), processes)
 
 
 def main() -> None:
@@ -24,15 +35,14 @@ def main() -> None:
     options = parser.parse_args()
     if options.ledgers < 1 or options.processes < 1:
         parser.error("ledgers and processes must be 1 or more.")
-    parts = []
-    for part in tables(options.ledgers, options.processes):
+    found = defaultdict[str, list[str]](list)
+    for name, part in parts(options.ledgers, options.processes):
         print(part, end="\n\n", flush=True)
-        parts.append(part)
-    replicating = replication_table(options.ledgers, options.processes)
-    print(replicating)
+        found[name].append(part)
     if options.write:
         text = DOCUMENT.read_text(encoding="utf-8")
-        for name, shown in (("simulation", "\n\n".join(parts)), ("replication", replicating)):
+        for name, tables_of_part in found.items():
+            shown = "\n\n".join(tables_of_part)
             begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
             if begin not in text or end not in text:
                 parser.error(f"{DOCUMENT.name} lacks the lines {begin} and {end}. Restore them.")

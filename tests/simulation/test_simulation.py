@@ -7,6 +7,7 @@ three of them. The seeds are fixed, so that a test fails only where the code has
 import pytest
 
 from seqlab.notebook.claims import Outcome
+from tests.simulation.agreeing import Shelf, alarms
 from tests.simulation.ledgers import Condition, Share, kept_promises, simulate
 from tests.simulation.noise import NOISES
 from tests.simulation.tables import DECIDED, LOOKS, QUESTIONS, _table
@@ -47,3 +48,13 @@ def test_a_table_has_a_row_for_each_noise_and_number_of_seeds() -> None:
     lines = _table(QUESTIONS[0], iter([Share(4, {Outcome.SUPPORTED: 1})] * 999)).splitlines()
     assert len(lines) == 4 + len(NOISES) * 3
     assert lines[4] == "| normal | 5 |" + " 25.0 |" * 6
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_alike_devices_are_seldom_told_apart(noise: str) -> None:
+    assert alarms(Shelf(noise, 3), 5, LEDGERS)[1] <= 0.1
+
+
+def test_a_device_that_is_off_is_found_and_only_dealing_bears_seeds_that_solve_a_task_or_not() -> None:
+    assert alarms(Shelf("normal", 3), 10, LEDGERS)[2] >= 0.8
+    assert alarms(Shelf("solved or not", 3), 5, LEDGERS)[0] >= 0.3  # Cochran's Q
