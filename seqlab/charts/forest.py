@@ -12,8 +12,9 @@ from pathlib import Path
 
 from seqlab.charts.drawing import TEXT, Drawing
 
-WIDTH, ROW, TOP, FOOT = 320.0, 19.0, 17.0, 34.0
-NAMES, NUMBERS = 88.0, 98.0  # room for the names at the left and the effects at the right
+WIDTH, ROW, TOP, FOOT = 340.0, 19.0, 17.0, 34.0
+NUMBERS = 98.0  # room for the effects at the right, at least
+LETTER = 5.7  # the width of an average letter in a wide font
 MARKS = (-100, -30, -10, -3, -1, 0, 1, 3, 10, 30, 100)
 APART = 18.0  # between the numbers of the axis
 
@@ -39,11 +40,22 @@ def draw_forest(rows: Sequence[ForestRow], path: Path, *, left: str, right: str)
     shown = [value for row in rows for value in (row.effect, *row.others)]
     most = max(3.0, *(abs(value) for value in shown if math.isfinite(value))) if shown else 3.0
     span = math.asinh(1.15 * most)
-    wide = WIDTH - NAMES - NUMBERS
+    start = LETTER * max((len(row.name) for row in rows), default=0) + 9.0
+
+    def place(value: float) -> float:
+        found = math.asinh(value) / span if math.isfinite(value) else math.copysign(2, value)
+        return 0.5 + 0.5 * min(max(found, -1.0), 1.0)
+
+    # So wide that no mark touches the text in its row.
+    rooms = [
+        (WIDTH - LETTER * len(row.text) - 6.0 - start)
+        / max(0.1, *map(place, (row.effect, row.high, *row.others)))
+        for row in rows
+    ]
+    wide = min([WIDTH - start - NUMBERS, *rooms])
 
     def x(value: float) -> float:
-        place = math.asinh(value) / span if math.isfinite(value) else math.copysign(2, value)
-        return NAMES + wide * (0.5 + 0.5 * min(max(place, -1.0), 1.0))
+        return start + wide * place(value)
 
     bottom = TOP + ROW * len(rows)
     for at, row in enumerate(rows):  # the zone in which a difference does not matter
@@ -53,10 +65,10 @@ def draw_forest(rows: Sequence[ForestRow], path: Path, *, left: str, right: str)
     drawing.text(x(1), TOP - 6, "claimed from here", "soft", anchor="middle" if most > 12 else "start")
     for at, row in enumerate(rows):
         _draw_row(drawing, row, TOP + ROW * (at + 0.5), x)
-    drawing.line((NAMES, bottom + 3), (WIDTH - NUMBERS, bottom + 3), "rule")
+    drawing.line((start, bottom + 3), (start + wide, bottom + 3), "rule")
     written: list[float] = []
     for mark in sorted(MARKS, key=abs):
-        if abs(mark) <= 1.1 * most and all(abs(x(mark) - place) >= APART for place in written):
+        if abs(mark) <= 1.1 * most and all(abs(x(mark) - one) >= APART for one in written):
             drawing.text(x(mark), bottom + 15, str(mark).replace("-", "−"), anchor="middle")
             written.append(x(mark))
     drawing.text(x(0) - 6, bottom + 30, f"◂ {left}", anchor="end")

@@ -20,7 +20,7 @@ MOST_NAMED = 2  # opponents; more are counted
 ONE_MORE = {  # of what a slope is along, for the factors whose names say less
     "length": "token", "tokens": "token", "layers": "layer", "depth": "layer", "distance": "step",
 }  # fmt: skip
-MOST_LETTERS = 12  # of an opponent in a narrow column
+MOST_LETTERS = 14  # of an opponent in a narrow column
 
 
 def level(name: str, value: object) -> str:

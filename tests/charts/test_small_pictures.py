@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seqlab.charts.chain import draw_chain
 from seqlab.charts.drawing import TONES
-from seqlab.charts.forest import ForestRow, draw_forest
+from seqlab.charts.forest import LETTER, ROW, TOP, ForestRow, draw_forest
 from seqlab.charts.scales import Scale
 from seqlab.charts.strip import WIDTH, Strip, draw_strips
 
@@ -84,6 +84,28 @@ def test_a_forest_has_a_row_for_each_domain_from_better_to_worse(tmp_path: Path)
         if re.fullmatch("−?[0-9]+", text.text or "")
     )
     assert all(b[0] - a[0] >= 18 for a, b in pairwise(numbers))  # none overlap
+
+
+def test_no_mark_of_a_forest_touches_the_words_of_its_row(tmp_path: Path) -> None:
+    texts = ("+40 pts vs CNN", "+8 pts vs 8-gram + cache", "−0.0068 bit vs minGRU")
+    rows = [
+        row("Longer sequences", effect, text=text, others=(0.9 * effect, -effect))
+        for effect, text in zip((40.0, 8.0, -40.0), texts, strict=True)
+    ]
+    root = drawn(draw_forest(rows, tmp_path / "forest.svg", left="worse", right="better"))
+    words = {
+        text.text: float(text.get("x", "")) for text in root.iter(f"{SVG}text") if text.get("x") is not None
+    }
+    for at, text in enumerate(texts):
+        middle = TOP + ROW * (at + 0.5)
+        places = [
+            float(dot.get("cx", ""))
+            for dot in root.iter(f"{SVG}circle")
+            if float(dot.get("cy", "")) == pytest.approx(middle, abs=0.1)
+        ]
+        assert len(places) == 3
+        assert max(places) < words[text] - LETTER * len(text)
+        assert min(places) > LETTER * len("Longer sequences")
 
 
 def test_a_chain_names_every_line_without_overlap(tmp_path: Path) -> None:
