@@ -56,7 +56,7 @@ def joined(text: str) -> Iterator["Client"]:
                 if local:
                     cluster = distributed.LocalCluster(
                         n_workers=int(local[1]), threads_per_worker=1, resources={DEVICE: 1},
-                        memory_limit=0, dashboard_address=None,
+                        memory_limit=0, dashboard_address=None, silence_logs=logging.CRITICAL,
                     )  # fmt: skip
                     stack.enter_context(cluster)
                 client = distributed.Client(cluster if local else text, timeout=timeout, set_as_default=False)
