@@ -34,7 +34,7 @@ def test_the_quick_report_takes_no_longer_than_it_says(
     tmp_path: Path, seqlab: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make(tmp_path, slow=SLOW)
-    monkeypatch.setattr("seqlab.pipeline.QUICK_SECONDS", 7.0)
+    monkeypatch.setattr("seqlab.pipeline.options.QUICK_SECONDS", 7.0)
     assert seqlab("report") == 0
     assert "Stopped after" in capsys.readouterr().err
     first = len(keys(tmp_path))
