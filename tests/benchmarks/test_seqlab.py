@@ -3,7 +3,7 @@
 Goals, in seconds on 2 cores: a report with nothing to do 0.5; 25 figures to HTML and PDF 4; loading
 100,000 runs with a million measurements 5, in at most 1 GB; the smoke budget of all pages 60; planning 5,000
 trials for a limited time 0.5. The harness may cost 1 % of the time in trials, and 1 µs a step within a timed
-region.
+region. Merging as many runs from a hundred stores has no goal.
 """
 
 import shutil
@@ -43,7 +43,7 @@ LOSSES = """    for step in range(50):
 
 
 def command(root: Path, *arguments: str) -> None:
-    whole = [sys.executable, "-m", "seqlab", *arguments, "--smoke", "--root", str(root)]
+    whole = [sys.executable, "-m", "seqlab", *arguments, "--root", str(root)]
     subprocess.run(whole, cwd=HERE, check=True, capture_output=True)
 
 
@@ -60,18 +60,18 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(project: Path) -> Path:
     """The same with its smoke report made, by the benchmark of it or else now."""
     if not (project / "results" / "report.pdf").is_file():
-        command(project, "report")
+        command(project, "report", "--smoke")
     return project
 
 
 def test_smoke_report_from_nothing(benchmark: Any, project: Path) -> None:
     """All pages, the smoke budget: goal 60 s for the first four."""
-    benchmark.pedantic(command, args=(project, "report"), rounds=1)
+    benchmark.pedantic(command, args=(project, "report", "--smoke"), rounds=1)
 
 
 def test_report_with_nothing_to_do(benchmark: Any, finished: Path) -> None:
     """The whole process: goal 0.5 s."""
-    benchmark.pedantic(command, args=(finished, "report"), rounds=7, warmup_rounds=1)
+    benchmark.pedantic(command, args=(finished, "report", "--smoke"), rounds=7, warmup_rounds=1)
 
 
 def test_what_the_harness_adds_to_a_trial(benchmark: Any, finished: Path, tmp_path: Path) -> None:
@@ -145,24 +145,37 @@ def test_an_empty_step_within_a_timed_region(benchmark: Any) -> None:
 def test_25_figures_to_html_and_pdf(benchmark: Any, tmp_path: Path) -> None:
     """From stored results, in a new process, charts and imports included: goal 4 s."""
     root = make(tmp_path, pictures=PICTURES)
-    command(root, "run", "pictures")
+    command(root, "run", "pictures", "--smoke")
 
     def again() -> tuple[tuple[Path, str], dict[str, str]]:
         shutil.rmtree(root / "results" / "report", ignore_errors=True)
-        return (root, "report"), {}
+        return (root, "report", "--smoke"), {}
 
     benchmark.pedantic(command, setup=again, rounds=3)
 
 
-def test_loading_100_000_runs_with_a_million_measurements(benchmark: Any, tmp_path: Path) -> None:
-    """Into the two tables, in a new process: goal 5 s and 1 GB."""
-    path = tmp_path / "many.db"
+def test_merging_a_hundred_stores(benchmark: Any, tmp_path: Path) -> None:
+    """Each of a thousand runs with ten measurements, in one command."""
+    paths = [tmp_path / f"{number}.db" for number in range(100)]
+    for path in paths:
+        fill(path, runs=1_000, points=10)
+
+    def merge() -> None:
+        command(tmp_path, "results", "merge", *map(str, paths))
+
+    benchmark.pedantic(merge, rounds=1)
+    with Store(tmp_path / "results" / "seqlab.db") as store:
+        assert store.rows("SELECT count(*) FROM run") == [(100_000,)]
+
+
+def fill(path: Path, *, runs: int, points: int) -> None:
+    """Make a store of so many runs, each with so many measurements."""
     with Store(path) as store:
         add, execute = store.add, store._connection.execute
-        add(a_run(Trial("bench", {"model": "LSTM", "length": 64}, 0, "smoke", {"steps": 10}), points=10))
+        add(a_run(Trial("bench", {"model": "LSTM", "length": 64}, 0, "smoke", {"steps": 10}), points=points))
         execute("BEGIN")
         execute(
-            "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
+            f"WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {runs}) "
             "INSERT INTO run SELECT i, hex(randomblob(16)), key || i, experiment, i % 10, budget, "
             "json_object('length', i % 1000, 'model', 'LSTM'), settings, status, error, traceback, seconds, "
             "started, device, mlx, fingerprint, provenance FROM run, n WHERE id = 1"
@@ -172,6 +185,12 @@ def test_loading_100_000_runs_with_a_million_measurements(benchmark: Any, tmp_pa
             "FROM run r, measurement m WHERE r.id > 1 AND m.run = 1"
         )
         execute("COMMIT")
+
+
+def test_loading_100_000_runs_with_a_million_measurements(benchmark: Any, tmp_path: Path) -> None:
+    """Into the two tables, in a new process: goal 5 s and 1 GB."""
+    path = tmp_path / "many.db"
+    fill(path, runs=100_000, points=10)
 
     script = (
         "import resource, sys, time; from pathlib import Path; from seqlab.store.tables import load; "

@@ -2,7 +2,6 @@
 
 import random
 import sqlite3
-import time
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from seqlab.__main__ import main
 from seqlab.notebook.metrics import Measurement
 from seqlab.running.plan import runs_that_count
 from seqlab.store.database import FixedRule, Store
+from tests.project import CALM, make
 from tests.store.test_database import TRIAL, a_run
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -141,8 +141,23 @@ def test_a_hostile_store_is_refused_by_itself(tmp_path: Path, capsys: pytest.Cap
         assert store.rows("SELECT count(*) FROM run") == [(4,)]
 
 
-def test_thirty_small_stores_take_little_time(tmp_path: Path) -> None:
-    paths = stores(tmp_path / "stores", 30)
-    began = time.process_time()
-    assert merged(project(tmp_path / "here"), *paths) == 0
-    assert time.process_time() - began < 10  # a second on an idle core
+def test_the_verdicts_are_the_same_in_whichever_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, names = make(tmp_path / "project", calm=CALM), [f"machine-{seed}" for seed in range(5)]
+    for seed, name in enumerate(names):
+        there = ["--root", str(root), "--results", str(tmp_path / name)]
+        assert main(["run", "calm", "--seed", str(seed), *there]) == 0
+    paths = [tmp_path / name / "seqlab.db" for name in names]
+    orders = ([paths], [paths[::-1]], [[path] for path in random.Random(1).sample(paths, 5)])
+    said = set()
+    for number, commands in enumerate(orders):
+        here = ["--root", str(root), "--results", str(tmp_path / f"merged-{number}")]
+        for arguments in commands:
+            assert main(["results", "merge", *map(str, arguments), *here]) == 0
+        capsys.readouterr()
+        assert main(["run", "calm", *here]) == 0  # nothing is due
+        said.add(capsys.readouterr().out)
+    (only,) = said
+    assert "C38: supported" in only
+    assert "n = 5" in only
