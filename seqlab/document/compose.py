@@ -23,6 +23,7 @@ from seqlab.analysis.summaries import samples, summarise
 from seqlab.charts.draw import Need, describe_n, draw, gather, needs
 from seqlab.document.artifacts import attached_files, image_grids, passages
 from seqlab.document.blocks import slug
+from seqlab.document.carried import carried
 from seqlab.document.content import (
     Chapter,
     Failure,
@@ -105,6 +106,7 @@ def compose(
         moves=tuple(moves(store, budget)),
         outline=outline,
         pictures=pictures(found, claims, outline, folder / "figures"),
+        carried=carried(claims, outline.properties),
     )
     if check:
         keys = label_keys(chapter.name for chapter in report.chapters)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from seqlab.analysis.combined import Combined, combine
 from seqlab.analysis.moved import Move
+from seqlab.document.carried import Carried
 from seqlab.document.outline import Outline
 from seqlab.notebook.claims import Verdict
 from seqlab.notebook.ledger import Entry
@@ -171,6 +172,7 @@ class Report:
     moves: tuple[Move, ...] = ()  # what this report moved, where there is an earlier one
     outline: Outline = field(default_factory=Outline)
     pictures: Pictures = field(default_factory=Pictures)
+    carried: tuple[Carried, ...] = ()  # what each property of a Transformer changes
 
     @cached_property
     def claims(self) -> Mapping[str, Combined]:

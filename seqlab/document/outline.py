@@ -31,11 +31,21 @@ class Domain:
 
 
 @dataclass(frozen=True)
+class Property:
+    """What networks of these levels have and others lack; a rule of the page compares both."""
+
+    name: str
+    page: str
+    levels: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Outline:
-    """The report's parts, and what the front page draws: `chain` names a page, a metric and its factors."""
+    """The report's parts, and what the front page shows: `chain` names a page, a metric and its factors."""
 
     parts: tuple[Part, ...] = ()
     domains: tuple[Domain, ...] = ()
+    properties: tuple[Property, ...] = ()
     chain: Mapping[str, Any] = field(default_factory=dict)
 
     def complete(self, claims: Sequence[str], pages: Sequence[str]) -> tuple[Part, ...]:
@@ -70,10 +80,14 @@ def read(sources: Path) -> Outline:
         )
         forest = found.get("forest", {})
         domains = tuple(Domain(name, one["page"], one["claim"]) for name, one in forest.items())
+        properties = tuple(
+            Property(one["name"], one["page"], one["levels"]) for one in found.get("property", [])
+        )
     except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
         raise RenderError(f"cannot read {path}: {error}. Correct that line.") from error
     except (KeyError, TypeError, ValueError) as error:
         raise RenderError(
-            f"{path}: expected title, question, claims, chapters of each part: {error}."
+            f"{path}: expected title, question, claims, chapters of each part, page and claim of each "
+            f"domain, name, page and levels of each property: {error}."
         ) from error
-    return Outline(parts, domains, found.get("chain", {}))
+    return Outline(parts, domains, properties, found.get("chain", {}))

@@ -20,7 +20,9 @@ def test_a_folder_without_an_outline_has_an_empty_one(tmp_path: Path) -> None:
     assert read(tmp_path) == Outline()
 
 
-@pytest.mark.parametrize("text", ["[[part]\n", "[[part]]\ntitle = 'One'\n", "[forest]\nText = 3\n"])
+@pytest.mark.parametrize(
+    "text", ["[[part]\n", "[[part]]\ntitle = 'One'\n", "[forest]\nText = 3\n", "[[property]]\nname = 'x'\n"]
+)
 def test_a_broken_outline_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "outline.toml").write_text(text)
     with pytest.raises(RenderError, match=r"outline\.toml"):
