@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from seqlab.analysis.combined import Combined, combine
 from seqlab.analysis.moved import Move
+from seqlab.charts.alt import NOTHING
 from seqlab.document.carried import Carried
 from seqlab.document.outline import Outline
 from seqlab.notebook.claims import Verdict
@@ -27,6 +28,11 @@ class Image:
     caption: str  # Markdown
     alt: str
     n_text: str = ""  # the number of seeds, such as "n = 5 seeds"
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was measured for it."""
+        return self.alt == NOTHING
 
 
 class Text(NamedTuple):
@@ -44,6 +50,11 @@ class Passages:
     texts: tuple[Text, ...]
     n_text: str = ""
 
+    @property
+    def empty(self) -> bool:
+        """Whether no run has written any."""
+        return not self.texts
+
 
 @dataclass(frozen=True)
 class File:
@@ -60,6 +71,11 @@ class Files:
 
     caption: str  # Markdown
     files: tuple[File, ...]
+
+    @property
+    def empty(self) -> bool:
+        """Whether no run has made any."""
+        return not self.files
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ each file is replaced atomically, `report.qmd` last. Only files whose names this
 removed: chapters of removed pages, and figures that no chapter contains any more.
 """
 
+import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from seqlab.notebook.claims import Outcome, Verdict
 from seqlab.notebook.ledger import Entry
 
 COPIED_FILES = ("_quarto.yml", "references.bib")
+_REFERENCE = re.compile(r"@(fig-[\w-]+)")
 FIGURES = "figures"
 
 
@@ -58,11 +60,15 @@ class ClaimSection:
 
 @dataclass(frozen=True)
 class LabelledFigure:
-    """A figure with its label; an image has a path within the folder."""
+    """A figure with its label; an image has a path within the folder.
+
+    One that is `empty` is told in a line, unless some text refers to it.
+    """
 
     figure: Image | Passages | Files
     label: str
     path: str = ""
+    empty: bool = False
 
     @property
     def kind(self) -> str:
@@ -90,8 +96,12 @@ class Page:
 
     @property
     def images(self) -> tuple[tuple[Image, str], ...]:
-        """The images, each with its path within the folder."""
-        return tuple((shown.figure, shown.path) for shown in self.figures if isinstance(shown.figure, Image))
+        """The images that are shown, each with its path within the folder."""
+        return tuple(
+            (shown.figure, shown.path)
+            for shown in self.figures
+            if isinstance(shown.figure, Image) and not shown.empty
+        )
 
     @property
     def file(self) -> str:
@@ -110,14 +120,16 @@ def label_keys(names: Iterable[str]) -> list[str]:
     return keys
 
 
-def _page(chapter: Chapter, key: str, report: Report, folder: Path, title: str) -> Page:
+def _page(
+    chapter: Chapter, key: str, report: Report, folder: Path, title: str, cited: Container[str]
+) -> Page:
     findings = []
     for verdict in chapter.verdicts:
         if verdict.claim not in report.ledger:
             raise UsageError(f"page {chapter.name!r}: {unknown('claim', verdict.claim, report.ledger)}")
         entry = report.ledger[verdict.claim]
         findings.append(Finding(verdict, entry, f"sec-{slug(verdict.claim)}"))
-    figures = tuple(_labelled(chapter, key, folder))
+    figures = tuple(_labelled(chapter, key, folder, cited))
     return Page(chapter, key, tuple(findings), figures, title or chapter.title)
 
 
@@ -141,20 +153,30 @@ def _sections(report: Report, pages: Sequence[Page], folder: Path) -> dict[str, 
     return sections
 
 
-def _labelled(chapter: Chapter, key: str, folder: Path) -> Iterator[LabelledFigure]:
+def _labelled(chapter: Chapter, key: str, folder: Path, cited: Container[str]) -> Iterator[LabelledFigure]:
     """The chapter's figures with their labels; attached files are listed in the text and have none."""
     number = 0
     for figure in chapter.figures:
         number += not isinstance(figure, Files)
+        label, path = f"fig-{key}-{number}", ""
         match figure:
             case Image():
-                yield LabelledFigure(figure, f"fig-{key}-{number}", _inside(figure.path, folder).as_posix())
+                path = _inside(figure.path, folder).as_posix()
             case Passages():
-                yield LabelledFigure(
-                    figure, f"fig-{key}-{number}-passage"
-                )  # the theme knows texts by their label
+                label += "-passage"  # the theme knows texts by their label
             case Files():
-                yield LabelledFigure(figure, "")
+                label = ""
+        yield LabelledFigure(figure, label, path, empty=figure.empty and label not in cited)
+
+
+def _cited(report: Report) -> frozenset[str]:
+    """The labels to which the chapters' own texts refer."""
+    texts = [
+        text
+        for chapter in report.chapters
+        for text in (chapter.prose, *(shown.caption for shown in (*chapter.figures, *chapter.tables)))
+    ]
+    return frozenset(label for text in texts for label in _REFERENCE.findall(text))
 
 
 def _inside(path: Path, folder: Path) -> Path:
@@ -203,8 +225,9 @@ def weave(report: Report, *, sources: Path, folder: Path) -> Path:
     names = [chapter.name for chapter in report.chapters]
     parts = report.outline.complete(tuple(report.ledger), names)
     titles = {page: title for part in parts for page, title in part.chapters.items()}
+    cited = _cited(report)
     pages = [
-        _page(chapter, key, report, folder, titles.get(chapter.name, ""))
+        _page(chapter, key, report, folder, titles.get(chapter.name, ""), cited)
         for chapter, key in zip(report.chapters, keys, strict=True)
     ]
     by_name = {page.chapter.name: page for page in pages}
