@@ -205,7 +205,7 @@ def points(domains: tuple[str, ...], *, seeds: int | None) -> tuple[Point, ...]:
 
 fewer_bits = partial(
     Ratio, metric="bits_per_token", split="test", along="domain",
-    matched=("parameters", "steps", "tuning"),
+    matched=("parameters", "steps", "tuning"), differ=("model",),
 )  # fmt: skip
 WHOLE, AT_ONCE = {"memory": LONG}, {"training": PARALLEL}
 

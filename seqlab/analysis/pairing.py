@@ -45,9 +45,8 @@ def paired_effects(
     seeds = {run.seed for side, once in zip((left, right), fixed, strict=True) if not once for run in side}
     if not seeds:  # two formulas, each run once: paired with each other
         fixed, seeds = [False, False], {run.seed for run in (*left, *right)}
-    named = {*rule.per, *rule.left, *(name for side in rule.opponents for name in side)}
     shared = [set.intersection(*(set(run.factors) for run in side)) for side in (left, right)]
-    open_factors = sorted((shared[0] & shared[1]) - named)
+    open_factors = sorted((shared[0] & shared[1]) - rule.named)
 
     def means(side: Sequence[Run], once: bool) -> dict[Key, float]:
         found: dict[Key, list[float]] = defaultdict(list)

@@ -94,7 +94,7 @@ class Rule:
         parts = [type(self).__name__]
         for item in fields(self):
             value = getattr(self, item.name)
-            if (item.name, value) in (("margin", None), ("finished", True)):
+            if (item.name, value) in (("margin", None), ("finished", True), ("differ", ())):
                 continue  # such rules keep the hash that they had before there were these fields
             shown = sorted(value.items()) if isinstance(value, Mapping) else value
             parts.append(f"{item.name}={shown!r}")
@@ -143,13 +143,20 @@ class Comparison(Rule):
     `matched` lists what must be equal on both sides within tolerance (parameters 2 %, FLOPs of a
     step 5 %, the others exactly); otherwise the comparison is unfair and the verdict inconclusive.
     `finished` says that networks must have finished learning; it is off where the amount of training is part
-    of the question.
+    of the question. `differ` names further factors in which the sides differ by nature, such as the model
+    where they name a property of models; every other factor that both have is held equal.
     """
 
     left: Where
     right: Where | tuple[Where, ...]
     matched: tuple[Matched, ...] = ("parameters", "flops", "steps", "examples", "tuning")
     finished: bool = True
+    differ: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The factors that need not be equal in a pair: of the cells, of the sides, and `differ`."""
+        return frozenset((*self.per, *self.differ, *(name for side in self.sides for name in side)))
 
     @property
     def opponents(self) -> tuple[Where, ...]:

@@ -42,11 +42,40 @@ def undecidable(rule: Rule, planned: Sequence[Point]) -> str:
             return f"a slope needs two levels of {rule.x}, found {len(found)}{at}. Plan more."
         if isinstance(rule, Comparison) and _side(rule.left, points) == _side(rule.opponents, points):
             return f"left and right are the same points{at}. Name two different sides."
+        if isinstance(rule, Comparison) and (factors := unpaired(rule, points)):
+            names = ", ".join(factors)
+            return (
+                f"no planned points of left and right have the same {names}{at}, so none can be compared. "
+                f"Name {names} in the sides, or in differ=."
+            )
         if (seeds := _seeds(rule, points)) < rule.seeds:
             return f"it needs {rule.seeds} seeds, found {seeds}{at}. Plan more, or say seeds= in the rule."
         if fault := one_sided(rule, points) or perfect(rule, points, seeds=seeds, cells=needed):
             return fault
     return ""
+
+
+def unpaired(rule: Comparison, points: Sequence[Point]) -> list[str]:
+    """The factors, not named by the rule, that keep all of left apart from some opponent; none where paired.
+
+    As in `seqlab.analysis.pairing`: what both sides have and the rule does not name is equal in a pair.
+    """
+    left = _side(rule.left, points)
+    for opponent in rule.opponents:
+        right = _side(opponent, points)
+        if not right:  # another budget's
+            continue
+        shared = set.intersection(*(set(point.factors) for point in (*left, *right))) - rule.named
+        keys = [
+            {tuple(point.factors[name] for name in sorted(shared)) for point in side}
+            for side in (left, right)
+        ]
+        if not keys[0] & keys[1]:
+            levels = [
+                {name: {point.factors[name] for point in side} for name in shared} for side in (left, right)
+            ]
+            return sorted(name for name in shared if not levels[0][name] & levels[1][name]) or sorted(shared)
+    return []
 
 
 def cells_of(rule: Rule, planned: Sequence[Point]) -> Mapping[tuple[Level, ...], Sequence[Point]]:

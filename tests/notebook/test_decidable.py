@@ -1,5 +1,6 @@
 """Is a rule refused that cannot pass or cannot fail, and no rule that can?"""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,20 @@ def test_a_rule_that_comes_out_one_way_is_refused(rule: Rule, words: str) -> Non
 )
 def test_a_rule_that_can_come_out_both_ways_is_accepted(rule: Rule) -> None:
     check_decidable(page(rule))
+
+
+def test_sides_that_nothing_can_pair_are_refused_unless_the_rule_says_that_they_differ() -> None:
+    """A property of models is never compared at the same model."""
+    points = grid(model="A", access="fixed", seeds=5) + grid(model="B", access="by content", seeds=5)
+    sides = {"left": {"access": "fixed"}, "right": {"access": "by content"}}
+    rule = Difference(metric="accuracy", **sides, above=0.1)
+    said = "no planned points of left and right have the same model, .*Name model in the sides, or in differ="
+    with pytest.raises(UsageError, match=said):
+        check_decidable(page(rule, points))
+    apart = replace(rule, differ=("model",))
+    check_decidable(page(apart, points))
+    assert apart.digest() != rule.digest()
+    assert replace(apart, differ=()).digest() == rule.digest()
 
 
 def test_many_cells_need_more_seeds() -> None:

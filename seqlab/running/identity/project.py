@@ -19,13 +19,23 @@ from seqlab.store.workspace import PACKAGE
 NO_PART_OF_A_RESULT = (
     *(
         f"seqlab/{room}/"
-        for room in ("analysis", "charts", "cluster", "commands", "document", "engines", "reference", "store")
+        for room in (
+            "analysis",
+            "charts",
+            "cluster",
+            "commands",
+            "document",
+            "engines",
+            "pipeline",
+            "reference",
+            "store",
+        )
     ),
     *(
         f"seqlab/notebook/{name}.py"
         for name in ("allowed", "bounded", "claims", "discover", "figures", "ledger", "uncached")
     ),
-    *(f"seqlab/{name}.py" for name in ("__main__", "errors", "pipeline")),
+    *(f"seqlab/{name}.py" for name in ("__main__", "errors")),
 )
 # Of `running`, what a trial's values depend on; all else there starts it, watches it and hands them on.
 RUNS_A_TRIAL = ("seqlab/running/yielded.py",)
