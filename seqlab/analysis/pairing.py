@@ -45,8 +45,7 @@ def paired_effects(
     seeds = {run.seed for side, once in zip((left, right), fixed, strict=True) if not once for run in side}
     if not seeds:  # two formulas, each run once: paired with each other
         fixed, seeds = [False, False], {run.seed for run in (*left, *right)}
-    shared = [set.intersection(*(set(run.factors) for run in side)) for side in (left, right)]
-    open_factors = sorted((shared[0] & shared[1]) - rule.named)
+    open_factors = rule.equal_in_pairs(run.factors for run in (*left, *right))
 
     def means(side: Sequence[Run], once: bool) -> dict[Key, float]:
         found: dict[Key, list[float]] = defaultdict(list)

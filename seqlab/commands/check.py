@@ -35,15 +35,15 @@ def run(
         work = pipeline.configure(
             workspace, request, store, names=chosen, kind=options.device, reference=opened, covers=True
         )
-        comparable = _comparable(work, store)
+        comparable = _comparable(work, store) if work.beside else set()
         covered = [trial for plan in work.plans for trial in plan.covered if _key(trial) in comparable]
-        if not covered:
+        if work.beside is None or not covered:
             raise NothingRanError(f"the reference holds no trial of these pages: {workspace.reference}.")
         drawn = Drawn.read(workspace.results)
         drawn.keep(workspace.results)
         prices = stored_costs(
             store, [plan.experiment.name for plan in work.plans], device=work.device[1],
-            reference=None if work.beside is None else work.beside.store,
+            reference=work.beside.store,
         )  # fmt: skip
         wanted = sample(covered, drawn, prices, count)
         plans = pipeline.due_now([_only(plan, wanted) for plan in work.plans], store, work.device)
@@ -71,8 +71,6 @@ def _only(plan: Plan, wanted: Iterable[Trial]) -> Plan:
 def _comparable(work: pipeline.Work, store: Store) -> set[Key]:
     """The trials by which some claim is judged and of which the reference has enough seeds."""
     beside = pipeline.beside_own(work, store)
-    if "reference" not in beside:
-        return set()
     pages = [(plan.experiment, plan.planned) for plan in work.plans]
     held = of_reference(pages, beside["reference"], beside["referred"])
     itself = [

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from seqlab.analysis.combined import DECIDED, Combined
+from seqlab.document.measured import quantity
 from seqlab.document.numbers import fixed
 from seqlab.document.outline import Property
 from seqlab.notebook.claims import Ratio, Verdict
-from seqlab.notebook.metrics import metric_named
 
 
 @dataclass(frozen=True)
@@ -52,4 +52,4 @@ def _carried(asked: Property, verdict: Verdict) -> Carried | None:
     ]
     if sides.count(True) != 1 or len(sides) != 2 or not changes:
         return None
-    return Carried(asked.name, metric_named(rule.metric).title.lower(), min(changes), max(changes))
+    return Carried(asked.name, quantity(rule), min(changes), max(changes))

@@ -116,6 +116,11 @@ class Chapter:
     diverged: tuple[str, ...] = ()  # the points of which every run diverged
     problems: tuple[str, ...] = ()  # what of the page could not be shown, and why
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The page's own Markdown: its prose, then the captions of its figures and of its tables."""
+        return (self.prose, *(shown.caption for shown in (*self.figures, *self.tables)))
+
 
 @dataclass(frozen=True)
 class Pictures:

@@ -25,19 +25,13 @@ def sound(report: Report, keys: Sequence[str], *, sources: Path, check: Check) -
 
     A chapter's `problems` tell what was changed.
     """
-    texts = [text for chapter in report.chapters for text in (chapter.prose, *_captions(chapter))]
+    texts = [text for chapter in report.chapters for text in chapter.texts]
     told = iter(check(texts, _known(report, keys, sources)))
-    chapters = [
-        _sound(chapter, next(told), [next(told) for _ in _captions(chapter)]) for chapter in report.chapters
-    ]
+    chapters = [_sound(chapter, *(next(told) for _ in chapter.texts)) for chapter in report.chapters]
     return replace(report, chapters=tuple(chapters))
 
 
-def _captions(chapter: Chapter) -> list[str]:
-    return [shown.caption for shown in (*chapter.figures, *chapter.tables)]
-
-
-def _sound(chapter: Chapter, fault: str, of_captions: Sequence[str]) -> Chapter:
+def _sound(chapter: Chapter, fault: str, *of_captions: str) -> Chapter:
     problems = list(chapter.problems)
     prose, count = chapter.prose, len(chapter.figures)
     if fault:

@@ -171,11 +171,7 @@ def _labelled(chapter: Chapter, key: str, folder: Path, cited: Container[str]) -
 
 def _cited(report: Report) -> frozenset[str]:
     """The labels to which the chapters' own texts refer."""
-    texts = [
-        text
-        for chapter in report.chapters
-        for text in (chapter.prose, *(shown.caption for shown in (*chapter.figures, *chapter.tables)))
-    ]
+    texts = [text for chapter in report.chapters for text in chapter.texts]
     return frozenset(label for text in texts for label in _REFERENCE.findall(text))
 
 

@@ -7,7 +7,7 @@ rule and the stored measurements into a verdict. Here are only the words.
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Literal
@@ -153,10 +153,10 @@ class Comparison(Rule):
     finished: bool = True
     differ: tuple[str, ...] = ()
 
-    @property
-    def named(self) -> frozenset[str]:
-        """The factors that need not be equal in a pair: of the cells, of the sides, and `differ`."""
-        return frozenset((*self.per, *self.differ, *(name for side in self.sides for name in side)))
+    def equal_in_pairs(self, points: Iterable[Mapping[str, Level]]) -> list[str]:
+        """The factors that are held equal in a pair: what all points have and the rule does not name."""
+        named = {*self.per, *self.differ, *(name for side in self.sides for name in side)}
+        return sorted(set.intersection(*map(set, points)) - named)
 
     @property
     def opponents(self) -> tuple[Where, ...]:

@@ -56,26 +56,20 @@ def undecidable(rule: Rule, planned: Sequence[Point]) -> str:
 
 
 def unpaired(rule: Comparison, points: Sequence[Point]) -> list[str]:
-    """The factors, not named by the rule, that keep all of left apart from some opponent; none where paired.
-
-    As in `seqlab.analysis.pairing`: what both sides have and the rule does not name is equal in a pair.
-    """
+    """The factors that the rule does not name and that keep all of left apart from some opponent."""
     left = _side(rule.left, points)
     for opponent in rule.opponents:
         right = _side(opponent, points)
         if not right:  # another budget's
             continue
-        shared = set.intersection(*(set(point.factors) for point in (*left, *right))) - rule.named
-        keys = [
-            {tuple(point.factors[name] for name in sorted(shared)) for point in side}
-            for side in (left, right)
-        ]
-        if not keys[0] & keys[1]:
-            levels = [
-                {name: {point.factors[name] for point in side} for name in shared} for side in (left, right)
-            ]
-            return sorted(name for name in shared if not levels[0][name] & levels[1][name]) or sorted(shared)
+        equal = rule.equal_in_pairs(point.factors for point in (*left, *right))
+        if not _levels(left, equal) & _levels(right, equal):
+            return [name for name in equal if not _levels(left, [name]) & _levels(right, [name])] or equal
     return []
+
+
+def _levels(points: Sequence[Point], names: Sequence[str]) -> set[tuple[Level, ...]]:
+    return {tuple(point.factors[name] for name in names) for point in points}
 
 
 def cells_of(rule: Rule, planned: Sequence[Point]) -> Mapping[tuple[Level, ...], Sequence[Point]]:

@@ -147,6 +147,14 @@ def test_a_figure_without_anything_is_told_and_not_drawn_unless_a_text_refers_to
     assert "{#fig-rnn-5" in text
     assert "this figure: Not yet." not in text
 
+    referring = replace(first, prose="See @fig-rnn-4-passage.")
+    text = whole(
+        weave(replace(report, chapters=(referring, *others)), sources=sources, folder=tmp_path / "out")
+    )
+    divs = [node["c"] for node in walk(parsed(text)) if node["t"] == "Div"]
+    nothing = next(content for (label, *_), content in divs if label == "fig-rnn-4-passage")
+    assert [block["t"] for block in nothing] == ["Para", "Para"]
+
 
 def section_of(document: Path, claim: str) -> str:
     """What stands in the one section of a claim."""

@@ -20,14 +20,7 @@ NO_PART_OF_A_RESULT = (
     *(
         f"seqlab/{room}/"
         for room in (
-            "analysis",
-            "charts",
-            "cluster",
-            "commands",
-            "document",
-            "engines",
-            "pipeline",
-            "reference",
+            "analysis", "charts", "cluster", "commands", "document", "engines", "pipeline", "reference",
             "store",
         )
     ),
@@ -36,7 +29,7 @@ NO_PART_OF_A_RESULT = (
         for name in ("allowed", "bounded", "claims", "discover", "figures", "ledger", "uncached")
     ),
     *(f"seqlab/{name}.py" for name in ("__main__", "errors")),
-)
+)  # fmt: skip
 # Of `running`, what a trial's values depend on; all else there starts it, watches it and hands them on.
 RUNS_A_TRIAL = ("seqlab/running/yielded.py",)
 
